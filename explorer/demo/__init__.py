@@ -1,0 +1,1 @@
+"""The embedded model that the app opens with."""

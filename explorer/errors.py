@@ -1,0 +1,17 @@
+"""Errors that a user can act on: one clear sentence each, never a traceback."""
+
+
+class ExplorerError(ValueError):
+    """Something the user gave can't be used; the message says what, where, and what was expected."""
+
+
+class ModelError(ExplorerError):
+    """A model, adapter or tokenizer can't be loaded."""
+
+
+class UncoveredModel(ExplorerError):
+    """A model has parts that the LRP rules do not cover, so its relevance would be wrong."""
+
+
+class PromptError(ExplorerError):
+    """A prompt or an answer can't be traced."""

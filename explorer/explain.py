@@ -1,0 +1,195 @@
+"""From a failure to its token heatmap: the one call that the page, the command line and a notebook share."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from explorer.contrast import Contrast, make_contrast
+from explorer.errors import PromptError
+from explorer.models import LoadedModel, ModelSpec, load_model
+from explorer.prompts import SEGMENTS, EncodedPrompt, Prompt, Token, encode_prompt
+from explorer.trace import Trace, answer_log_probability, trace_ids, trace_objective
+
+RULES = {
+    "attnlrp": "AttnLRP",
+    "cplrp": "CP-LRP",
+    "gradient": "Gradient × input",
+    "representation-gradient": "Representation gradient",
+}
+"""Heatmap rules and their names for people. The two gradient rules read the same trace at different layers."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A heatmap: the relevance of every token for one contrast, under one rule, at one layer.
+
+    Attributes:
+        model: the model's title.
+        contrast: what was contrasted.
+        trace: relevance at every layer, in logits (nats for a whole answer).
+        rule: a key of ``RULES``.
+        layer: the row of ``trace.relevance`` that is shown; 0 is the input of the first block.
+        whole: the gap is log p(wrong answer) − log p(right answer) over all their tokens, not a logit gap.
+        seconds: time of the forward and backward pass.
+    """
+
+    model: str
+    contrast: Contrast
+    trace: Trace
+    rule: str
+    layer: int
+    whole: bool
+    seconds: float
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The T tokens that carry relevance."""
+        return self.contrast.tokens[: self.trace.relevance.shape[1]]
+
+    @property
+    def relevance(self) -> np.ndarray:
+        """(T,) relevance at the chosen layer."""
+        return self.trace.relevance[self.layer]
+
+    @property
+    def explained_share(self) -> float:
+        """Σ relevance / gap at the chosen layer; nan where the gap is 0."""
+        return float(self.trace.explained_share[self.layer])
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """(T,) 1 for the token with the largest |relevance|."""
+        ranks = np.empty(len(self.relevance), dtype=int)
+        ranks[np.argsort(-np.abs(self.relevance), kind="stable")] = np.arange(1, len(ranks) + 1)
+        return ranks
+
+    def at(self, rule: str, layer: int) -> "Explanation":
+        """The same trace read at another layer."""
+        return replace(self, rule=rule, layer=layer)
+
+    def strongest(self, sign: int, count: int = 5) -> list[tuple[Token, float]]:
+        """The tokens that push most towards the wrong (+1) or the right (−1) answer, strongest first."""
+        order = np.argsort(-sign * self.relevance, kind="stable")[:count]
+        return [(self.tokens[i], float(self.relevance[i])) for i in order if sign * self.relevance[i] > 0]
+
+    def segment_totals(self) -> dict[str, tuple[float, float, int]]:
+        """For each segment that occurs: (sum of positive relevance, sum of negative relevance, tokens)."""
+        totals = {}
+        segments = np.array([t.segment for t in self.tokens])
+        for segment in SEGMENTS:
+            values = self.relevance[segments == segment]
+            if len(values):
+                totals[segment] = (float(values[values > 0].sum()), float(values[values < 0].sum()), len(values))
+        return totals
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``explorer trace --json -`` prints."""
+        c = self.contrast
+        return {
+            "model": self.model,
+            "rule": self.rule,
+            "layer": self.layer,
+            "contrast": {
+                "wrong": c.wrong,
+                "right": c.right,
+                "target": {"id": c.target, "text": c.target_text},
+                "foil": {"id": c.foil, "text": c.foil_text},
+                "position": c.position,
+                "whole_answer": self.whole,
+                "logit_gap": self.trace.gap,
+            },
+            "tokens": [
+                {"index": t.index, "id": t.id, "text": t.text, "segment": t.segment, "relevance": float(r)}
+                for t, r in zip(self.tokens, self.relevance, strict=True)
+            ],
+            "total_relevance": float(self.relevance.sum()),
+            "seconds": round(self.seconds, 4),
+        }
+
+    def table(self, count: int = 5) -> str:
+        """The strongest tokens each way as plain text."""
+        gap = f"{self.contrast.target_text!r} over {self.contrast.foil_text!r} by {self.trace.gap:+.2f}"
+        rows = [f"{self.model}, {RULES[self.rule]}: {gap}"]
+        for sign, name in ((1, "towards the wrong answer"), (-1, "towards the right answer")):
+            rows += [name, *(f"  {value:+8.3f}  {t.text!r}" for t, value in self.strongest(sign, count))]
+        return "\n".join(rows)
+
+
+def explain(
+    prompt: str,
+    wrong: str,
+    right: str,
+    *,
+    system: str | None = None,
+    raw: bool = False,
+    evidence: str | None = None,
+    model: str | LoadedModel = "smollm2",
+    adapter: str | None = None,
+    rule: str = "attnlrp",
+    layer: int | None = None,
+    whole: bool = False,
+) -> Explanation:
+    """Which tokens of a prompt push a model to the wrong answer instead of the right one.
+
+    Args:
+        prompt, system, raw, evidence: see ``prompts.Prompt``.
+        wrong, right: the two answers; contrasted at the first token that differs.
+        model, adapter: what to load (see ``models.ModelSpec``), or a loaded model.
+        rule: a key of ``RULES``.
+        layer: 0 (the embeddings) by default; for ``representation-gradient`` the middle block.
+        whole: explain the gap of the whole answers' log-probabilities instead.
+
+    Raises:
+        ExplorerError: with one sentence that says what can't be used and what was expected.
+    """
+    loaded = load_model(ModelSpec(model, adapter)) if isinstance(model, str) else model
+    encoded = encode_prompt(loaded, Prompt(prompt, system, raw, evidence))
+    contrast = make_contrast(loaded, encoded, wrong, right)
+    return explain_contrast(loaded, encoded, contrast, rule, layer, whole)
+
+
+def explain_contrast(
+    loaded: LoadedModel,
+    encoded: EncodedPrompt,
+    contrast: Contrast,
+    rule: str = "attnlrp",
+    layer: int | None = None,
+    whole: bool = False,
+) -> Explanation:
+    """``explain`` for a contrast that is at hand."""
+    if rule not in RULES:
+        raise PromptError(f"The rule is {rule!r}; expected one of {', '.join(RULES)}.")
+    chosen = default_layer(loaded, rule) if layer is None else layer
+    if not 0 <= chosen <= loaded.n_layers:
+        raise PromptError(f"The layer is {chosen}; expected 0 (embeddings) to {loaded.n_layers} (last block).")
+    view = loaded.view("gradient" if rule == "representation-gradient" else rule)
+    start = time.perf_counter()
+    if whole:
+        trace = _trace_answers(view, encoded, contrast)
+    else:
+        trace = trace_ids(view, contrast.ids, contrast.target, contrast.foil)
+    seconds = time.perf_counter() - start
+    return Explanation(loaded.spec.title, contrast, trace, rule, chosen, whole, seconds)
+
+
+def default_layer(loaded: LoadedModel, rule: str) -> int:
+    """The layer a rule is read at unless told otherwise: the embeddings, or the middle for representation gradients."""
+    return loaded.n_layers // 2 if rule == "representation-gradient" else 0
+
+
+def _trace_answers(view, encoded: EncodedPrompt, contrast: Contrast) -> Trace:  # noqa: ANN001
+    """Relevance of the prompt's tokens for log p(wrong answer) − log p(right answer): a trace of each, subtracted.
+
+    What the answers' own tokens carry is left out.
+    """
+    traces = []
+    for ids in (contrast.wrong_ids, contrast.right_ids):
+        objective = answer_log_probability(ids)
+        traces.append(trace_objective(view, (*encoded.ids, *ids[:-1]), objective, positions=len(ids)))
+    n = len(encoded.tokens)
+    wrong, right = traces
+    difference = wrong.relevance[:, :n] - right.relevance[:, :n]
+    return Trace(wrong.rule, encoded.ids, difference, wrong.gap - right.gap)

@@ -1,0 +1,313 @@
+"""Layer-wise relevance propagation as a second module tree over the same parameters.
+
+``lrp_view`` copies the modules of a model but none of its tensors, and puts the rules of AttnLRP or CP-LRP on the
+copies, so plain gradients and LRP run side by side. Each rule replaces a local gradient; relevance is then
+gradient × input (Achtibat et al., *AttnLRP*, ICML 2024; Ali et al., *XAI for Transformers*, ICML 2022 for CP-LRP).
+
+============  =============================================  ======================
+part          AttnLRP                                        CP-LRP
+============  =============================================  ======================
+norm          1/std is a constant                            the same
+activation    gradient is act(x)/x                           the same
+gate × up     gradient of the product halved                 the gate is a constant
+attention     gradients of q, k, v divided by 4, 4, 2        q and k are constants
+============  =============================================  ======================
+"""
+
+import copy
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.activations import ACT2CLS
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+from transformers.pytorch_utils import Conv1D
+
+from explorer.coverage import TOLERANCE, missing_share
+from explorer.errors import UncoveredModel
+
+RULES = ("attnlrp", "cplrp", "gradient")
+"""Rules of a view; ``gradient`` is a view without rules, so that the plain model is never hooked."""
+
+ATTENTION = "explorer_lrp"
+_POSITIONAL = {"position_ids", "cache_position"}
+_HARMLESS = {"use_cache", "output_attentions", "sliding_window", "is_causal", "return_dict"}
+_ACTIVATIONS: tuple[type, ...] = tuple(
+    {
+        kind
+        for entry in ACT2CLS.values()
+        if isinstance(kind := entry[0] if isinstance(entry, tuple) else entry, type) and issubclass(kind, nn.Module)
+    }
+)
+
+
+@dataclass
+class Attention:
+    """What one attention layer saw in one forward pass.
+
+    ``query`` (1, heads, T, d), ``key`` and ``value`` (1, key-value heads, T, d) after rotary and norms, as they were
+    before any rule; ``output`` (1, T, heads, d) before the output projection, still in the graph; ``mask`` as given
+    by transformers (None: causal; boolean, True: may attend); ``scale`` multiplies q·k.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    output: Tensor
+    mask: Tensor | None
+    scale: float
+
+
+@dataclass
+class ViewState:
+    """Rule, lock and current recording of a view; every module of the view refers to the same one."""
+
+    rule: str
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    recording: list[Attention] | None = None
+
+
+def view_state(view: nn.Module) -> ViewState:
+    """The state of a view made by ``lrp_view``."""
+    return cast(ViewState, view.lrp)
+
+
+class _ScaleGradient(torch.autograd.Function):
+    """Identity whose gradient is multiplied by a constant."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        return grads[0] * ctx.factor, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor | None:
+        tangent = tangents[0]
+        return None if tangent is None else tangent * ctx.factor
+
+
+def scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """x itself; in the backward pass its gradient is multiplied by ``factor``."""
+    return cast(Tensor, _ScaleGradient.apply(x, factor))
+
+
+class _Proportional(torch.autograd.Function):
+    """y = ratio · x with the ratio held constant, where y was computed elsewhere."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, ratio: Tensor) -> Tensor:
+        ctx.save_for_backward(ratio)
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (ratio,) = ctx.saved_tensors
+        return grads[0] * ratio, None, None
+
+
+def lrp_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention of a view: the ordinary product, with the rule's gradients, recorded when a trace asks for it.
+
+    Raises UncoveredModel for attention that is more than softmax(q·k·scale + mask)·v.
+    """
+    state = view_state(module)
+    for name, given in kwargs.items():
+        if given is not None and name not in _POSITIONAL | _HARMLESS:
+            raise UncoveredModel(f"This model's attention uses '{name}', which the LRP rules do not cover.")
+    q, k, v = query, key, value
+    if state.rule == "attnlrp":
+        q, k, v = scale_gradient(q, 1 / 4), scale_gradient(k, 1 / 4), scale_gradient(v, 1 / 2)
+    elif state.rule == "cplrp":
+        q, k = q.detach(), k.detach()
+    output, _ = sdpa_attention_forward(module, q, k, v, attention_mask, scaling=scaling)
+    if state.recording is not None:
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        state.recording.append(Attention(query, key, value, output, attention_mask, scale))
+    return output, None
+
+
+AttentionInterface.register(ATTENTION, lrp_attention)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+
+
+def _rms_norm(module: nn.Module, offset: float, eps: float, x: Tensor) -> Tensor:
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    inverse = wide.detach().square().mean(-1, keepdim=True).add(eps).rsqrt()
+    weight = cast(Tensor, module.weight).to(wide.dtype)
+    return (wide * inverse * (weight + offset if offset else weight)).to(x.dtype)
+
+
+def _layer_norm(module: nn.LayerNorm, x: Tensor) -> Tensor:
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    centred = wide - wide.mean(-1, keepdim=True)
+    inverse = centred.detach().square().mean(-1, keepdim=True).add(module.eps).rsqrt()
+    y = centred * inverse
+    if module.weight is not None:
+        y = y * module.weight.to(y.dtype)
+    if module.bias is not None:
+        y = y + module.bias.to(y.dtype)
+    return y.to(x.dtype)
+
+
+def _norm_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The forward of a norm with 1/std held constant, checked against the module's own forward."""
+    if isinstance(module, nn.LayerNorm):
+        return lambda x: _layer_norm(module, x)
+    weight = getattr(module, "weight", None)
+    eps = getattr(module, "variance_epsilon", getattr(module, "eps", None))
+    if isinstance(weight, Tensor) and isinstance(eps, float):
+        sample = torch.randn(4, weight.shape[0], generator=torch.Generator().manual_seed(0))
+        sample = sample.to(weight.device, weight.dtype)
+        with torch.no_grad():
+            expected = module(sample)
+            for offset in (0.0, 1.0):
+                found = _rms_norm(module, offset, eps, sample)
+                if torch.allclose(found, expected, rtol=2e-2 if weight.dtype.itemsize < 4 else 1e-4, atol=1e-4):
+                    return lambda x: _rms_norm(module, offset, eps, x)
+    raise UncoveredModel(f"The norm {type(module).__name__} is neither an RMS norm nor a LayerNorm.")
+
+
+def _activation_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The forward of an activation whose gradient is act(x)/x, with the limit act'(0) near 0."""
+    own = module.forward
+    zero = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    at_zero = own(zero)
+    if at_zero.item() != 0:
+        raise UncoveredModel(f"The activation {type(module).__name__} is not 0 at 0, so act(x)/x has a pole.")
+    slope = torch.autograd.grad(at_zero, zero)[0].item()
+
+    def forward(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            y = own(x)
+            near = x.abs() < 1e-12
+            ratio = (y / x.masked_fill(near, 1.0)).masked_fill_(near, slope)
+        return cast(Tensor, _Proportional.apply(x, y, ratio))
+
+    return forward
+
+
+def _share_tensors(model: PreTrainedModel) -> PreTrainedModel:
+    memo: dict[int, Any] = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, memo)
+
+
+def _gates(view: PreTrainedModel) -> dict[nn.Module, nn.Module | None]:
+    """For each activation, the projection whose input is activation × something else, or None where it is ungated.
+
+    Found by watching one short forward pass, so that no family needs a special case: the projection is the last
+    linear layer that runs after the activation in the same parent.
+    """
+    found: dict[nn.Module, nn.Module | None] = {}
+    latest: dict[int, tuple[nn.Module, Tensor]] = {}
+    hooks: list[Any] = []
+
+    def after_activation(parent: nn.Module) -> Callable[..., None]:
+        def hook(module: nn.Module, _args: Any, output: Tensor) -> None:
+            latest[id(parent)] = (module, output)
+
+        return hook
+
+    def before_projection(parent: nn.Module) -> Callable[..., None]:
+        def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            if id(parent) in latest:
+                activation, output = latest[id(parent)]
+                same = output.shape == args[0].shape and torch.equal(output, args[0])
+                found[activation] = None if same else module
+
+        return hook
+
+    for parent in view.modules():
+        activations = [child for child in parent.children() if isinstance(child, _ACTIVATIONS)]
+        for activation in activations:
+            hooks.append(activation.register_forward_hook(after_activation(parent)))
+        for child in parent.children() if activations else ():
+            if isinstance(child, nn.Linear | Conv1D):
+                hooks.append(child.register_forward_pre_hook(before_projection(parent)))
+    try:
+        _run_short(view)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _run_short(view: PreTrainedModel) -> None:
+    ids = torch.arange(1, 7, device=view.device).unsqueeze(0) % view.config.vocab_size
+    with torch.no_grad():
+        view(input_ids=ids, use_cache=False)
+
+
+def _put_rules(view: PreTrainedModel, rule: str) -> None:
+    gates = _gates(view)
+    for module in view.modules():
+        if isinstance(module, _ACTIVATIONS):
+            if module not in gates:
+                raise UncoveredModel(f"The activation {type(module).__name__} is used where no LRP rule is known.")
+            projection = gates[module]
+            if projection is not None and rule == "cplrp":
+                own = module.forward
+                module.forward = lambda x, own=own: own(x).detach()
+            else:
+                module.forward = _activation_rule(module)
+            if projection is not None and rule == "attnlrp":
+                inner = projection.forward
+                projection.forward = lambda x, inner=inner: inner(scale_gradient(x, 1 / 2))
+        elif type(module).__name__.endswith("Norm"):
+            module.forward = _norm_rule(module)
+
+
+def _build(model: PreTrainedModel, rule: str) -> PreTrainedModel:
+    view = _share_tensors(model)
+    view.eval()
+    view.config._attn_implementation = ATTENTION
+    state = ViewState(rule)
+    for module in view.modules():
+        module.lrp = state  # pyright: ignore[reportAttributeAccessIssue]
+    if rule != "gradient":
+        _put_rules(view, rule)
+    return view
+
+
+def lrp_view(model: PreTrainedModel, rule: str = "attnlrp") -> PreTrainedModel:
+    """A second module tree over the same parameters, whose backward pass follows an LRP rule.
+
+    Args:
+        model: a causal language model of transformers, in eval mode.
+        rule: ``attnlrp``, ``cplrp``, or ``gradient`` (no rules; plain gradients through a separate tree).
+
+    Returns:
+        A model that computes what ``model`` does and shares every parameter and buffer with it. Its ``lrp``
+        attribute is the ViewState.
+
+    Raises:
+        UncoveredModel: the model has parts outside the rules, measured by ``coverage.missing_share``.
+    """
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; expected one of {', '.join(RULES)}.")
+    view = _build(model, rule)
+    if rule != "gradient":
+        missing = missing_share(view if rule == "cplrp" else _build(model, "cplrp"))
+        if not missing <= TOLERANCE.get(view.dtype, 0.05):
+            raise UncoveredModel(
+                f"{type(model).__name__} has parts that the LRP rules do not cover: {missing:.1%} of the relevance is "
+                "lost on a test input; gradient maps still work."
+            )
+    return view

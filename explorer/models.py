@@ -1,0 +1,190 @@
+"""Loading a language model from the embedded default, a hub id, a folder or a GGUF file, with an optional adapter."""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from explorer.demo import embedded
+from explorer.errors import ModelError
+from explorer.lrp import lrp_view
+from explorer.residual import decoder_blocks
+
+Progress = Callable[[str], None]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+transformers_logging.disable_progress_bar()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model: ``source`` is ``smollm2``, a hub id, a folder or a .gguf file; ``adapter`` a PEFT adapter folder.
+
+    ``device``: ``auto`` (GPU where there is one), ``cpu``, ``cuda``, ``mps``. ``dtype``: ``auto`` (float32 on CPU,
+    bfloat16 elsewhere) or a name in ``DTYPES``.
+    """
+
+    source: str = embedded.NAME
+    adapter: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+
+    @property
+    def title(self) -> str:
+        """A short name for people: without the folders before it."""
+        name = embedded.TITLE if self.source == embedded.NAME else self.source.rstrip("/").split("/")[-1]
+        return f"{name} + {Path(self.adapter).name}" if self.adapter else name
+
+
+@dataclass
+class LoadedModel:
+    """A model ready to be explained: its plain form, its tokenizer, and its views, each made on first use."""
+
+    spec: ModelSpec
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    _views: dict[str, PreTrainedModel] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def view(self, rule: str) -> PreTrainedModel:
+        """The LRP view for a rule (see ``lrp.lrp_view``); raises UncoveredModel."""
+        with self._lock:
+            if rule not in self._views:
+                self._views[rule] = lrp_view(self.model, rule)
+            return self._views[rule]
+
+    @property
+    def n_layers(self) -> int:
+        """L, the number of decoder blocks."""
+        return len(decoder_blocks(self.model))
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest sequence that the model was made for, or None where its configuration does not say."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """The device by name; ``auto`` is the first of cuda, mps, cpu that is there. Raises ModelError if it is not."""
+    have = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return torch.device(next(name for name, there in have.items() if there))
+    if not have.get(wanted):
+        there = ", ".join(name for name, is_there in have.items() if is_there)
+        raise ModelError(f"Device '{wanted}' is not available on this machine; available: {there}.")
+    return torch.device(wanted)
+
+
+@lru_cache(maxsize=4)
+def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) -> LoadedModel:
+    """Load a model once per process (the last four are kept).
+
+    Weights are read from safetensors or GGUF only, never from a pickle, and no remote code is run. An adapter is
+    merged into its base. Raises ModelError with one sentence that says what is wrong and what was expected.
+    """
+    say = progress or (lambda _message: None)
+    device = pick_device(spec.device)
+    if spec.dtype not in ("auto", *DTYPES):
+        raise ModelError(f"dtype is '{spec.dtype}'; expected auto, {', '.join(DTYPES)}.")
+    dtype = DTYPES.get(spec.dtype, torch.float32 if device.type == "cpu" else torch.bfloat16)
+    where, gguf = _locate(spec.source, say)
+    say("Loading the tokenizer")
+    extra = {"gguf_file": gguf} if gguf else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
+        say(f"Loading the weights of {spec.title}")
+        model = AutoModelForCausalLM.from_pretrained(
+            where, dtype=dtype, trust_remote_code=False, use_safetensors=None if gguf else True, **extra
+        )
+    except Exception as error:  # transformers and its readers raise a dozen types for a broken file
+        raise ModelError(_reason(spec.source, error)) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(f"{spec.source} has no fast tokenizer, which is needed to place tokens in the text.")
+    if spec.adapter:
+        say("Merging the adapter")
+        model = _merge_adapter(model, spec.adapter)
+    say(f"Moving to {device.type}")
+    model = model.to(device).eval().requires_grad_(False)
+    decoder_blocks(model)
+    return LoadedModel(spec, model, tokenizer)
+
+
+def _locate(source: str, say: Progress) -> tuple[str, str | None]:
+    """(what transformers is given, the GGUF file's name or None)."""
+    if not source.strip():
+        raise ModelError("The model is empty; expected smollm2, a hub id, a folder or a .gguf file.")
+    if source == embedded.NAME:
+        return str(embedded.embedded_folder(say)), None
+    path = Path(source).expanduser()
+    if source.lower().endswith(".gguf"):
+        if not path.is_file():
+            raise ModelError(f"{source}: no such file; expected a GGUF file.")
+        return str(path.parent), path.name
+    if path.is_dir():
+        _check_folder(path)
+        return str(path), None
+    if path.exists():
+        raise ModelError(f"{source} is a file; expected a model folder or a .gguf file.")
+    if source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise ModelError(f"{source}: no such folder; expected a model folder, a .gguf file or a hub id.")
+    return source, None
+
+
+def _check_folder(folder: Path) -> None:
+    names = [p.name for p in folder.iterdir()]
+    if "config.json" not in names:
+        raise ModelError(f"{folder}: no config.json; expected a model folder as transformers saves it.")
+    if not any(name.endswith(".safetensors") for name in names):
+        pickled = [name for name in names if name.endswith(_PICKLED)]
+        if pickled:
+            raise ModelError(
+                f"{folder} holds its weights as a pickle only ({pickled[0]}), which can run code when it is read; "
+                "expected safetensors."
+            )
+        raise ModelError(f"{folder}: no weights; expected *.safetensors beside config.json.")
+
+
+def _merge_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
+    from peft import PeftModel
+
+    folder = Path(adapter).expanduser()
+    if folder.is_dir():
+        if not (folder / "adapter_config.json").exists():
+            raise ModelError(f"{adapter}: no adapter_config.json; expected a PEFT adapter folder.")
+        if not (folder / "adapter_model.safetensors").exists():
+            raise ModelError(f"{adapter}: no adapter_model.safetensors; a pickled adapter is not read.")
+    elif folder.exists() or adapter.startswith((".", "/", "~")):
+        raise ModelError(f"{adapter}: no such adapter folder.")
+    try:
+        merged = PeftModel.from_pretrained(model, adapter, use_safetensors=True).merge_and_unload()
+    except Exception as error:
+        raise ModelError(f"Adapter {adapter} does not fit this model: {_first_line(error)}") from error
+    return merged  # pyright: ignore[reportReturnType]
+
+
+def _reason(source: str, error: Exception) -> str:
+    text = str(error)
+    if not Path(source).expanduser().exists() and isinstance(error, OSError):
+        offline = " (offline mode is on)" if os.environ.get("HF_HUB_OFFLINE") else ""
+        return f"'{source}' was not found: no such folder here, and the model hub does not have it or can't be reached{offline}."
+    if "safetensors" in type(error).__name__.lower() or "header" in text.lower():
+        return f"{source}: a safetensors file is damaged or cut short ({_first_line(error)})."
+    if source.lower().endswith(".gguf"):
+        return f"{source}: not a readable GGUF file, or cut short ({_first_line(error)})."
+    if "safetensors" in text and any(end in text for end in _PICKLED):
+        return f"{source} has no safetensors weights; a pickled checkpoint is not read."
+    if isinstance(error, json.JSONDecodeError):
+        return f"{source}: a JSON file of the model is damaged ({_first_line(error)})."
+    return f"{source} can't be loaded: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:240]

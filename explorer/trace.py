@@ -1,0 +1,151 @@
+"""The Trace: one forward and one backward pass through a view, relevance at every (layer, token)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from explorer.lrp import Attention, view_state
+from explorer.residual import recorded_residual
+
+Objective = Callable[[Tensor], Tensor]
+"""Maps logits (K, vocabulary) in float32, at the last K positions, to the scalar that is explained."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the edges into one layer need: the attention of the block, detached, and ``upstream`` = ∂gap/∂output.
+
+    Shapes as in ``lrp.Attention``; ``upstream`` (heads, T, d), the gradient before the output projection.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    upstream: Tensor
+    mask: Tensor | None
+    scale: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Relevance of every node for one scalar (the logit gap of a contrast, unless stated otherwise).
+
+    Attributes:
+        rule: ``attnlrp``, ``cplrp`` or ``gradient``.
+        ids: the T tokens that were read; the explained logits are those after the last one.
+        relevance: (L+1, T) float32 (float64 for a float64 model), Σ_d x·∂gap/∂x in logits; row 0 is the input of the
+            first block, row l the residual stream after block l. + supports the wrong token, − the right one.
+        gap: the explained scalar, in logits: ℓ[target] − ℓ[foil].
+        loss_gradient: (L+1, T) float32, ‖∂L/∂H‖ with L = −log p(target), in nats per unit of the state.
+        states: L+1 tensors (T, width), the residual stream itself; empty unless recorded.
+        layers: one entry a block, for the edges; empty unless recorded.
+    """
+
+    rule: str
+    ids: tuple[int, ...]
+    relevance: np.ndarray
+    gap: float
+    loss_gradient: np.ndarray | None = None
+    states: tuple[Tensor, ...] = field(default=(), repr=False)
+    layers: tuple[Layer, ...] = field(default=(), repr=False)
+
+    @property
+    def explained_share(self) -> np.ndarray:
+        """(L+1,) Σ_t relevance / gap at every layer; nan where the gap is 0."""
+        return self.relevance.sum(1) / self.gap if self.gap else np.full(len(self.relevance), np.nan)
+
+
+def logit_gap(target: int, foil: int) -> Objective:
+    """ℓ[target] − ℓ[foil] at the last position."""
+    return lambda logits: logits[-1, target] - logits[-1, foil]
+
+
+def token_loss(target: int) -> Objective:
+    """−log p(target) at the last position, in nats."""
+    return lambda logits: -torch.log_softmax(logits[-1], -1)[target]
+
+
+def answer_log_probability(answer: tuple[int, ...]) -> Objective:
+    """log p(answer | what came before) in nats, from logits at the last len(answer) positions.
+
+    The sequence ends one token before the answer does: its last token is predicted, not read.
+    """
+
+    def objective(logits: Tensor) -> Tensor:
+        picked = torch.tensor(answer, device=logits.device).unsqueeze(1)
+        return torch.log_softmax(logits, -1).gather(1, picked).sum()
+
+    return objective
+
+
+def trace_ids(view: PreTrainedModel, ids: list[int] | tuple[int, ...], target: int, foil: int) -> Trace:
+    """Trace the logit gap ℓ[target] − ℓ[foil] after ``ids`` through a view made by ``lrp_view``.
+
+    Costs one forward and one backward pass to activations. Under the rule ``gradient`` a second backward pass gives
+    ``loss_gradient``.
+    """
+    losses = (token_loss(target),) if view_state(view).rule == "gradient" else ()
+    return trace_objective(view, ids, logit_gap(target, foil), losses=losses, record=True)
+
+
+def trace_objective(
+    view: PreTrainedModel,
+    ids: list[int] | tuple[int, ...],
+    objective: Objective,
+    positions: int = 1,
+    losses: tuple[Objective, ...] = (),
+    record: bool = False,
+) -> Trace:
+    """Trace any scalar of the logits at the last ``positions`` positions.
+
+    Args:
+        view: a model made by ``lrp_view``; its lock is held until the pass is over.
+        ids: T ≥ 1 token ids.
+        objective: see ``Objective``.
+        positions: how many of the last positions get logits.
+        losses: at most one further scalar whose gradient norms are wanted (``loss_gradient``).
+        record: keep states and attention, which the graph needs (about 250 KB a token on the embedded model).
+    """
+    state = view_state(view)
+    tokens = torch.tensor([list(ids)], device=view.device)
+    with state.lock, torch.enable_grad(), recorded_residual(view) as stream:
+        state.recording = [] if record else None
+        try:
+            logits = _wide(view(input_ids=tokens, use_cache=False, logits_to_keep=positions).logits[0])
+            attention: list[Attention] = state.recording or []
+        finally:
+            state.recording = None
+        value = objective(logits)
+        wanted = [*stream, *(a.output for a in attention)]
+        norms = None
+        for loss in losses:
+            gradients = torch.autograd.grad(loss(logits), stream, retain_graph=True)
+            norms = torch.stack([_wide(g[0]).norm(dim=-1) for g in gradients]).cpu().numpy()
+        gradients = torch.autograd.grad(value, wanted)
+    depth = len(stream)
+    relevance = torch.stack(
+        [(_wide(x[0]) * _wide(g[0])).sum(-1).detach() for x, g in zip(stream, gradients[:depth], strict=True)]
+    )
+    return Trace(
+        rule=state.rule,
+        ids=tuple(ids),
+        relevance=relevance.cpu().numpy(),
+        gap=value.item(),
+        loss_gradient=norms,
+        states=tuple(x[0].detach() for x in stream) if record else (),
+        layers=tuple(_layer(a, u) for a, u in zip(attention, gradients[depth:], strict=True)),
+    )
+
+
+def _layer(a: Attention, upstream: Tensor) -> Layer:
+    query, key, value = (x[0].detach() for x in (a.query, a.key, a.value))
+    return Layer(query, key, value, upstream[0].transpose(0, 1), a.mask, a.scale)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """At least float32, so that sums over 16-bit values do not round."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
