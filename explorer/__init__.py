@@ -7,6 +7,18 @@ Three lines are enough::
     print(result.table())
 """
 
-from explorer.explain import Explanation, explain
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from explorer.explanation import Explanation, explain
 
 __all__ = ["Explanation", "explain"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch only when it is needed, so that ``python -m explorer --help`` is quick."""
+    if name not in __all__:
+        raise AttributeError(f"module 'explorer' has no attribute {name!r}")
+    from explorer import explanation as module
+
+    return getattr(module, name)

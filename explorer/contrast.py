@@ -19,6 +19,7 @@ class Contrast:
         tokens: everything the model has read by then: the prompt, and the answers' common beginning (``generated``).
         target, foil: token ids of the wrong and the right continuation.
         target_text, foil_text: their characters.
+        wrong_word, right_word: the word of each answer that begins with that token, for people.
         wrong, right: the whole answers as given.
         wrong_ids, right_ids: their tokens.
     """
@@ -28,6 +29,8 @@ class Contrast:
     foil: int
     target_text: str
     foil_text: str
+    wrong_word: str
+    right_word: str
     wrong: str
     right: str
     wrong_ids: tuple[int, ...]
@@ -82,7 +85,13 @@ def contrast_ids(
     read = [Token(first + i, wrong_ids[i], shown[i], "generated") for i in range(common)]
     target_text, foil_text = (token_texts(loaded, [end])[0] for end in ends)
     tokens = (*encoded.tokens, *read)
-    return Contrast(tokens, ends[0], ends[1], target_text, foil_text, wrong, right, wrong_ids, right_ids)
+    words = (_first_word(loaded, wrong_ids[common:]) or target_text, _first_word(loaded, right_ids[common:]) or foil_text)
+    return Contrast(tokens, *ends, target_text, foil_text, *words, wrong, right, wrong_ids, right_ids)
+
+
+def _first_word(loaded: LoadedModel, ids: tuple[int, ...]) -> str:
+    words = "".join(token_texts(loaded, ids)).split()
+    return words[0] if words else ""
 
 
 def _end_of_turn(loaded: LoadedModel) -> int:

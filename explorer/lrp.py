@@ -280,7 +280,7 @@ def _build(model: PreTrainedModel, rule: str) -> PreTrainedModel:
     view.config._attn_implementation = ATTENTION
     state = ViewState(rule)
     for module in view.modules():
-        module.lrp = state  # pyright: ignore[reportAttributeAccessIssue]
+        module.lrp = state  # pyright: ignore[reportArgumentType]
     if rule != "gradient":
         _put_rules(view, rule)
     return view

@@ -3,9 +3,9 @@
 import json
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -82,14 +82,27 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
-@lru_cache(maxsize=4)
+_KEPT = 4
+_loaded: OrderedDict[ModelSpec, LoadedModel] = OrderedDict()
+_loading = threading.Lock()
+
+
 def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) -> LoadedModel:
-    """Load a model once per process (the last four are kept).
+    """Load a model once per process; the last four are kept.
 
     Weights are read from safetensors or GGUF only, never from a pickle, and no remote code is run. An adapter is
     merged into its base. Raises ModelError with one sentence that says what is wrong and what was expected.
     """
-    say = progress or (lambda _message: None)
+    with _loading:
+        if spec not in _loaded:
+            _loaded[spec] = _load(spec, progress or (lambda _message: None))
+        _loaded.move_to_end(spec)
+        while len(_loaded) > _KEPT:
+            _loaded.popitem(last=False)
+        return _loaded[spec]
+
+
+def _load(spec: ModelSpec, say: Progress) -> LoadedModel:
     device = pick_device(spec.device)
     if spec.dtype not in ("auto", *DTYPES):
         raise ModelError(f"dtype is '{spec.dtype}'; expected auto, {', '.join(DTYPES)}.")
@@ -111,7 +124,7 @@ def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) 
         say("Merging the adapter")
         model = _merge_adapter(model, spec.adapter)
     say(f"Moving to {device.type}")
-    model = model.to(device).eval().requires_grad_(False)
+    model = model.to(device).eval().requires_grad_(False)  # pyright: ignore[reportArgumentType]
     decoder_blocks(model)
     return LoadedModel(spec, model, tokenizer)
 
@@ -173,7 +186,7 @@ def _reason(source: str, error: Exception) -> str:
     text = str(error)
     if not Path(source).expanduser().exists() and isinstance(error, OSError):
         offline = " (offline mode is on)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        return f"'{source}' was not found: no such folder here, and the model hub does not have it or can't be reached{offline}."
+        return f"'{source}' was not found: no such folder, and the hub does not have it or can't be reached{offline}."
     if "safetensors" in type(error).__name__.lower() or "header" in text.lower():
         return f"{source}: a safetensors file is damaged or cut short ({_first_line(error)})."
     if source.lower().endswith(".gguf"):

@@ -50,6 +50,17 @@ class Explanation:
         return self.contrast.tokens[: self.trace.relevance.shape[1]]
 
     @property
+    def sides(self) -> tuple[str, str]:
+        """What the wrong and the right side are called: the words that differ, or the whole answers."""
+        c = self.contrast
+        return (c.wrong, c.right) if self.whole else (c.wrong_word, c.right_word)
+
+    @property
+    def unit(self) -> str:
+        """The unit of relevance and gap."""
+        return "nats" if self.whole else "logits"
+
+    @property
     def relevance(self) -> np.ndarray:
         """(T,) relevance at the chosen layer."""
         return self.trace.relevance[self.layer]
@@ -111,7 +122,8 @@ class Explanation:
 
     def table(self, count: int = 5) -> str:
         """The strongest tokens each way as plain text."""
-        gap = f"{self.contrast.target_text!r} over {self.contrast.foil_text!r} by {self.trace.gap:+.2f}"
+        wrong, right = self.sides
+        gap = f"{wrong!r} over {right!r} by {self.trace.gap:+.2f} {self.unit}"
         rows = [f"{self.model}, {RULES[self.rule]}: {gap}"]
         for sign, name in ((1, "towards the wrong answer"), (-1, "towards the right answer")):
             rows += [name, *(f"  {value:+8.3f}  {t.text!r}" for t, value in self.strongest(sign, count))]

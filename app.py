@@ -1,0 +1,16 @@
+"""LLM Failure Explorer: navigation, and the pickers that travel along with every page."""
+
+from pathlib import Path
+
+import streamlit as st
+
+st.set_page_config("LLM Failure Explorer", page_icon="assets/logo.svg", layout="wide")
+st.html(Path("assets/app.css"))
+st.logo("assets/wordmark.svg", icon_image="assets/logo.svg", size="large")
+page = st.navigation([st.Page("pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True)])
+with st.sidebar, st.spinner("Starting: the first page takes some seconds"):
+    from explorer.ui.sidebar import case_picker, model_picker  # torch is slow to import: after something is on screen
+
+    case_picker()
+    model_picker()
+page.run()

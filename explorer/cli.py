@@ -1,0 +1,107 @@
+"""The command line: every page's work without a browser. JSON goes to stdout, progress and errors to stderr."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from explorer.errors import ExplorerError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, or 2 with one line on stderr for input that can't be used."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except ExplorerError as error:
+        print(f"explorer: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("explorer: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(prog="python -m explorer", description="Find out why a language model went wrong.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    trace = commands.add_parser("trace", help="which prompt tokens pushed the model to the wrong answer")
+    _add_selection(trace)
+    trace.add_argument("--whole", action="store_true", help="the whole answers instead of the first differing token")
+    trace.add_argument("--out", metavar="FILE", help="also write the heatmap: .png, .svg, .pdf, .html or .json")
+    trace.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    trace.set_defaults(run=_trace)
+
+    demo = commands.add_parser("demo", help="the embedded model")
+    demo.add_argument("what", choices=["path"], help="path: fetch the embedded model if need be, print its folder")
+    demo.set_defaults(run=_demo)
+    return top
+
+
+def _add_selection(command: argparse.ArgumentParser) -> None:
+    """What is explained: prompt, answers, model and rule; the same for every command that explains a failure."""
+    command.add_argument("--prompt", required=True, metavar="P", help="what the user asks")
+    command.add_argument("--system", metavar="S", help="a system prompt")
+    command.add_argument("--raw", action="store_true", help="give the prompt as it is, without the chat template")
+    command.add_argument("--evidence", metavar="E", help="the words of the prompt that should have decided")
+    command.add_argument("--wrong", required=True, metavar="W", help="the wrong answer")
+    command.add_argument("--right", required=True, metavar="R", help="the right answer")
+    command.add_argument("--model", default="smollm2", metavar="M", help="smollm2, a hub id, a folder or a .gguf file")
+    command.add_argument("--adapter", metavar="A", help="a PEFT adapter folder or hub id")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    command.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
+    rules = ["attnlrp", "cplrp", "gradient", "representation-gradient"]
+    command.add_argument("--rule", default="attnlrp", choices=rules, help="how relevance is passed back")
+    command.add_argument("--layer", type=int, metavar="N", help="0 (embeddings, default) to L (last block)")
+
+
+def _progress(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _write(path: str, data: bytes) -> None:
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise ExplorerError(f"{path} can't be written: {error.strerror}.") from error
+
+
+def _write_json(path: str, value: Any) -> None:
+    _write(path, (json.dumps(value, ensure_ascii=False) + "\n").encode())
+
+
+def _load(arguments: argparse.Namespace) -> Any:
+    from explorer.models import ModelSpec, load_model
+
+    spec = ModelSpec(arguments.model, arguments.adapter, arguments.device, arguments.dtype)
+    return load_model(spec, _progress)
+
+
+def _trace(arguments: argparse.Namespace) -> None:
+    from explorer.explanation import explain
+    from explorer.report import export_heatmap
+
+    a = arguments
+    shown = explain(
+        a.prompt, a.wrong, a.right, system=a.system, raw=a.raw, evidence=a.evidence, model=_load(a), rule=a.rule,
+        layer=a.layer, whole=a.whole,
+    )  # fmt: skip
+    if a.out:
+        _write(a.out, export_heatmap(shown, a.out.rpartition(".")[2].lower()))
+    if a.json:
+        _write_json(a.json, shown.to_json())
+    else:
+        print(shown.table())
+
+
+def _demo(_arguments: argparse.Namespace) -> None:
+    from explorer.demo.embedded import embedded_folder
+
+    print(embedded_folder(_progress))

@@ -1,0 +1,57 @@
+"""Failures: prompts with a wrong and a right answer, read from JSON lines; and the gallery shipped with the app."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from explorer.errors import ExplorerError
+from explorer.prompts import Prompt
+
+GALLERY = Path(__file__).parent.parent / "assets" / "gallery.jsonl"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One (prompt, wrong answer, right answer), with where the evidence for the right one stands, if that is known."""
+
+    id: str
+    prompt: str
+    wrong: str
+    right: str
+    system: str | None = None
+    evidence: str | None = None
+    raw: bool = False
+    kind: str = "own"
+    title: str = ""
+
+    def as_prompt(self) -> Prompt:
+        """What the model is asked."""
+        return Prompt(self.prompt, self.system, self.raw, self.evidence)
+
+
+_REQUIRED = ("id", "prompt", "wrong", "right")
+_KNOWN = {f.name for f in fields(Failure)}
+
+
+def read_failures(path: Path = GALLERY) -> dict[str, Failure]:
+    """Failures by id, in the file's order. Raises ExplorerError that names file, line and field."""
+    if not path.is_file():
+        raise ExplorerError(f"{path}: no such file; expected failures as JSON lines.")
+    found: dict[str, Failure] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ExplorerError(f"{where}: not JSON ({error.msg}); expected one object a line.") from error
+        if not isinstance(row, dict):
+            raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
+        for name in _REQUIRED:
+            if not isinstance(row.get(name), str) or not row[name]:
+                raise ExplorerError(f"{where}: field '{name}' is missing or empty; expected text.")
+        if row["id"] in found:
+            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
+        found[row["id"]] = Failure(**{name: value for name, value in row.items() if name in _KNOWN})
+    return found

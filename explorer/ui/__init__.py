@@ -1,0 +1,1 @@
+"""Everything that knows streamlit: components, charts, state of a session, downloads. No maths."""

@@ -1,0 +1,18 @@
+"""Streamlit components (v2) of the app. Their data is text and numbers; text is drawn with textContent only."""
+
+from pathlib import Path
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+
+
+def _component(name: str, html: str | None = None):  # noqa: ANN202
+    markup = html or (_HERE / f"{name}.html").read_text(encoding="utf-8")
+    css, js = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return st.components.v2.component(f"explorer.{name}", html=markup, css=css, js=js)
+
+
+token_map = _component("token_map")
+bars = _component("bars", '<div class="bars"></div>')
+case_bar = _component("case_bar")

@@ -1,0 +1,9 @@
+// The slim bar that says which failure is on screen. Text only through textContent.
+export default function ({ data, parentElement }) {
+  const set = (name, text) => {
+    const node = parentElement.querySelector("." + name);
+    node.textContent = text;
+    node.title = text;
+  };
+  for (const name of ["model", "prompt", "wrong", "right", "gap", "note"]) set(name, data[name]);
+}

@@ -1,0 +1,113 @@
+"""What a session remembers: the model, the case on screen, the selected token. The case and the view are in the URL."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from explorer.contrast import Answer, greedy_answer, make_contrast
+from explorer.errors import ExplorerError
+from explorer.explanation import Explanation, explain_contrast
+from explorer.failures import Failure, read_failures
+from explorer.models import LoadedModel, ModelSpec, load_model
+from explorer.prompts import Prompt, encode_prompt
+
+OWN = "own"
+_FIELDS = {"q": "prompt", "wrong": "wrong", "right": "right", "system": "system", "evidence": "evidence"}
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def gallery() -> dict[str, Failure]:
+    """The failures shipped with the app, by id."""
+    return read_failures()
+
+
+def model_spec() -> ModelSpec:
+    """The model of this session; the embedded one unless the link or the sidebar says otherwise."""
+    if "spec" not in st.session_state:
+        q = st.query_params
+        st.session_state.spec = ModelSpec(q.get("model", ModelSpec.source), q.get("adapter"))
+    return st.session_state.spec
+
+
+def set_model(spec: ModelSpec) -> None:
+    """Make a loaded model the session's, in the link too."""
+    st.session_state.spec = spec
+    put_query(model=None if spec.source == ModelSpec.source else spec.source, adapter=spec.adapter)
+
+
+def put_query(**values: str | None) -> None:
+    """Set query parameters; None removes."""
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = value
+
+
+def current_case() -> Failure:
+    """The failure on screen: named or spelt out in the link, else the first of the gallery."""
+    q = st.query_params
+    if all(q.get(name) for name in ("q", "wrong", "right")):
+        given = {field: q.get(name) for name, field in _FIELDS.items()}
+        return Failure(id=OWN, raw=q.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
+    cases = gallery()
+    return cases.get(q.get("case", ""), next(iter(cases.values())))
+
+
+def set_case(case: Failure) -> None:
+    """Put a failure on screen and into the link; the selected token is forgotten."""
+    own = case.id == OWN
+    put_query(case=None if own else case.id, raw="1" if own and case.raw else None)
+    put_query(**{name: (getattr(case, field) or None) if own else None for name, field in _FIELDS.items()})
+    select_token(None)
+
+
+def selected_token() -> int | None:
+    """Index of the token that all views mark, or None."""
+    value = st.query_params.get("token", "")
+    return int(value) if value.isdecimal() else None
+
+
+def select_token(index: int | None) -> None:
+    """Mark a token in all views and in the link."""
+    put_query(token=None if index is None else str(index))
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def explained(spec: ModelSpec, case: Failure, rule: str, whole: bool) -> Explanation:
+    """The heatmap of a case, computed once. The two gradient rules share one trace (``explained_at``)."""
+    loaded = load_model(spec)
+    encoded = encode_prompt(loaded, case.as_prompt())
+    return explain_contrast(loaded, encoded, make_contrast(loaded, encoded, case.wrong, case.right), rule, 0, whole)
+
+
+def explained_at(spec: ModelSpec, case: Failure, rule: str, layer: int, whole: bool) -> Explanation:
+    """The heatmap of a case under a rule at a layer: one trace per case and rule, whatever the layer."""
+    asked = replace(case, id="", kind="", title="")  # so that a renamed case is not traced again
+    trace_rule = "gradient" if rule == "representation-gradient" else rule
+    return explained(spec, asked, trace_rule, whole).at(rule, layer)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
+    """The model's greedy answer with a progress bar and a way out (Streamlit's stop button ends the run)."""
+    loaded: LoadedModel = load_model(spec)
+    bar = st.progress(0.0, "Reading the prompt")
+    try:
+        encoded = encode_prompt(loaded, prompt)
+        return greedy_answer(
+            loaded, encoded, max_tokens, progress=lambda done, total: bar.progress(done / total, f"{done} tokens")
+        )
+    finally:
+        bar.empty()
+
+
+def stop_on(error: ExplorerError) -> None:
+    """Show a sentence instead of a traceback and end the page there."""
+    st.error(plain(str(error)), icon=":material/error:")
+    st.stop()
+
+
+def plain(text: str) -> str:
+    """Text with markdown switched off, for widgets that render it: prompts, answers and file names are hostile."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~:$&" else c for c in text)
