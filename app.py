@@ -8,9 +8,9 @@ st.set_page_config("LLM Failure Explorer", page_icon="assets/logo.svg", layout="
 st.html(Path("assets/app.css"))
 st.logo("assets/wordmark.svg", icon_image="assets/logo.svg", size="large")
 page = st.navigation([st.Page("pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True)])
-with st.sidebar, st.spinner("Starting: the first page takes some seconds"):
+with st.spinner("Starting: the first page takes some seconds"):
     from explorer.ui.sidebar import case_picker, model_picker  # torch is slow to import: after something is on screen
-
+with st.sidebar:
     case_picker()
     model_picker()
 page.run()

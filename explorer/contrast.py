@@ -85,7 +85,10 @@ def contrast_ids(
     read = [Token(first + i, wrong_ids[i], shown[i], "generated") for i in range(common)]
     target_text, foil_text = (token_texts(loaded, [end])[0] for end in ends)
     tokens = (*encoded.tokens, *read)
-    words = (_first_word(loaded, wrong_ids[common:]) or target_text, _first_word(loaded, right_ids[common:]) or foil_text)
+    words = (
+        _first_word(loaded, wrong_ids[common:]) or target_text,
+        _first_word(loaded, right_ids[common:]) or foil_text,
+    )
     return Contrast(tokens, *ends, target_text, foil_text, *words, wrong, right, wrong_ids, right_ids)
 
 

@@ -1,44 +1,158 @@
-"""Does the LRP view cover every part of a model? Measured on a short forward and backward pass, not read off names."""
+"""Does the LRP view cover every part of a model? Measured, not read off names, and whatever the weights are.
+
+With norms, gates and attention patterns held constant (CP-LRP), every part of a covered model is linear in its input
+and its biases together, so f = Σ x·∂f/∂x + Σ b·∂f/∂b holds exactly. A part without a rule breaks the equation. Each
+kind of block is probed in float64 with random weights of its own shapes, so that neither small weights nor a coarse
+number format can hide a missing rule; the head is probed with its logits scaled up, where a soft cap would bend them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import PreTrainedModel
 
-from explorer.residual import recorded_residual
+from explorer.errors import UncoveredModel
+from explorer.residual import decoder_blocks, first_tensor
 
-TOLERANCE = {torch.float64: 1e-4, torch.float32: 1e-3}
-"""Largest accepted share of the relevance that may go missing; other (16-bit) types: 0.05."""
+BLOCK_TOLERANCE = 1e-5
+"""Largest accepted share of a block's output that may go missing (float64; covered blocks stay below 1e-7)."""
+HEAD_TOLERANCE = 0.05
+_TOKENS = 8
 
 
-def missing_share(view: PreTrainedModel) -> float:
-    """Share of the logit gap that the CP-LRP relevance of embeddings and biases leaves out.
+def check_coverage(view: PreTrainedModel, name: str) -> None:
+    """Raise UncoveredModel, in one sentence about the model called ``name``, where a CP-LRP view misses a part."""
+    try:
+        missing = dict(_missing_shares(view))
+    except UncoveredModel:
+        raise
+    except Exception as error:  # an exotic family can fail in any way when it is probed
+        raise UncoveredModel(
+            f"{name} can't be checked against the LRP rules ({_line(error)}): it is refused."
+        ) from error
+    for part, share in missing.items():
+        if not share <= (HEAD_TOLERANCE if part == "head" else BLOCK_TOLERANCE):
+            raise UncoveredModel(
+                f"{name} has parts that the LRP rules do not cover ({part}: {share:.1%} of its output has no source); "
+                "gradient maps still work."
+            )
 
-    With norms, gates and attention patterns held constant the model is linear in its embeddings and its biases
-    together, so gap = Σ x·∂gap/∂x + Σ b·∂gap/∂b holds exactly (float64: ~1e-7 through transformers' own float32
-    parts). A part without a rule breaks the equation.
 
-    Args:
-        view: a view with the rule ``cplrp``.
+def _missing_shares(view: PreTrainedModel) -> Iterator[tuple[str, float]]:
+    calls = _record_calls(view)
+    seen = set()
+    for block, (args, kwargs, attended) in zip(decoder_blocks(view), calls, strict=True):
+        kind = (type(block), tuple((name, p.shape) for name, p in block.named_parameters()))
+        if attended != 1:
+            raise UncoveredModel(
+                f"{type(view).__name__} is not covered: a block ran {attended} attention layers that the LRP rules "
+                "know, expected 1; gradient maps still work."
+            )
+        if kind not in seen:
+            seen.add(kind)
+            yield type(block).__name__, _block_share(block, args, kwargs)
+    yield "head", _head_share(view)
 
-    Returns:
-        |gap − Σ| / max(|gap|, Σ|relevance of a token|), unitless.
-    """
+
+def _ids(view: PreTrainedModel) -> Tensor:
     vocabulary = view.config.get_text_config().vocab_size
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(vocabulary, (1, 12), generator=generator).to(view.device)
-    biases = {
-        name: p.detach().clone().requires_grad_()
-        for name, p in view.named_parameters()
-        if name.rpartition(".")[2] == "bias"
+    return torch.randint(vocabulary, (1, _TOKENS), generator=generator).to(view.device)
+
+
+def _record_calls(view: PreTrainedModel) -> list[tuple[tuple[Any, ...], dict[str, Any], int]]:
+    """How each block is called in a short forward pass, and how often it reached the attention function."""
+    calls: list[tuple[tuple[Any, ...], dict[str, Any], int]] = []
+    state: Any = view.lrp
+    state.recording = []
+
+    def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        calls.append((args, kwargs, len(state.recording)))
+
+    def after(_block: nn.Module, _args: Any, _output: Any) -> None:
+        args, kwargs, start = calls[-1]
+        calls[-1] = (args, kwargs, len(state.recording) - start)
+
+    hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in decoder_blocks(view)]
+    hooks += [block.register_forward_hook(after) for block in decoder_blocks(view)]
+    try:
+        with torch.no_grad():
+            view(input_ids=_ids(view), use_cache=False)
+    finally:
+        state.recording = None
+        for hook in hooks:
+            hook.remove()
+    return calls
+
+
+def _double(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.double() if value.is_floating_point() else value
+    if isinstance(value, tuple):
+        return tuple(_double(part) for part in value)
+    return value
+
+
+def _block_share(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+    """|f − Σ| / Σ|terms| for a random weighting f of the block's output, with random weights in float64."""
+    generator = torch.Generator().manual_seed(0)
+
+    def lively(p: Tensor) -> Tensor:
+        fan_in = p.shape[-1] if p.dim() > 1 else 1
+        return (torch.randn(p.shape, generator=generator, dtype=torch.float64) / fan_in**0.5).to(p.device)
+
+    weights = {name: lively(p) for name, p in block.named_parameters()}
+    biases = _biases(weights)
+    state = weights | biases | {name: _double(b) for name, b in block.named_buffers()}
+    args, kwargs = _double(args), {name: _double(value) for name, value in kwargs.items()}
+    given = args[0] if args else kwargs["hidden_states"]
+    x = torch.randn(given.shape, generator=generator, dtype=torch.float64).to(given.device).requires_grad_()
+    call = (x, *args[1:]) if args else ()
+    named = kwargs if args else {**kwargs, "hidden_states": x}
+    with torch.enable_grad():
+        output = first_tensor(functional_call(block, state, call, named))
+        f = (output * torch.randn(output.shape, generator=generator, dtype=torch.float64).to(output.device)).sum()
+        gradients = torch.autograd.grad(f, [x, *biases.values()], allow_unused=True)
+    terms = [(s * g).detach() for s, g in zip((x, *biases.values()), gradients, strict=True) if g is not None]
+    total = sum(term.sum() for term in terms)
+    return ((f - total).abs() / terms[0].sum(-1).abs().sum().clamp_min(f.abs())).item()
+
+
+def _head_share(view: PreTrainedModel) -> float:
+    """|gap − Σ| / |gap| from a random last residual state to a logit gap, with logits a thousand times too large."""
+    biases = _biases(dict(view.named_parameters()))
+    head = {id(p) for p in view.get_output_embeddings().parameters()}
+    state = {name: (biases.get(name, p) * (1000 if id(p) in head else 1)) for name, p in view.named_parameters()}
+    leaf: list[Tensor] = []
+
+    def replace(_block: nn.Module, _args: Any, output: Any) -> Any:
+        last = first_tensor(output)
+        x = torch.randn(last.shape, generator=torch.Generator().manual_seed(0)).to(last.device, last.dtype)
+        leaf.append(x.requires_grad_())
+        return leaf[0] if isinstance(output, Tensor) else (leaf[0], *output[1:])
+
+    hook = decoder_blocks(view)[-1].register_forward_hook(replace)
+    try:
+        with torch.enable_grad():
+            logits = functional_call(view, state, kwargs={"input_ids": _ids(view), "use_cache": False}).logits[0, -1]
+            gap = logits.max() - logits.min()
+            sources = [leaf[0], *biases.values()]
+            gradients = torch.autograd.grad(gap, sources, allow_unused=True)
+    finally:
+        hook.remove()
+    terms = [(s.double() * g.double()).sum() for s, g in zip(sources, gradients, strict=True) if g is not None]
+    return ((gap.double() - torch.stack(terms).sum()).abs() / gap.double().abs()).item()
+
+
+def _biases(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of the parameters called bias, as leaves that take gradients."""
+    return {
+        name: p.detach().clone().requires_grad_() for name, p in parameters.items() if name.rpartition(".")[2] == "bias"
     }
-    with torch.enable_grad(), recorded_residual(view) as states:
-        inputs = {"input_ids": ids, "use_cache": False}
-        logits = functional_call(view, biases, kwargs=inputs).logits[0, -1]
-        gap: Tensor = logits.max() - logits.min()
-        sources = [states[0], *biases.values()]
-        gradients = torch.autograd.grad(gap, sources, allow_unused=True)
-    terms = [(x.double() * g.double()).detach() for x, g in zip(sources, gradients, strict=True) if g is not None]
-    tokens = terms[0].sum(-1)
-    total = tokens.sum() + sum(term.sum() for term in terms[1:])
-    return ((gap.double() - total).abs() / torch.maximum(gap.double().abs(), tokens.abs().sum())).item()
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

@@ -28,7 +28,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.pytorch_utils import Conv1D
 
-from explorer.coverage import TOLERANCE, missing_share
+from explorer.coverage import check_coverage
 from explorer.errors import UncoveredModel
 
 RULES = ("attnlrp", "cplrp", "gradient")
@@ -36,7 +36,6 @@ RULES = ("attnlrp", "cplrp", "gradient")
 
 ATTENTION = "explorer_lrp"
 _POSITIONAL = {"position_ids", "cache_position"}
-_HARMLESS = {"use_cache", "output_attentions", "sliding_window", "is_causal", "return_dict"}
 _ACTIVATIONS: tuple[type, ...] = tuple(
     {
         kind
@@ -130,7 +129,7 @@ def lrp_attention(
     """
     state = view_state(module)
     for name, given in kwargs.items():
-        if given is not None and name not in _POSITIONAL | _HARMLESS:
+        if isinstance(given, Tensor | float) and name not in _POSITIONAL:
             raise UncoveredModel(f"This model's attention uses '{name}', which the LRP rules do not cover.")
     q, k, v = query, key, value
     if state.rule == "attnlrp":
@@ -243,6 +242,10 @@ def _gates(view: PreTrainedModel) -> dict[nn.Module, nn.Module | None]:
                 hooks.append(child.register_forward_pre_hook(before_projection(parent)))
     try:
         _run_short(view)
+    except UncoveredModel:
+        raise
+    except Exception as error:  # an exotic family can fail in any way
+        raise UncoveredModel(f"{type(view).__name__} can't run with the LRP view's attention: {error!r}") from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -298,16 +301,11 @@ def lrp_view(model: PreTrainedModel, rule: str = "attnlrp") -> PreTrainedModel:
         attribute is the ViewState.
 
     Raises:
-        UncoveredModel: the model has parts outside the rules, measured by ``coverage.missing_share``.
+        UncoveredModel: the model has parts outside the rules, measured by ``coverage.check_coverage``.
     """
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(RULES)}.")
     view = _build(model, rule)
     if rule != "gradient":
-        missing = missing_share(view if rule == "cplrp" else _build(model, "cplrp"))
-        if not missing <= TOLERANCE.get(view.dtype, 0.05):
-            raise UncoveredModel(
-                f"{type(model).__name__} has parts that the LRP rules do not cover: {missing:.1%} of the relevance is "
-                "lost on a test input; gradient maps still work."
-            )
+        check_coverage(view if rule == "cplrp" else _build(model, "cplrp"), type(model).__name__)
     return view

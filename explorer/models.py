@@ -21,6 +21,7 @@ Progress = Callable[[str], None]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,20 @@ def _load(spec: ModelSpec, say: Progress) -> LoadedModel:
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
         say(f"Loading the weights of {spec.title}")
-        model = AutoModelForCausalLM.from_pretrained(
-            where, dtype=dtype, trust_remote_code=False, use_safetensors=None if gguf else True, **extra
+        model, found = AutoModelForCausalLM.from_pretrained(
+            where,
+            dtype=dtype,
+            trust_remote_code=False,
+            use_safetensors=None if gguf else True,
+            output_loading_info=True,
+            **extra,
         )
     except Exception as error:  # transformers and its readers raise a dozen types for a broken file
         raise ModelError(_reason(spec.source, error)) from error
+    if missing := sorted(found["missing_keys"]):  # transformers would fill them with random numbers
+        raise ModelError(
+            f"{spec.source} lacks weights that its configuration asks for: {len(missing)}, e.g. {missing[0]}."
+        )
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(f"{spec.source} has no fast tokenizer, which is needed to place tokens in the text.")
     if spec.adapter:

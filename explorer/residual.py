@@ -23,6 +23,11 @@ def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
     return found[0]
 
 
+def first_tensor(output: Any) -> Tensor:
+    """The hidden states in what a block returns: a tensor, or a tuple that begins with it."""
+    return output if isinstance(output, Tensor) else output[0]
+
+
 @contextmanager
 def recorded_residual(model: PreTrainedModel, with_gradient: bool = True) -> Iterator[list[Tensor]]:
     """While open, a forward pass through ``model`` fills the yielded list with the residual stream.
@@ -41,8 +46,8 @@ def recorded_residual(model: PreTrainedModel, with_gradient: bool = True) -> Ite
         states.append(x)
         return ((x, *args[1:]), kwargs) if name is None else (args, {**kwargs, name: x})
 
-    def leave(_block: nn.Module, _args: Any, output: Tensor | tuple[Tensor, ...]) -> None:
-        states.append(output if isinstance(output, Tensor) else output[0])
+    def leave(_block: nn.Module, _args: Any, output: Any) -> None:
+        states.append(first_tensor(output))
 
     blocks = decoder_blocks(model)
     hooks = [blocks[0].register_forward_pre_hook(enter, with_kwargs=True)]

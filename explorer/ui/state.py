@@ -8,7 +8,7 @@ from explorer.contrast import Answer, greedy_answer, make_contrast
 from explorer.errors import ExplorerError
 from explorer.explanation import Explanation, explain_contrast
 from explorer.failures import Failure, read_failures
-from explorer.models import LoadedModel, ModelSpec, load_model
+from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt, encode_prompt
 
 OWN = "own"
@@ -73,7 +73,7 @@ def select_token(index: int | None) -> None:
     put_query(token=None if index is None else str(index))
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@st.cache_resource(max_entries=24, show_spinner="Tracing: one pass forward, one back", show_time=True)
 def explained(spec: ModelSpec, case: Failure, rule: str, whole: bool) -> Explanation:
     """The heatmap of a case, computed once. The two gradient rules share one trace (``explained_at``)."""
     loaded = load_model(spec)
@@ -91,7 +91,7 @@ def explained_at(spec: ModelSpec, case: Failure, rule: str, layer: int, whole: b
 @st.cache_resource(max_entries=24, show_spinner=False)
 def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
     """The model's greedy answer with a progress bar and a way out (Streamlit's stop button ends the run)."""
-    loaded: LoadedModel = load_model(spec)
+    loaded = load_model(spec)
     bar = st.progress(0.0, "Reading the prompt")
     try:
         encoded = encode_prompt(loaded, prompt)

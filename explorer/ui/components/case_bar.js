@@ -5,5 +5,5 @@ export default function ({ data, parentElement }) {
     node.textContent = text;
     node.title = text;
   };
-  for (const name of ["model", "prompt", "wrong", "right", "gap", "note"]) set(name, data[name]);
+  for (const name of ["prompt", "wrong", "right", "gap", "note"]) set(name, data[name]);
 }

@@ -26,7 +26,7 @@ export default function ({ data, parentElement, setStateValue }) {
   };
   const idle = () => {
     if (selected !== null && tokens[selected]) describe(selected);
-    else info.replaceChildren(make("span", "dim", "Hover over a token for its figures; click it to follow it through the layers."));
+    else info.replaceChildren(make("span", "dim", data.hint));
   };
   const mark = () => flow.querySelectorAll(".token").forEach((node, i) => node.classList.toggle("selected", i === selected));
 

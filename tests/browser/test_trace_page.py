@@ -1,0 +1,109 @@
+"""The flows of the Trace page that only a browser can check."""
+
+import json
+import re
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_first_screen_explains_a_failure(page: Page):
+    page.goto("/")
+    expect(page.locator(".token.evidence").first).to_be_visible()
+    expect(page.locator(".chip.wrong")).to_have_text("Bella")
+    expect(page.locator(".chip.right")).to_have_text("Rocky")
+    expect(page.locator(".bars .row").first).to_be_visible()
+    expect(page.locator("[data-testid='stEChartsChart'] canvas, canvas").first).to_be_visible()
+    box = page.locator(".flow").bounding_box()
+    assert box
+    assert box["y"] + box["height"] < 900
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_hover_click_and_link(page: Page):
+    page.goto("/")
+    token = page.locator(".token", has_text="Bella").first
+    token.hover()
+    expect(page.locator(".info").first).to_contain_text("logits, towards wrong · rank 1 of")
+    token.click()
+    expect(page.locator(".token.selected")).to_have_text(" Bella")
+    expect(page.locator(".bars .row.selected")).to_contain_text("Bella")
+    expect(page).to_have_url(re.compile(r"token=\d+"))
+    with page.context.new_page() as other:
+        other.goto(page.url)
+        expect(other.locator(".token.selected")).to_have_text(" Bella")
+    page.locator(".bars .row.link", has_text="Rocky").click()
+    expect(page.locator(".token.selected")).to_have_text(" Rocky")
+
+
+def test_switching_rules_is_quick_once_traced(page: Page):
+    page.goto("/")
+    expect(page.locator(".token").first).to_be_visible()
+    for rule in ("CP-LRP", "AttnLRP", "CP-LRP"):
+        start = time.monotonic()
+        page.get_by_role("radio", name=rule).click()
+        expect(page.locator(".legend .caption").first).to_have_text(rule)
+        took = time.monotonic() - start
+    assert took < 2
+
+
+def test_own_prompt_by_clicking_a_generated_token(page: Page):
+    page.goto("/")
+    page.get_by_role("button", name="New prompt").click()
+    box = page.get_by_label("Prompt", exact=True)
+    box.fill("What is the capital of Turkey?")
+    box.press("Control+Enter")
+    page.get_by_role("button", name="Ask the model").click()
+    answer = page.locator(".map", has=page.get_by_text("Its greedy answer"))
+    answer.locator(".token", has_text="Istanbul").click()
+    page.get_by_label("or type the right continuation").fill(" Ankara")
+    page.get_by_label("or type the right continuation").press("Enter")
+    page.get_by_role("button", name="Explain this contrast").click()
+    expect(page.locator(".chip.wrong")).to_have_text("Istanbul")
+    expect(page.locator(".chip.right")).to_have_text("Ankara")
+    expect(page).to_have_url(re.compile("q=What"))
+
+
+def test_hostile_prompt_stays_text(page: Page):
+    alarms: list[str] = []
+    page.on("dialog", lambda dialog: (alarms.append(dialog.message), dialog.dismiss()))
+    image = "<img src='http://example.com/a.png' onerror='alert(1)'>"
+    hostile = image + " ![x](http://example.com/b.png) <script>alert(2)</script>"
+    page.goto("/?" + "&".join(f"{k}={v}" for k, v in {"q": hostile, "wrong": "<b>Yes</b>", "right": "No"}.items()))
+    expect(page.locator(".token").first).to_be_visible()
+    shown = page.locator(".token.user").all_text_contents()
+    assert "".join(shown) == hostile
+    expect(page.locator(".chip.wrong")).to_have_text("<b>Yes</b>")
+    assert page.locator("img[src*='example.com']").count() == 0
+    assert not alarms
+
+
+@pytest.mark.parametrize("kind", ["PNG", "SVG", "PDF", "HTML", "JSON"])
+def test_downloads(page: Page, kind: str):
+    page.goto("/")
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name=kind, exact=True).click()
+    data = started.value.path().read_bytes()
+    assert started.value.suggested_filename == f"wrong-dog-attnlrp.{kind.lower()}"
+    if kind == "JSON":
+        assert json.loads(data)["contrast"]["wrong"].endswith("Bella")
+    if kind == "HTML":
+        page.set_content(data.decode())
+        expect(page.locator(".map span.strong").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_dark_wide_and_narrow(page: Page, width: int, height: int, scheme: str):
+    page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("/")
+    token = page.locator(".token.user").first
+    expect(token).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    ink = token.evaluate("node => getComputedStyle(node).color").removeprefix("rgb(").split(",")[0]
+    assert (int(ink) > 128) == (scheme == "dark")

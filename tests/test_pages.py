@@ -1,0 +1,145 @@
+"""Every page through Streamlit's AppTest: it runs, it reacts, it shows sentences instead of tracebacks."""
+
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer.failures import read_failures
+from explorer.models import LoadedModel
+
+GALLERY = read_failures()
+
+
+@pytest.fixture
+def app(smollm: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The app as it opens, on the shared model."""
+    run = AppTest._run
+
+    def through_navigation(self: AppTest, *args: Any, **kwargs: Any) -> AppTest:
+        # A second run would take our pages/ folder for Streamlit's old multipage convention and skip app.py.
+        self._finished_page_script_hash = ""
+        return run(self, *args, **kwargs)
+
+    monkeypatch.setattr(AppTest, "_run", through_navigation)
+    return AppTest.from_file("../app.py", default_timeout=120)
+
+
+def shown(app: AppTest, key: str) -> dict:
+    """The data of a component."""
+    for node in app.get("bidi_component"):
+        if key in node.proto.id:
+            return json.loads(node.proto.json)
+    raise AssertionError(f"no component {key}")
+
+
+def test_opens_on_an_explained_failure(app):
+    app.run()
+    assert not app.exception
+    first = next(iter(GALLERY.values()))
+    bar, tokens = shown(app, "case-bar"), shown(app, "rule-map")
+    assert bar["prompt"].startswith(first.prompt[:30])
+    assert bar["gap"].startswith("Δℓ = +")
+    assert len(tokens["tokens"]) > 20
+    assert any(segment == "evidence" for _, segment, *_ in tokens["tokens"])
+    assert app.get("echarts_chart")
+    assert any("Shares add up to" in caption.value for caption in app.caption)
+
+
+def test_rules_layers_and_comparison(app):
+    app.run()
+    before = shown(app, "rule-map")["tokens"]
+    app.segmented_control(key="rule").set_value("representation-gradient").run()
+    app.slider(key="rule-layer").set_value(7).run()
+    tokens = shown(app, "rule-map")
+    assert tokens["caption"] == "Representation gradient, layer 7"
+    assert tokens["tokens"] != before
+    app.toggle(key="rule-norms").set_value(True).run()
+    assert shown(app, "rule-map")["signed"] is False
+    app.toggle(key="compare").set_value(True).run()
+    assert shown(app, "rule2-map")["caption"] == "Gradient × input"
+    app.toggle(key="whole").set_value(True).run()
+    assert shown(app, "rule2-map")["unit"] == "nats"
+    assert not app.exception
+
+
+def test_a_rerun_traces_nothing_twice(app, monkeypatch):
+    app.run()
+    app.segmented_control(key="rule").set_value("representation-gradient").run()
+    monkeypatch.setattr("explorer.explanation.trace_ids", None)  # a further pass would now fail
+    app.slider(key="rule-layer").set_value(3).run()
+    app.segmented_control(key="rule").set_value("gradient").run()
+    app.segmented_control(key="rule").set_value("attnlrp").run()
+    assert not app.exception
+    assert not app.error
+
+
+def test_next_previous_and_link(app):
+    ids = list(GALLERY)
+    app.run()
+    app.button(key="next").click().run()
+    assert app.query_params["case"] == ids[1]
+    app.button(key="previous").click().run().button(key="previous").click().run()
+    assert app.query_params["case"] == ids[-1]
+    linked = AppTest.from_file("../app.py", default_timeout=120)
+    linked.query_params["case"] = ids[3]
+    linked.query_params["token"] = "25"
+    linked.run()
+    assert shown(linked, "rule-map")["selected"] == 25
+    assert shown(linked, "case-bar")["prompt"].startswith(GALLERY[ids[3]].prompt[:20])
+
+
+def test_own_prompt_is_asked_and_explained(app):
+    app.run()
+    app.button(key="new").click().run()
+    app.text_area(key="compose-prompt").set_value("What is the capital of France?").run()
+    next(b for b in app.button if b.label == "Ask the model").click().run()
+    assert "Paris" in "".join(t[0] for t in shown(app, "answer-map")["tokens"])
+    app.text_input(key="compose-wrong").set_value("The").run()
+    app.text_input(key="compose-right").set_value("Paris").run()
+    next(b for b in app.button if b.label == "Explain").click().run()
+    assert shown(app, "case-bar")["right"] == "Paris"
+    assert app.query_params["q"] == "What is the capital of France?"
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ({"q": "a", "wrong": "b", "right": "b"}, "are the same tokens"),
+        ({"q": " ", "wrong": "b", "right": "c"}, "prompt is empty"),
+        ({"q": "word " * 9000, "wrong": "b", "right": "c"}, "reads at most 8,192"),
+        ({"q": "a", "wrong": "b", "right": "c", "evidence": "z"}, "does not stand in the prompt"),
+    ],
+)
+def test_bad_links_say_a_sentence(app, query, complaint):
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert any(complaint in error.value.replace("\\", "") for error in app.error)
+
+
+def test_a_model_that_can_not_be_loaded_leaves_the_old_one(app, tmp_path):
+    app.run()
+    next(t for t in app.text_input if t.label == "Model").set_value(str(tmp_path)).run()
+    next(b for b in app.button if b.label == "Load").click().run()
+    assert any("no config" in error.value for error in app.error)
+    assert shown(app, "rule-map")["tokens"]
+    linked = AppTest.from_file("../app.py", default_timeout=120)
+    linked.query_params["model"] = "/no/such/model"
+    linked.run()
+    assert shown(linked, "rule-map")["tokens"]
+    assert any("no such folder" in error.value for error in linked.error)
+
+
+def test_hostile_text_reaches_the_page_as_data_only(app):
+    hostile = '<img src=x onerror="alert(1)"> ![x](http://example.com/x.png) **b** $x$'
+    for name, value in {"q": hostile, "wrong": "<b>yes", "right": "*no*"}.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert "".join(t[0] for t in shown(app, "rule-map")["tokens"] if t[1] == "user") == hostile
+    everything = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.error]
+    assert not any("<img" in node.value or "![x]" in node.value for node in everything)
