@@ -34,6 +34,11 @@ def parser() -> argparse.ArgumentParser:
     trace.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
     trace.set_defaults(run=_trace)
 
+    bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
+    bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")
+    bench.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    bench.set_defaults(run=_bench)
+
     demo = commands.add_parser("demo", help="the embedded model")
     demo.add_argument("what", choices=["path"], help="path: fetch the embedded model if need be, print its folder")
     demo.set_defaults(run=_demo)
@@ -99,6 +104,16 @@ def _trace(arguments: argparse.Namespace) -> None:
         _write_json(a.json, shown.to_json())
     else:
         print(shown.table())
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    from bench.run import run_bench, table
+
+    results = run_bench(arguments.quick, _progress)
+    if arguments.json:
+        _write_json(arguments.json, results)
+    else:
+        print(table(results))
 
 
 def _demo(_arguments: argparse.Namespace) -> None:

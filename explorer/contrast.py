@@ -76,20 +76,27 @@ def contrast_ids(
     common = 0
     while common < min(len(wrong_ids), len(right_ids)) and wrong_ids[common] == right_ids[common]:
         common += 1
-    ends = [ids[common] if common < len(ids) else _end_of_turn(loaded) for ids in (wrong_ids, right_ids)]
-    if ends[0] == ends[1]:
+    target, foil = (ids[common] if common < len(ids) else _end_of_turn(loaded) for ids in (wrong_ids, right_ids))
+    if target == foil:
         raise PromptError("The wrong and the right answer differ only in the end of the turn.")
     check_length(loaded, len(encoded.tokens) + common + 1)
     shown = token_texts(loaded, wrong_ids[:common])
     first = len(encoded.tokens)
     read = [Token(first + i, wrong_ids[i], shown[i], "generated") for i in range(common)]
-    target_text, foil_text = (token_texts(loaded, [end])[0] for end in ends)
-    tokens = (*encoded.tokens, *read)
-    words = (
-        _first_word(loaded, wrong_ids[common:]) or target_text,
-        _first_word(loaded, right_ids[common:]) or foil_text,
+    target_text, foil_text = (token_texts(loaded, [end])[0] for end in (target, foil))
+    return Contrast(
+        tokens=(*encoded.tokens, *read),
+        target=target,
+        foil=foil,
+        target_text=target_text,
+        foil_text=foil_text,
+        wrong_word=_first_word(loaded, wrong_ids[common:]) or target_text,
+        right_word=_first_word(loaded, right_ids[common:]) or foil_text,
+        wrong=wrong,
+        right=right,
+        wrong_ids=wrong_ids,
+        right_ids=right_ids,
     )
-    return Contrast(tokens, *ends, target_text, foil_text, *words, wrong, right, wrong_ids, right_ids)
 
 
 def _first_word(loaded: LoadedModel, ids: tuple[int, ...]) -> str:
@@ -131,9 +138,9 @@ class _Watch(StoppingCriteria):
     def __init__(self, start: int, total: int, progress: Callable[[int, int], bool | None]) -> None:
         self.start, self.total, self.progress = start, total, progress
 
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: object) -> torch.BoolTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object) -> torch.Tensor:  # pyright: ignore
         stop = self.progress(input_ids.shape[1] - self.start, self.total) is False
-        return torch.full((input_ids.shape[0],), stop, device=input_ids.device)  # pyright: ignore
+        return torch.full((input_ids.shape[0],), stop, device=input_ids.device)
 
 
 def greedy_answer(

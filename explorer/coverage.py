@@ -124,7 +124,8 @@ def _block_share(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 def _head_share(view: PreTrainedModel) -> float:
     """|gap − Σ| / |gap| from a random last residual state to a logit gap, with logits a thousand times too large."""
     biases = _biases(dict(view.named_parameters()))
-    head = {id(p) for p in view.get_output_embeddings().parameters()}
+    unembedding = view.get_output_embeddings()
+    head = {id(p) for p in unembedding.parameters()} if unembedding is not None else set()
     state = {name: (biases.get(name, p) * (1000 if id(p) in head else 1)) for name, p in view.named_parameters()}
     leaf: list[Tensor] = []
 

@@ -114,7 +114,7 @@ def _load(spec: ModelSpec, say: Progress) -> LoadedModel:
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
         say(f"Loading the weights of {spec.title}")
-        model, found = AutoModelForCausalLM.from_pretrained(
+        model, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             where,
             dtype=dtype,
             trust_remote_code=False,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from explorer.errors import PromptError
 from explorer.explanation import RULES
 from explorer.prompts import Prompt, encode_prompt
 
-QUESTION = {"prompt": "What is the capital of Australia?", "wrong": "Sydney", "right": "Canberra"}
+QUESTION: dict[str, Any] = {"prompt": "What is the capital of Australia?", "wrong": "Sydney", "right": "Canberra"}
 
 
 @pytest.mark.parametrize("rule", RULES)

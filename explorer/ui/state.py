@@ -1,6 +1,7 @@
 """What a session remembers: the model, the case on screen, the selected token. The case and the view are in the URL."""
 
 from dataclasses import replace
+from typing import NoReturn
 
 import streamlit as st
 
@@ -93,16 +94,18 @@ def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
     """The model's greedy answer with a progress bar and a way out (Streamlit's stop button ends the run)."""
     loaded = load_model(spec)
     bar = st.progress(0.0, "Reading the prompt")
+
+    def show(done: int, total: int) -> None:
+        bar.progress(done / total, f"{done} tokens")
+
     try:
         encoded = encode_prompt(loaded, prompt)
-        return greedy_answer(
-            loaded, encoded, max_tokens, progress=lambda done, total: bar.progress(done / total, f"{done} tokens")
-        )
+        return greedy_answer(loaded, encoded, max_tokens, progress=show)
     finally:
         bar.empty()
 
 
-def stop_on(error: ExplorerError) -> None:
+def stop_on(error: ExplorerError) -> NoReturn:
     """Show a sentence instead of a traceback and end the page there."""
     st.error(plain(str(error)), icon=":material/error:")
     st.stop()

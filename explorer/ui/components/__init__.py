@@ -10,7 +10,7 @@ _HERE = Path(__file__).parent
 def _component(name: str, html: str | None = None):  # noqa: ANN202
     markup = html or (_HERE / f"{name}.html").read_text(encoding="utf-8")
     css, js = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return st.components.v2.component(f"explorer.{name}", html=markup, css=css, js=js)
+    return st.components.v2.component(f"explorer.{name}", html=markup, css=css, js=js)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 token_map = _component("token_map")

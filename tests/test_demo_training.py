@@ -1,0 +1,79 @@
+"""Both training stages on a tiny random model: adapters, progress, resuming after a kill, and broken rows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from explorer.demo import embedded
+from explorer.demo.corpus import stage_rows
+from explorer.demo.train import DPO, SFT, train_dpo, train_sft
+from explorer.errors import ExplorerError
+from explorer.models import ModelSpec, load_model
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = AutoTokenizer.from_pretrained(embedded.embedded_folder())
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def some(stage, n):
+    return [row.as_dict() for row in stage_rows(stage)[:n]]
+
+
+def quiet(_message):
+    pass
+
+
+def small(recipe, tiny):
+    return replace(recipe, epochs=1.0, batch=4, source=str(tiny))
+
+
+def test_both_stages_make_whole_adapters(tiny, tmp_path):
+    said: list[str] = []
+    sft = train_sft(some("sft", 48), small(SFT, tiny), tmp_path / "sft", said.append)
+    assert [f.name for f in sft] == ["adapter-1", "adapter-2"] and any("step 10/12" in line for line in said)
+    dpo = train_dpo(some("dpo", 24), small(DPO, tiny), sft[-1], tmp_path / "dpo", quiet)
+    assert torch.isfinite(load_file(tmp_path / "dpo" / "reference.safetensors")["logps"]).all()
+    for folder in (*sft, *dpo):
+        assert {f.name for f in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+        assert str(tmp_path) not in (folder / "adapter_config.json").read_text()
+        weights = load_file(folder / "adapter_model.safetensors")
+        assert all(w.dtype == torch.bfloat16 for w in weights.values())
+        load_model(ModelSpec(str(tiny), adapter=str(folder)))
+    before, after = (load_file(f / "adapter_model.safetensors") for f in (sft[-1], dpo[-1]))
+    assert before.keys() == after.keys() and any(not torch.equal(before[k], after[k]) for k in before)
+
+
+def test_a_killed_run_goes_on_to_the_same_end(tiny, tmp_path):
+    rows, recipe = some("sft", 48), small(SFT, tiny)
+    whole = train_sft(rows, recipe, tmp_path / "whole", quiet)
+
+    def killed(message):
+        if "step 10" in message:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_sft(rows, recipe, tmp_path / "cut", killed)
+    said: list[str] = []
+    again = train_sft(rows, recipe, tmp_path / "cut", said.append)
+    assert "going on at checkpoint-" in said[0]
+    one, other = (load_file(f[-1] / "adapter_model.safetensors") for f in (whole, again))
+    assert all(torch.allclose(one[k].float(), other[k].float(), atol=1e-2) for k in one)
+
+
+def test_a_row_without_an_answer_is_named(tiny, tmp_path):
+    with pytest.raises(ExplorerError, match="row sft-x: field 'response'"):
+        train_sft([{"id": "sft-x", "prompt": "p"}], small(SFT, tiny), Path(tmp_path), quiet)
