@@ -170,8 +170,9 @@ def explain_contrast(
     rule: str = "attnlrp",
     layer: int | None = None,
     whole: bool = False,
+    record: bool = False,
 ) -> Explanation:
-    """``explain`` for a contrast that is at hand."""
+    """``explain`` for a contrast that is at hand; ``record`` keeps what the graph needs (see ``trace_objective``)."""
     if rule not in RULES:
         raise PromptError(f"The rule is {rule!r}; expected one of {', '.join(RULES)}.")
     chosen = default_layer(loaded, rule) if layer is None else layer
@@ -182,7 +183,7 @@ def explain_contrast(
     if whole:
         trace = _trace_answers(view, encoded, contrast)
     else:
-        trace = trace_ids(view, contrast.ids, contrast.target, contrast.foil)
+        trace = trace_ids(view, contrast.ids, contrast.target, contrast.foil, record)
     seconds = time.perf_counter() - start
     return Explanation(loaded.spec.title, contrast, trace, rule, chosen, whole, seconds)
 

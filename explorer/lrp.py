@@ -62,6 +62,14 @@ class Attention:
     scale: float
 
 
+class AttentionReached(Exception):
+    """Ends a run at the attention function, when only its arguments are wanted."""
+
+    def __init__(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        super().__init__()
+        self.query, self.key, self.value = query, key, value
+
+
 @dataclass
 class ViewState:
     """Rule, lock and current recording of a view; every module of the view refers to the same one."""
@@ -69,6 +77,7 @@ class ViewState:
     rule: str
     lock: threading.Lock = field(default_factory=threading.Lock)
     recording: list[Attention] | None = None
+    stop_at_attention: bool = False
 
 
 def view_state(view: nn.Module) -> ViewState:
@@ -131,6 +140,8 @@ def lrp_attention(
     for name, given in kwargs.items():
         if isinstance(given, Tensor | float) and name not in _POSITIONAL:
             raise UncoveredModel(f"This model's attention uses '{name}', which the LRP rules do not cover.")
+    if state.stop_at_attention:
+        raise AttentionReached(query, key, value)
     q, k, v = query, key, value
     if state.rule == "attnlrp":
         q, k, v = scale_gradient(q, 1 / 4), scale_gradient(k, 1 / 4), scale_gradient(v, 1 / 2)

@@ -1,9 +1,11 @@
-"""The residual stream of a model: its blocks, and the states that enter and leave them."""
+"""The residual stream of a model: its blocks, how they are called, and the states that enter and leave them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -28,32 +30,86 @@ def first_tensor(output: Any) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
 
 
-@contextmanager
-def recorded_residual(model: PreTrainedModel, with_gradient: bool = True) -> Iterator[list[Tensor]]:
-    """While open, a forward pass through ``model`` fills the yielded list with the residual stream.
+@dataclass(frozen=True)
+class BlockCall:
+    """How a block was called, but for its hidden states: positional and named arguments."""
 
-    The list ends up as L+1 tensors of shape (batch, T, width): the input of the first block, then the output of each
-    block (before the final norm). With ``with_gradient`` the first is made the leaf at which the graph begins, so
-    that the backward pass goes no lower than it. The caller holds the lock of the model: hooks are shared by threads.
+    args: tuple[Any, ...]
+    named: dict[str, Any]
+
+    def run(self, block: nn.Module, x: Tensor) -> Tensor:
+        """Run ``block`` on other hidden states x (batch, T, width) with the same further arguments."""
+        if "hidden_states" in self.named:
+            return first_tensor(block(**{**self.named, "hidden_states": x}))
+        return first_tensor(block(x, *self.args, **self.named))
+
+    def cut(self, length: int) -> "BlockCall":
+        """The same call for the first ``length`` tokens. Arguments of unknown meaning make it refuse (KeyError)."""
+        return BlockCall(
+            tuple(_cut("", value, length) for value in self.args),
+            {name: _cut(name, value, length) for name, value in self.named.items()},
+        )
+
+
+def _cut(name: str, value: Any, length: int) -> Any:
+    if not isinstance(value, Tensor | tuple):
+        return value
+    cut = {
+        "hidden_states": lambda v: v[:, :length],
+        "attention_mask": lambda v: v[..., :length, :length],
+        "position_ids": lambda v: v[..., :length],
+        "cache_position": lambda v: v[:length],
+        "position_embeddings": lambda v: tuple(part[..., :length, :] for part in v),
+    }
+    return cut[name](value)
+
+
+@dataclass
+class Recording:
+    """What a forward pass leaves behind.
+
+    ``states``: L+1 tensors (batch, T, width), the input of the first block and then the output of each (before the
+    final norm). ``calls``: how each of the L blocks was called.
     """
-    states: list[Tensor] = []
 
-    def enter(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict]:
-        name = None if args else "hidden_states"
-        x = args[0] if name is None else kwargs[name]
-        if with_gradient:
+    states: list[Tensor] = field(default_factory=list)
+    calls: list[BlockCall] = field(default_factory=list)
+
+
+@contextmanager
+def recorded_residual(model: PreTrainedModel, leaf: Literal["first", "last"] = "first") -> Iterator[Recording]:
+    """While open, a forward pass through ``model`` fills the yielded recording.
+
+    The first state is made the leaf at which the graph begins, so that a backward pass goes no lower than it. With
+    ``leaf="last"`` it is the last state instead: run the pass without gradients, and they are switched on there. The
+    caller holds the lock of the model: hooks are shared by threads.
+    """
+    recording = Recording()
+
+    def enter(_block: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict] | None:
+        inside = bool(args)
+        recording.calls.append(BlockCall(args[1:], named))
+        if recording.states:
+            return None
+        x = args[0] if inside else named["hidden_states"]
+        if leaf == "first":
             x = x.detach().requires_grad_()
-        states.append(x)
-        return ((x, *args[1:]), kwargs) if name is None else (args, {**kwargs, name: x})
+        recording.states.append(x)
+        return ((x, *args[1:]), named) if inside else (args, {**named, "hidden_states": x})
 
-    def leave(_block: nn.Module, _args: Any, output: Any) -> None:
-        states.append(first_tensor(output))
+    def leave(block: nn.Module, _args: Any, output: Any) -> Any:
+        recording.states.append(first_tensor(output))
+        if leaf == "first" or block is not blocks[-1]:
+            return None
+        torch.set_grad_enabled(True)
+        recording.states[-1] = x = first_tensor(output).detach().requires_grad_()
+        return x if isinstance(output, Tensor) else (x, *output[1:])
 
     blocks = decoder_blocks(model)
-    hooks = [blocks[0].register_forward_pre_hook(enter, with_kwargs=True)]
+    hooks = [block.register_forward_pre_hook(enter, with_kwargs=True) for block in blocks]
     hooks += [block.register_forward_hook(leave) for block in blocks]
     try:
-        yield states
+        yield recording
     finally:
         for hook in hooks:
             hook.remove()

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from explorer.lrp import Attention, view_state
-from explorer.residual import recorded_residual
+from explorer.residual import BlockCall, Recording, decoder_blocks, recorded_residual
 
 Objective = Callable[[Tensor], Tensor]
 """Maps logits (K, vocabulary) in float32, at the last K positions, to the scalar that is explained."""
@@ -19,7 +19,8 @@ Objective = Callable[[Tensor], Tensor]
 class Layer:
     """What the edges into one layer need: the attention of the block, detached, and ``upstream`` = ∂gap/∂output.
 
-    Shapes as in ``lrp.Attention``; ``upstream`` (heads, T, d), the gradient before the output projection.
+    Shapes as in ``lrp.Attention`` without the batch; ``upstream`` (heads, T, d), the gradient before the output
+    projection. ``key`` and ``value`` are whole; their parts linear in the block's input are the graph's business.
     """
 
     query: Tensor
@@ -28,6 +29,20 @@ class Layer:
     upstream: Tensor
     mask: Tensor | None
     scale: float
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What a recorded trace keeps for the graph, in the model's dtype and on its device.
+
+    ``states`` and ``gradients``: L+1 tensors (T, width), the residual stream and ∂gap/∂state; ``calls``: how each
+    block was called; ``layers``: one entry a block, or None where the prompt was too long to keep them.
+    """
+
+    states: tuple[Tensor, ...]
+    gradients: tuple[Tensor, ...]
+    calls: tuple[BlockCall, ...]
+    layers: tuple[Layer, ...] | None
 
 
 @dataclass(frozen=True)
@@ -41,8 +56,7 @@ class Trace:
             first block, row l the residual stream after block l. + supports the wrong token, − the right one.
         gap: the explained scalar, in logits: ℓ[target] − ℓ[foil].
         loss_gradient: (L+1, T) float32, ‖∂L/∂H‖ with L = −log p(target), in nats per unit of the state.
-        states: L+1 tensors (T, width), the residual stream itself; empty unless recorded.
-        layers: one entry a block, for the edges; empty unless recorded.
+        passes: what the graph needs; None unless recorded.
     """
 
     rule: str
@@ -50,8 +64,7 @@ class Trace:
     relevance: np.ndarray
     gap: float
     loss_gradient: np.ndarray | None = None
-    states: tuple[Tensor, ...] = field(default=(), repr=False)
-    layers: tuple[Layer, ...] = field(default=(), repr=False)
+    passes: Passes | None = field(default=None, repr=False)
 
     @property
     def explained_share(self) -> np.ndarray:
@@ -82,14 +95,20 @@ def answer_log_probability(answer: tuple[int, ...]) -> Objective:
     return objective
 
 
-def trace_ids(view: PreTrainedModel, ids: list[int] | tuple[int, ...], target: int, foil: int) -> Trace:
+LONG = 1536
+"""Tokens from which on a recorded trace goes block by block: slower by a forward pass, but in little memory."""
+
+
+def trace_ids(
+    view: PreTrainedModel, ids: list[int] | tuple[int, ...], target: int, foil: int, record: bool = False
+) -> Trace:
     """Trace the logit gap ℓ[target] − ℓ[foil] after ``ids`` through a view made by ``lrp_view``.
 
     Costs one forward and one backward pass to activations. Under the rule ``gradient`` a second backward pass gives
-    ``loss_gradient``.
+    ``loss_gradient``. ``record``: see ``trace_objective``.
     """
     losses = (token_loss(target),) if view_state(view).rule == "gradient" else ()
-    return trace_objective(view, ids, logit_gap(target, foil), losses=losses, record=True)
+    return trace_objective(view, ids, logit_gap(target, foil), losses=losses, record=record)
 
 
 def trace_objective(
@@ -108,40 +127,60 @@ def trace_objective(
         objective: see ``Objective``.
         positions: how many of the last positions get logits.
         losses: at most one further scalar whose gradient norms are wanted (``loss_gradient``).
-        record: keep states and attention, which the graph needs (about 250 KB a token on the embedded model).
+        record: keep what the graph needs (about 320 KB a token on the embedded model, 140 KB from ``LONG`` tokens on).
     """
     state = view_state(view)
     tokens = torch.tensor([list(ids)], device=view.device)
-    with state.lock, torch.enable_grad(), recorded_residual(view) as stream:
-        state.recording = [] if record else None
+    blockwise = record and len(ids) >= LONG
+    keep_attention = record and not blockwise
+    norms, upstream = None, ()
+    with state.lock, torch.set_grad_enabled(not blockwise):
+        state.recording = [] if keep_attention else None
         try:
-            logits = _wide(view(input_ids=tokens, use_cache=False, logits_to_keep=positions).logits[0])
+            with recorded_residual(view, "last" if blockwise else "first") as recording:
+                output = view(input_ids=tokens, use_cache=False, logits_to_keep=positions)
             attention: list[Attention] = state.recording or []
         finally:
             state.recording = None
+        stream = recording.states
+        logits = _wide(output.logits[0])
         value = objective(logits)
-        wanted = [*stream, *(a.output for a in attention)]
-        norms = None
-        for loss in losses:
-            gradients = torch.autograd.grad(loss(logits), stream, retain_graph=True)
-            norms = torch.stack([_wide(g[0]).norm(dim=-1) for g in gradients]).cpu().numpy()
-        gradients = torch.autograd.grad(value, wanted)
-    depth = len(stream)
+        if blockwise:
+            gradients = _backward_by_blocks(view, recording, value)
+        else:
+            for loss in losses:
+                slopes = torch.autograd.grad(loss(logits), stream, retain_graph=True)
+                norms = torch.stack([_wide(g[0]).norm(dim=-1) for g in slopes]).cpu().numpy()
+            both = torch.autograd.grad(value, [*stream, *(a.output for a in attention)])
+            gradients, upstream = both[: len(stream)], both[len(stream) :]
     relevance = torch.stack(
-        [(_wide(x[0]) * _wide(g[0])).sum(-1).detach() for x, g in zip(stream, gradients[:depth], strict=True)]
+        [(_wide(x[0].detach()) * _wide(g[0])).sum(-1) for x, g in zip(stream, gradients, strict=True)]
     )
-    return Trace(
-        rule=state.rule,
-        ids=tuple(ids),
-        relevance=relevance.cpu().numpy(),
-        gap=value.item(),
-        loss_gradient=norms,
-        states=tuple(x[0].detach() for x in stream) if record else (),
-        layers=tuple(_layer(a, u) for a, u in zip(attention, gradients[depth:], strict=True)),
-    )
+    passes = None
+    if record:
+        passes = Passes(
+            states=tuple(x[0].detach() for x in stream),
+            gradients=tuple(g[0] for g in gradients),
+            calls=tuple(recording.calls),
+            layers=tuple(as_layer(a, u) for a, u in zip(attention, upstream, strict=True)) if keep_attention else None,
+        )
+    return Trace(state.rule, tuple(ids), relevance.cpu().numpy(), value.item(), norms, passes)
 
 
-def _layer(a: Attention, upstream: Tensor) -> Layer:
+def _backward_by_blocks(view: PreTrainedModel, recording: Recording, value: Tensor) -> list[Tensor]:
+    """The gradient of ``value`` at every state, holding the graph of one block at a time."""
+    (gradient,) = torch.autograd.grad(value, recording.states[-1])
+    gradients = [gradient]
+    blocks = list(decoder_blocks(view))
+    for block, call, x in reversed(list(zip(blocks, recording.calls, recording.states, strict=False))):
+        leaf = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(call.run(block, leaf), leaf, gradient)
+        gradients.append(gradient)
+    return gradients[::-1]
+
+
+def as_layer(a: Attention, upstream: Tensor) -> Layer:
+    """A recorded attention and the gradient (1, T, heads, d) at its output, without the batch."""
     query, key, value = (x[0].detach() for x in (a.query, a.key, a.value))
     return Layer(query, key, value, upstream[0].transpose(0, 1), a.mask, a.scale)
 

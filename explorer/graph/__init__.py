@@ -1,0 +1,1 @@
+"""How relevance travels from the prompt's tokens through the layers to the wrong answer."""

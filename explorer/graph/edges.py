@@ -1,0 +1,158 @@
+"""Exact edges between neighbouring layers, all of them, from what one backward pass has left behind.
+
+Only attention moves relevance from one token to another, so for a block with attention probabilities a, queries q,
+keys k, values v and u = ∂gap/∂(attention output), per head:
+
+    S[j,i] = u_j · v_i
+    value path  V[j,i] = a[j,i] · (u_j · v'_i) / 2
+    key path    K[j,i] = a[j,i] · (S[j,i] − Σ_m a[j,m] S[j,m]) · scale · (q_j · k'_i) / 4
+    A[j,i] = Σ_heads V + K for j ≠ i;   A[i,i] = R_in[i] − Σ_{j≠i} A[j,i]
+
+j is the target token (after the block), i the source token (before it), v' and k' the parts of v and k that are linear
+in the block's input. Under CP-LRP the key path is 0 and the value path is not halved. This is CAIW's edge matrix
+(arXiv 2604.17761), which back-propagates once per target token instead.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from explorer.errors import ExplorerError
+from explorer.graph.replay import attention_of, linear_parts
+from explorer.trace import Layer, Trace
+
+_BLOCK = 6_000_000
+"""Numbers in one (heads, rows, columns) array while edges are computed: about 24 MB each in float32."""
+
+
+@dataclass(frozen=True)
+class HeadInputs:
+    """One block's attention with keys and values repeated to one per head, in float32 or wider.
+
+    ``query``, ``key``, ``value``, ``upstream``, ``linear_key``, ``linear_value``: (heads, T, d).
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    upstream: Tensor
+    linear_key: Tensor
+    linear_value: Tensor
+    mask: Tensor | None
+    scale: float
+    rule: str
+
+
+def head_inputs(view: PreTrainedModel, trace: Trace, layer: int) -> HeadInputs:
+    """What the edges from layer ``layer`` to ``layer`` + 1 are made of. Raises ExplorerError for a gradient trace."""
+    if trace.rule not in ("attnlrp", "cplrp"):
+        raise ExplorerError(f"Edges are defined for AttnLRP and CP-LRP, not for '{trace.rule}'.")
+    found: Layer = attention_of(view, trace, layer)
+    _, key, value = linear_parts(view, trace, layer, found)
+    groups = found.query.shape[0] // found.key.shape[0]
+
+    def wide(x: Tensor, repeats: int = 1) -> Tensor:
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        return x.repeat_interleave(repeats, 0) if repeats > 1 else x
+
+    return HeadInputs(
+        query=wide(found.query),
+        key=wide(found.key, groups),
+        value=wide(found.value, groups),
+        upstream=wide(found.upstream),
+        linear_key=wide(key, groups),
+        linear_value=wide(value, groups),
+        mask=found.mask,
+        scale=found.scale,
+        rule=trace.rule,
+    )
+
+
+def probabilities(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor]:
+    """(scores before the mask, attention probabilities) of target tokens first..last−1: (heads, rows, last)."""
+    scores = (x.query[:, first:last] @ x.key[:, :last].transpose(1, 2)).mul_(x.scale)
+    if x.mask is None:
+        rows = torch.arange(first, last, device=scores.device).unsqueeze(1)
+        hidden = torch.arange(last, device=scores.device) > rows
+        masked = scores.masked_fill(hidden, -torch.inf)
+    elif x.mask.dtype == torch.bool:
+        masked = scores.masked_fill(~x.mask[0, :, first:last, :last], -torch.inf)
+    else:
+        masked = scores + x.mask[0, :, first:last, :last]
+    return scores, masked.softmax(-1)
+
+
+def head_rows(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor | None]:
+    """(value path, key path) per head for target tokens first..last−1, each (heads, rows, last); no key path: None."""
+    scores, a = probabilities(x, first, last)
+    upstream = x.upstream[:, first:last]
+    flow = upstream @ x.value[:, :last].transpose(1, 2)
+    through_value = flow if x.linear_value is x.value else upstream @ x.linear_value[:, :last].transpose(1, 2)
+    if x.rule == "cplrp":
+        return through_value * a, None
+    if x.linear_key is not x.key:
+        scores = (x.query[:, first:last] @ x.linear_key[:, :last].transpose(1, 2)).mul_(x.scale)
+    mean = (a * flow).sum(-1, keepdim=True)
+    key_path = (flow - mean).mul_(scores).mul_(a).mul_(1 / 4)
+    return (through_value * a).mul_(1 / 2), key_path
+
+
+def row_blocks(x: HeadInputs, block: int = _BLOCK) -> Iterator[tuple[int, int, Tensor]]:
+    """(first, last, A[first:last, :last]) over all target tokens. The diagonal holds attention's own part only."""
+    heads, length, _ = x.query.shape
+    step = max(1, min(length, block // (heads * length)))
+    for first in range(0, length, step):
+        last = min(length, first + step)
+        value_path, key_path = head_rows(x, first, last)
+        yield first, last, (value_path.sum(0) if key_path is None else value_path.add_(key_path).sum(0))
+
+
+def edge_matrix(view: PreTrainedModel, trace: Trace, layer: int) -> Tensor:
+    """(T, T) all edges from layer ``layer`` to ``layer`` + 1: row = target token, column = source token, in logits."""
+    x = head_inputs(view, trace, layer)
+    length = x.query.shape[1]
+    matrix = x.query.new_zeros(length, length)
+    for first, last, rows in row_blocks(x):
+        matrix[first:last, :last] = rows
+    matrix.fill_diagonal_(0)
+    entering = torch.as_tensor(trace.relevance[layer], device=matrix.device, dtype=matrix.dtype)
+    matrix.diagonal().copy_(entering - matrix.sum(0))
+    return matrix
+
+
+@dataclass(frozen=True)
+class EdgeSplit:
+    """One edge taken apart, in logits: what flows through each head's value and key path, and the rest.
+
+    ``value``, ``key``: (heads,). ``rest``: for a token's edge to itself, what passes by the residual connection, the
+    MLP and the query; 0 for an edge between tokens. They add up to ``total``. ``attention``: (heads, target + 1), each
+    head's attention probabilities at the target token.
+    """
+
+    total: float
+    value: np.ndarray
+    key: np.ndarray
+    rest: float
+    attention: np.ndarray
+
+
+def split_edge(view: PreTrainedModel, trace: Trace, layer: int, target: int, source: int) -> EdgeSplit:
+    """Take the edge (layer, source) → (layer + 1, target) apart into heads; exact, from the same trace."""
+    x = head_inputs(view, trace, layer)
+    _, attention = probabilities(x, target, target + 1)
+    value_path, key_path = head_rows(x, target, target + 1)
+    value = value_path[:, 0, source].cpu().double().numpy()
+    key = np.zeros_like(value) if key_path is None else key_path[:, 0, source].cpu().double().numpy()
+    total = float(value.sum() + key.sum())
+    rest = 0.0
+    if target == source:
+        whole = float(trace.relevance[layer, source])
+        for first, last, rows in row_blocks(x):
+            column = rows[:, source] if source < last else rows.new_zeros(last - first)
+            whole -= float(column.sum()) - (float(column[source - first]) if first <= source < last else 0.0)
+        rest, total = whole - total, whole
+    return EdgeSplit(total, value, key, rest, attention[:, 0].cpu().numpy())

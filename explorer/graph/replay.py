@@ -1,0 +1,131 @@
+"""Blocks run again from stored states: attention of long prompts, linear parts of keys and values, skip edges."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from transformers import PreTrainedModel
+
+from explorer.errors import ExplorerError
+from explorer.lrp import AttentionReached, view_state
+from explorer.residual import BlockCall, decoder_blocks
+from explorer.trace import Layer, Passes, Trace, as_layer
+
+Progress = Callable[[int, int], bool | None]
+"""Called as (done, total); returning False cancels."""
+
+
+class Cancelled(ExplorerError):
+    """The user has stopped a long computation."""
+
+
+def passes_of(trace: Trace) -> Passes:
+    """What a recorded trace has kept. Raises ExplorerError for one that was not recorded."""
+    if trace.passes is None:
+        raise ExplorerError("This trace was not recorded, so it has no graph; trace again with record=True.")
+    return trace.passes
+
+
+def attention_of(view: PreTrainedModel, trace: Trace, layer: int) -> Layer:
+    """The attention of block ``layer`` (from state ``layer`` to ``layer`` + 1): kept, or run again."""
+    passes = passes_of(trace)
+    if passes.layers is not None:
+        return passes.layers[layer]
+    block, state = decoder_blocks(view)[layer], view_state(view)
+    with state.lock, torch.enable_grad():
+        state.recording = []
+        try:
+            x = passes.states[layer].unsqueeze(0).detach().requires_grad_()
+            output = passes.calls[layer].run(block, x)
+            (attention,) = state.recording
+        finally:
+            state.recording = None
+        (upstream,) = torch.autograd.grad(output, attention.output, passes.gradients[layer + 1].unsqueeze(0))
+    return as_layer(attention, upstream)
+
+
+def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, found: Layer) -> tuple[Tensor, Tensor, Tensor]:
+    """(query, key, value) of a block without what biases add: the derivative along the block's input itself.
+
+    Where the block has no bias they are the attention's own tensors.
+    """
+    block = decoder_blocks(view)[layer]
+    if not any(name.rpartition(".")[2] == "bias" for name, _ in block.named_parameters()):
+        return found.query, found.key, found.value
+    passes, state = passes_of(trace), view_state(view)
+    x = passes.states[layer].unsqueeze(0)
+    with state.lock, torch.no_grad(), forward_ad.dual_level():
+        state.stop_at_attention = True
+        try:
+            passes.calls[layer].run(block, forward_ad.make_dual(x, x))
+        except AttentionReached as reached:
+            parts = [forward_ad.unpack_dual(part).tangent for part in (reached.query, reached.key, reached.value)]
+        finally:
+            state.stop_at_attention = False
+    query, key, value = (part[0].clone() for part in parts)
+    return query, key, value
+
+
+def skip_edges(
+    view: PreTrainedModel,
+    trace: Trace,
+    low: int,
+    high: int,
+    targets: list[int],
+    batch: int = 32,
+    progress: Progress = lambda _done, _total: None,
+) -> np.ndarray:
+    """Exact edges over any distance: what of each target's relevance comes from every token ``high`` − ``low`` below.
+
+    Blocks low+1..high run again from the stored state with one row a target, cut to the tokens that it can see, and the
+    gradient at that target alone is passed back (CAIW's packed multi-target back-propagation).
+
+    Args:
+        low, high: layers, 0 ≤ low < high ≤ L.
+        targets: token positions at layer ``high``.
+        batch: targets per pass.
+        progress: see ``Progress``; cancelling raises Cancelled.
+
+    Returns:
+        (len(targets), T) relevance in logits; row n adds up to the relevance of (high, targets[n]) under CP-LRP.
+    """
+    passes, state = passes_of(trace), view_state(view)
+    blocks = list(decoder_blocks(view))[low:high]
+    result = np.zeros((len(targets), len(trace.ids)), dtype=trace.relevance.dtype)
+    order = sorted(range(len(targets)), key=lambda n: targets[n])  # so that rows of one pass are cut alike
+    for start in range(0, len(order), batch):
+        if progress(start, len(order)) is False:
+            raise Cancelled("Stopped: skip edges were not computed.")
+        rows = order[start : start + batch]
+        seen = max(targets[n] for n in rows) + 1
+        with state.lock:
+            values = _back(blocks, passes, low, high, [targets[n] for n in rows], seen)
+        result[rows, :seen] = values
+    progress(len(order), len(order))
+    return result
+
+
+def _back(blocks: list[nn.Module], passes: Passes, low: int, high: int, targets: list[int], seen: int) -> np.ndarray:
+    calls = [_cut(call, seen) for call in passes.calls[low:high]]
+    length = seen if calls[0] is not passes.calls[low] else len(passes.states[low])
+    state = passes.states[low][:length]
+    with torch.enable_grad():
+        leaf = state.expand(len(targets), -1, -1).detach().clone().requires_grad_()
+        x = leaf
+        for block, call in zip(blocks, calls, strict=True):
+            x = call.run(block, x)
+        seed = torch.zeros_like(x)
+        for row, target in enumerate(targets):
+            seed[row, target] = passes.gradients[high][target]
+        (gradient,) = torch.autograd.grad(x, leaf, seed)
+    wide = torch.promote_types(state.dtype, torch.float32)
+    return (state.to(wide) * gradient.to(wide)).sum(-1)[:, :seen].cpu().numpy()
+
+
+def _cut(call: BlockCall, length: int) -> BlockCall:
+    try:
+        return call.cut(length)
+    except KeyError:  # an argument of unknown meaning: run on the whole prompt
+        return call
