@@ -4,7 +4,10 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: no test needs a hub
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 from explorer.models import LoadedModel, load_model
 
@@ -13,3 +16,10 @@ from explorer.models import LoadedModel, load_model
 def smollm() -> LoadedModel:
     """The embedded model, loaded once."""
     return load_model()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Tiny models are many times faster without torch's own threads, which wait for each other on a busy machine."""
+    torch.set_num_threads(1)
+    yield

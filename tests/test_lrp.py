@@ -46,15 +46,6 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Models this small are many times faster without torch's own threads, which wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @cache
 def model_of(family: str, bias_free: bool = False) -> PreTrainedModel:
     return tiny_model(family, bias_free=bias_free)
