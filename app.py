@@ -7,7 +7,12 @@ import streamlit as st
 st.set_page_config("LLM Failure Explorer", page_icon="assets/logo.svg", layout="wide")
 st.html(Path("assets/app.css"))
 st.logo("assets/wordmark.svg", icon_image="assets/logo.svg", size="large")
-page = st.navigation([st.Page("pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True)])
+page = st.navigation(
+    [
+        st.Page("pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True),
+        st.Page("pages/graph.py", title="Graph", icon=":material/account_tree:"),
+    ]
+)
 with st.spinner("Starting: the first page takes some seconds"):
     from explorer.ui.sidebar import case_picker, model_picker  # torch is slow to import: after something is on screen
 with st.sidebar:

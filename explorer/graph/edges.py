@@ -33,13 +33,14 @@ _BLOCK = 6_000_000
 class HeadInputs:
     """One block's attention with keys and values repeated to one per head, in float32 or wider.
 
-    ``query``, ``key``, ``value``, ``upstream``, ``linear_key``, ``linear_value``: (heads, T, d).
+    ``query``, ``key``, ``value``, ``upstream`` and the ``linear_`` ones, without what biases add: (heads, T, d).
     """
 
     query: Tensor
     key: Tensor
     value: Tensor
     upstream: Tensor
+    linear_query: Tensor
     linear_key: Tensor
     linear_value: Tensor
     mask: Tensor | None
@@ -52,7 +53,7 @@ def head_inputs(view: PreTrainedModel, trace: Trace, layer: int) -> HeadInputs:
     if trace.rule not in ("attnlrp", "cplrp"):
         raise ExplorerError(f"Edges are defined for AttnLRP and CP-LRP, not for '{trace.rule}'.")
     found: Layer = attention_of(view, trace, layer)
-    _, key, value = linear_parts(view, trace, layer, found)
+    query, key, value = linear_parts(view, trace, layer, found)
     groups = found.query.shape[0] // found.key.shape[0]
 
     def wide(x: Tensor, repeats: int = 1) -> Tensor:
@@ -61,11 +62,12 @@ def head_inputs(view: PreTrainedModel, trace: Trace, layer: int) -> HeadInputs:
 
     return HeadInputs(
         query=wide(found.query),
-        key=wide(found.key, groups),
-        value=wide(found.value, groups),
+        key=(wide_key := wide(found.key, groups)),
+        value=(wide_value := wide(found.value, groups)),
         upstream=wide(found.upstream),
-        linear_key=wide(key, groups),
-        linear_value=wide(value, groups),
+        linear_query=wide(query),
+        linear_key=wide_key if key is found.key else wide(key, groups),
+        linear_value=wide_value if value is found.value else wide(value, groups),
         mask=found.mask,
         scale=found.scale,
         rule=trace.rule,
@@ -101,12 +103,30 @@ def head_rows(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor | No
     return (through_value * a).mul_(1 / 2), key_path
 
 
-def row_blocks(x: HeadInputs, block: int = _BLOCK) -> Iterator[tuple[int, int, Tensor]]:
-    """(first, last, A[first:last, :last]) over all target tokens. The diagonal holds attention's own part only."""
+def query_path(x: HeadInputs) -> Tensor:
+    """(T,) what each token's own query carries to itself, in logits; 0 under CP-LRP.
+
+    Q[j] = Σ_heads Σ_m a[j,m] · (S[j,m] − Σ_n a[j,n] S[j,n]) · scale · (q'_j · k_m) / 4, q' linear in the block's input.
+    """
+    carried = x.query.new_zeros(x.query.shape[1])
+    for first, last in _row_ranges(x) if x.rule == "attnlrp" else ():
+        _, a = probabilities(x, first, last)
+        flow = x.upstream[:, first:last] @ x.value[:, :last].transpose(1, 2)
+        slope = a * (flow - (a * flow).sum(-1, keepdim=True)) / 4
+        scores = (x.linear_query[:, first:last] @ x.key[:, :last].transpose(1, 2)) * x.scale
+        carried[first:last] = (slope * scores).sum((0, 2))
+    return carried
+
+
+def _row_ranges(x: HeadInputs) -> Iterator[tuple[int, int]]:
     heads, length, _ = x.query.shape
-    step = max(1, min(length, block // (heads * length)))
-    for first in range(0, length, step):
-        last = min(length, first + step)
+    step = max(1, min(length, _BLOCK // (heads * length)))
+    return ((first, min(length, first + step)) for first in range(0, length, step))
+
+
+def row_blocks(x: HeadInputs) -> Iterator[tuple[int, int, Tensor]]:
+    """(first, last, A[first:last, :last]) over all target tokens. The diagonal holds attention's own part only."""
+    for first, last in _row_ranges(x):
         value_path, key_path = head_rows(x, first, last)
         yield first, last, (value_path.sum(0) if key_path is None else value_path.add_(key_path).sum(0))
 

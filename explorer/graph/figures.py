@@ -81,7 +81,7 @@ def strongest_paths(
 ) -> list[Path]:
     """The paths through ``node`` with the largest product of shares, up to the contrast and down to the lowest layer.
 
-    A beam search of the given width in both directions over the kept edges.
+    A beam search of the given width in both directions over the ``most`` strongest edges of each layer pair.
     """
     incoming: dict[Node, list[tuple[Node, float]]] = defaultdict(list)
     outgoing: dict[Node, list[tuple[Node, float]]] = defaultdict(list)

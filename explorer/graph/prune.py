@@ -1,7 +1,9 @@
 """From all edges to a drawing that a person can read: thresholds, mass, ancestors of the contrast, caps."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -19,7 +21,7 @@ class Pruning:
         mass: of each layer pair the strongest edges that together carry this share of Σ|A| (CAIW: 0.85).
         node_threshold: drop nodes with |R| below this, in logits.
         edge_threshold: drop edges with |A| below this, in logits.
-        max_nodes, max_edges: caps; the strongest edges win.
+        max_nodes, max_edges: caps; the strongest edges win, from the contrast downwards.
         hidden: token positions that are left out.
         pinned: nodes that stay whatever the thresholds say.
     """
@@ -67,12 +69,13 @@ def prune(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) 
     layers = (pairs[0].low, *(pair.high for pair in pairs))
     contrast = (layers[-1], relevance.shape[1] - 1)
     candidates = [edge for pair in pairs for edge in _candidates(relevance, pair, pruning, contrast)]
-    candidates.sort(key=lambda edge: -abs(edge[2]))
-    edges = _ancestors(candidates[: pruning.max_edges], contrast)
-    while edges and len({node for edge in edges for node in edge[:2]}) > pruning.max_nodes:
-        edges = _ancestors(edges[: int(len(edges) * 0.9)], contrast)
+    edges = _grown(candidates, contrast, pruning)
     kept = {node for edge in edges for node in edge[:2]} | {contrast} | set(pruning.pinned)
-    nodes = {(layer, token): float(relevance[layer, token]) for layer, token in sorted(kept) if layer in layers}
+    nodes = {
+        (layer, token): float(relevance[layer, token])
+        for layer, token in sorted(kept)
+        if layer in layers and token < relevance.shape[1]
+    }
     rows = relevance[list(layers)]
     every = float(np.abs(rows).sum())
     total = sum(pair.total for pair in pairs)
@@ -102,13 +105,33 @@ def _candidates(
     return [((pair.low, int(pair.source[n])), (pair.high, int(pair.target[n])), float(pair.weight[n])) for n in chosen]
 
 
-def _ancestors(edges: list[tuple[Node, Node, float]], contrast: Node) -> list[tuple[Node, Node, float]]:
-    """The edges from which a path of edges leads to the contrast node, in the order given."""
-    reached = {contrast}
-    for edge in sorted(edges, key=lambda edge: -edge[1][0]):
-        if edge[1] in reached:
-            reached.add(edge[0])
-    return [edge for edge in edges if edge[1] in reached]
+def _grown(edges: list[tuple[Node, Node, float]], contrast: Node, pruning: Pruning) -> list[tuple[Node, Node, float]]:
+    """The edges from which a path of edges leads to the contrast node, strongest first, within the caps.
+
+    They are taken from the contrast downwards, always the strongest edge that ends in what has been reached: so a cap
+    makes the drawing smaller, but never cuts it off from the contrast.
+    """
+    into: dict[Node, list[tuple[Node, Node, float]]] = defaultdict(list)
+    for edge in edges:
+        into[edge[1]].append(edge)
+    open_edges: list[tuple[float, Node, Node, float]] = []
+    reached: set[Node] = set()
+    taken: list[tuple[Node, Node, float]] = []
+
+    def reach(node: Node) -> None:
+        reached.add(node)
+        for source, target, weight in into[node]:
+            heappush(open_edges, (-abs(weight), source, target, weight))
+
+    reach(contrast)
+    while open_edges and len(taken) < pruning.max_edges:
+        _, source, target, weight = heappop(open_edges)
+        if source not in reached:
+            if len(reached) >= pruning.max_nodes:
+                continue
+            reach(source)
+        taken.append((source, target, weight))
+    return sorted(taken, key=lambda edge: -abs(edge[2]))
 
 
 def nearest_that_leaves_something(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) -> Pruning:

@@ -3,6 +3,10 @@
 import streamlit as st
 
 from explorer.explanation import Explanation
+from explorer.graph.export import GRAPH_FORMATS, export_graph
+from explorer.graph.layout import Column
+from explorer.graph.prune import Drawing
+from explorer.graph.schema import Marks
 from explorer.report import FORMATS, export_heatmap
 
 
@@ -17,4 +21,18 @@ def download_heatmap(shown: Explanation, name: str) -> None:
                 mime=mime,
                 on_click="ignore",
                 key=f"download-{kind}",
+            )
+
+
+def download_graph(shown: Explanation, drawing: Drawing, columns: list[Column], marks: Marks, name: str) -> None:
+    """A row of buttons for the graph as drawn; HTML is interactive and opens offline."""
+    with st.container(horizontal=True, gap="small"):
+        for kind, mime in GRAPH_FORMATS.items():
+            st.download_button(
+                kind.upper(),
+                lambda kind=kind: export_graph(shown, drawing, columns, marks, kind),
+                file_name=f"{name}-graph.{kind}",
+                mime=mime,
+                on_click="ignore",
+                key=f"graph-{kind}",
             )

@@ -74,19 +74,29 @@ def select_token(index: int | None) -> None:
     put_query(token=None if index is None else str(index))
 
 
-@st.cache_resource(max_entries=24, show_spinner="Tracing: one pass forward, one back", show_time=True)
-def explained(spec: ModelSpec, case: Failure, rule: str, whole: bool) -> Explanation:
+RECORDED = 512
+"""Prompts up to this many tokens are traced with what the graph needs, so that it opens without a further pass."""
+
+
+@st.cache_resource(max_entries=12, show_spinner="Tracing: one pass forward, one back", show_time=True)
+def explained(spec: ModelSpec, case: Failure, rule: str, whole: bool, graph: bool = False) -> Explanation:
     """The heatmap of a case, computed once. The two gradient rules share one trace (``explained_at``)."""
     loaded = load_model(spec)
     encoded = encode_prompt(loaded, case.as_prompt())
-    return explain_contrast(loaded, encoded, make_contrast(loaded, encoded, case.wrong, case.right), rule, 0, whole)
+    contrast = make_contrast(loaded, encoded, case.wrong, case.right)
+    record = graph or (rule != "gradient" and not whole and len(contrast.tokens) <= RECORDED)
+    return explain_contrast(loaded, encoded, contrast, rule, 0, whole, record)
+
+
+def asked(case: Failure) -> Failure:
+    """The case without what does not change its trace: a renamed case is not traced again."""
+    return replace(case, id="", kind="", title="")
 
 
 def explained_at(spec: ModelSpec, case: Failure, rule: str, layer: int, whole: bool) -> Explanation:
     """The heatmap of a case under a rule at a layer: one trace per case and rule, whatever the layer."""
-    asked = replace(case, id="", kind="", title="")  # so that a renamed case is not traced again
     trace_rule = "gradient" if rule == "representation-gradient" else rule
-    return explained(spec, asked, trace_rule, whole).at(rule, layer)
+    return explained(spec, asked(case), trace_rule, whole).at(rule, layer)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)

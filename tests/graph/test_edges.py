@@ -7,6 +7,7 @@ import torch
 import explorer.trace
 from explorer.errors import ExplorerError
 from explorer.graph.edges import edge_matrix, split_edge
+from explorer.graph.halves import vertical_parts
 from explorer.graph.replay import Cancelled, skip_edges
 from explorer.lrp import lrp_view
 from explorer.residual import decoder_blocks
@@ -108,7 +109,7 @@ def test_long_prompts_give_the_same_edges(family, monkeypatch):
 def test_small_row_blocks_give_the_same_edges(monkeypatch):
     view, trace = traced("qwen3", "attnlrp")
     whole = edge_matrix(view, trace, 1)
-    monkeypatch.setattr("explorer.graph.edges.row_blocks.__defaults__", (4 * 12 * 5,))
+    monkeypatch.setattr("explorer.graph.edges._BLOCK", 4 * 12 * 5)
     assert torch.allclose(edge_matrix(view, trace, 1), whole, atol=1e-12)
 
 
@@ -137,3 +138,24 @@ def test_a_trace_without_a_graph_says_so():
     plain = lrp_view(tiny_model("llama"), "gradient")
     with pytest.raises(ExplorerError, match="not for 'gradient'"):
         edge_matrix(plain, trace_ids(plain, IDS, 3, 5, record=True), 0)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("family", "settings"), [*((f, {}) for f in FAMILIES), *VARIANTS])
+def test_halves_of_a_block(family, settings, rule):
+    """Against autograd: without attention (its output cut off) only residual connection and MLP are left."""
+    view, trace = traced(family, rule, **settings)
+    block, passes = decoder_blocks(view)[1], trace.passes
+    assert passes
+    attention = next(m for name, m in block.named_children() if "attn" in name or name == "attention")
+    hook = attention.register_forward_hook(lambda _m, _a, out: (out[0].detach(), *out[1:]))
+    try:
+        without = per_target(view, trace, 1, 2)
+    finally:
+        hook.remove()
+    assert worst(without, np.diag(np.diag(without))) < 1e-12
+    parts = vertical_parts(view, trace, 1)
+    whole = edge_matrix(view, trace, 1).numpy().diagonal()
+    assert worst(parts.residual + parts.mlp, np.diag(without)) < 1e-6
+    assert worst(parts.residual + parts.attention + parts.mlp, whole) < 1e-9
+    assert worst(parts.residual, (passes.states[1] * passes.gradients[2]).sum(-1).numpy()) < 1e-12

@@ -16,3 +16,4 @@ def _component(name: str, html: str | None = None):  # noqa: ANN202
 token_map = _component("token_map")
 bars = _component("bars", '<div class="bars"></div>')
 case_bar = _component("case_bar")
+graph = _component("graph")

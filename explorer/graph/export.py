@@ -1,0 +1,25 @@
+"""A drawing in every format that it can be shared in."""
+
+import json
+
+from explorer.errors import ExplorerError
+from explorer.explanation import Explanation
+from explorer.graph.layout import Column
+from explorer.graph.picture import graph_figure
+from explorer.graph.prune import Drawing
+from explorer.graph.schema import Marks, to_graph_json
+from explorer.graph.webpage import graph_html
+from explorer.report import FORMATS as GRAPH_FORMATS
+
+__all__ = ["GRAPH_FORMATS", "export_graph"]
+
+
+def export_graph(shown: Explanation, drawing: Drawing, columns: list[Column], marks: Marks, kind: str) -> bytes:
+    """The drawing as ``png``, ``svg``, ``pdf``, interactive ``html`` or ``json`` (graph.json). Raises ExplorerError."""
+    if kind not in GRAPH_FORMATS:
+        raise ExplorerError(f"A graph can't be written as '{kind}'; expected {', '.join(GRAPH_FORMATS)}.")
+    if kind == "json":
+        return json.dumps(to_graph_json(shown, drawing, marks), indent=1, ensure_ascii=False).encode()
+    if kind == "html":
+        return graph_html(shown, drawing, columns, marks).encode()
+    return graph_figure(shown, drawing, columns, marks, kind)
