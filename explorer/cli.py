@@ -34,6 +34,20 @@ def parser() -> argparse.ArgumentParser:
     trace.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
     trace.set_defaults(run=_trace)
 
+    graph = commands.add_parser("graph", help="on which way through the layers they did")
+    _add_selection(graph)
+    graph.add_argument("--layers", default="all", metavar="WHICH", help="all, six (embedding + six), or e.g. 0,5,30")
+    graph.add_argument("--mass", type=float, default=0.85, help="share of |A| to keep of each layer pair, 0..1")
+    graph.add_argument(
+        "--node-threshold", type=float, default=0.0, metavar="X", help="drop nodes with |R| below X logits"
+    )
+    graph.add_argument("--max-nodes", type=int, default=160, metavar="N", help="draw at most N nodes")
+    graph.add_argument("--max-edges", type=int, default=260, metavar="N", help="draw at most N edges")
+    graph.add_argument("--matrices", metavar="FILE", help="write all dense edges as safetensors: layer.0 … layer.L-1")
+    graph.add_argument("--out", metavar="FILE", help="write the drawing: .json (graph.json), .html, .svg, .png or .pdf")
+    graph.add_argument("--json", metavar="FILE", help="write graph.json; - for stdout")
+    graph.set_defaults(run=_graph)
+
     bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
     bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")
     bench.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
@@ -104,6 +118,30 @@ def _trace(arguments: argparse.Namespace) -> None:
         _write_json(a.json, shown.to_json())
     else:
         print(shown.table())
+
+
+def _graph(arguments: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from explorer.graph.command import explain_graph, write_matrices
+    from explorer.graph.export import export_graph
+    from explorer.graph.prune import Pruning
+    from explorer.graph.schema import Marks
+    from explorer.prompts import Prompt
+
+    a = arguments
+    pruning = Pruning(a.mass, a.node_threshold, max_nodes=a.max_nodes, max_edges=a.max_edges)
+    loaded, prompt = _load(a), Prompt(a.prompt, a.system, a.raw, a.evidence)
+    found = explain_graph(loaded, prompt, a.wrong, a.right, a.rule, a.layers, pruning, _progress)
+    if a.matrices:
+        write_matrices(loaded, found.shown.trace, Path(a.matrices))
+    for path, kind in ((a.out, (a.out or "").rpartition(".")[2].lower()), (a.json, "json")):
+        if path:
+            _write(path, export_graph(found.shown, found.drawing, found.columns, Marks(), kind))
+    if not a.json:
+        d = found.drawing
+        print(f"{len(d.nodes)} of {d.total_nodes} nodes hold {d.node_share:.0%} of |relevance|")
+        print(f"{len(d.edges)} of {d.total_edges} edges hold {d.edge_share:.0%} of the sum of |A|")
 
 
 def _bench(arguments: argparse.Namespace) -> None:

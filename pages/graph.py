@@ -5,15 +5,16 @@ from dataclasses import replace
 import streamlit as st
 
 from explorer.errors import ExplorerError
+from explorer.graph.command import parse_layers
 from explorer.graph.figures import layer_figures, strongest_paths
 from explorer.graph.layout import columns
 from explorer.graph.prune import Pruning, nearest_that_leaves_something, prune
-from explorer.graph.schema import check_same, parse_node, read_graph_json
+from explorer.graph.schema import check_same, read_graph_json
 from explorer.models import load_model
 from explorer.ui import charts, graph_drawer
 from explorer.ui.downloads import download_graph
 from explorer.ui.graph_chart import show_graph
-from explorer.ui.graph_state import change, edges_between, graph_view, halves_of, recorded, undo
+from explorer.ui.graph_state import change, edges_between, graph_view, halves_of, recorded, selection, undo
 from explorer.ui.sidebar import step
 from explorer.ui.state import current_case, model_spec, plain, stop_on
 
@@ -32,7 +33,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         label_visibility="collapsed", bind="query-params",
     )  # fmt: skip
     with st.popover("Layers", icon=":material/layers:"):
-        six = sorted({0, *(round(depth * part / 6) for part in range(1, 7))})
+        six = parse_layers("six", depth)
         st.button("All layers", on_click=lambda: change(layers=None), width="stretch")
         st.button("Embedding + six", on_click=lambda: change(layers=six), width="stretch", key="six")
         own = st.multiselect("Own choice", list(range(depth + 1)), placeholder="choose layers")
@@ -79,29 +80,23 @@ if drawing.empty:
     )
     drawing = prune(shown.trace.relevance, pairs, nearest)
 
-kind, *names = view.picked.split(":") if view.picked else [""]
-if kind == "fold" and names and names[0].isdecimal():
-    first = int(names[0])
-    run = next((c for c in columns(shown, drawing, view.unfolded) if c.first == first and c.folded), None)
-    if run:
-        change(open=sorted(view.unfolded | set(range(run.first, run.last + 1))), at=None)
-        st.rerun()
-known = [n.split("-")[0] for n in names]
-nodes = []
-for name in known if kind in ("node", "edge") else ():
-    try:
-        nodes.append(parse_node(name))
-    except ExplorerError:
-        kind = ""
-nodes = [node for node in nodes if node in drawing.nodes]
+chosen = selection(view.picked, drawing)
+run = next((c for c in columns(shown, drawing, view.unfolded) if c.folded and c.first == chosen.fold), None)
+if run:
+    change(open=sorted(view.unfolded | set(range(run.first, run.last + 1))), at=None)
+    st.rerun()
 contrast = (drawing.layers[-1], len(shown.tokens) - 1)
-paths = strongest_paths(pairs, nodes[0], contrast) if kind == "node" and nodes else []
+paths = strongest_paths(pairs, chosen.nodes[0], contrast) if len(chosen.nodes) == 1 else []
 figures = layer_figures(shown.trace.relevance, pairs, drawing)
 shown_columns = columns(shown, drawing, view.unfolded)
 
 left, right = st.columns([7, 3], gap="medium")
 with left:
-    halves = {layer: halves_of(loaded.spec, case, rule, layer) for layer in view.halves}
+    halves = {
+        layer: halves_of(loaded.spec, case, rule, layer)
+        for layer in view.halves
+        if {layer, layer + 1} <= set(drawing.layers)
+    }
     show_graph(shown, drawing, shown_columns, view.marks, view.picked, paths[0] if paths else None, halves)
     st.caption(
         f"Drawn: {len(drawing.nodes):,} of {drawing.total_nodes:,} nodes with {drawing.node_share:.0%} of |relevance|, "
@@ -110,12 +105,12 @@ with left:
     )
 with right:
     try:
-        if kind == "node" and nodes:
-            graph_drawer.node_drawer(loaded, case, shown, view, nodes[0], paths)
-        elif kind == "edge" and len(nodes) == 2:
-            graph_drawer.edge_drawer(loaded, shown, nodes[0], nodes[1])
-        elif kind == "gap" and len(names) == 2 and all(int(n) in drawing.layers for n in names if n.isdecimal()):
-            graph_drawer.gap_drawer(view, drawing, int(names[0]), int(names[1]), figures)
+        if len(chosen.nodes) == 1:
+            graph_drawer.node_drawer(loaded, case, shown, view, chosen.nodes[0], paths)
+        elif chosen.nodes:
+            graph_drawer.edge_drawer(loaded, shown, *chosen.nodes)
+        elif chosen.gap:
+            graph_drawer.gap_drawer(view, drawing, *chosen.gap, figures)
         else:
             st.caption("Click a node, an edge, the space between two layer numbers, or a folded column.")
             graph_drawer.figures_drawer(figures)

@@ -143,3 +143,99 @@ def test_hostile_text_reaches_the_page_as_data_only(app):
     assert "".join(t[0] for t in shown(app, "rule-map")["tokens"] if t[1] == "user") == hostile
     everything = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.error]
     assert not any("<img" in node.value or "![x]" in node.value for node in everything)
+
+
+@pytest.fixture
+def graph_page(app: AppTest) -> AppTest:
+    """The Graph page on the first failure."""
+    app.run()
+    return app.switch_page("pages/graph.py").run()
+
+
+def test_graph_opens_from_the_trace_without_another_pass(app, monkeypatch):
+    app.run()
+    monkeypatch.setattr("explorer.explanation.trace_ids", None)  # a further pass would now fail
+    app.switch_page("pages/graph.py").run()
+    assert not app.exception
+    drawn = shown(app, "graph")
+    assert 20 < len(drawn["nodes"]) <= 161
+    assert 20 < len(drawn["edges"]) <= 260
+    assert drawn["rows"] == list(range(31))
+    assert drawn["nodes"][drawn["contrast"]]["layer"] == 30
+    assert any("of |relevance|" in caption.value for caption in app.caption)
+
+
+def test_graph_node_edge_and_gap(graph_page):
+    app = graph_page
+    drawn = shown(app, "graph")
+    a, b, weight = max(drawn["edges"], key=lambda edge: abs(edge[2]))
+    source, target = drawn["nodes"][a], drawn["nodes"][b]
+    app.query_params["at"] = f"edge:{source['id']}:{target['id']}"
+    app.run()
+    heads, paths = (group["rows"] for group in shown(app, "heads")["groups"])
+    assert len(heads) == 9
+    assert sum(low + high for _, low, high, *_ in paths) == pytest.approx(weight, rel=1e-3)
+    app.query_params["at"] = f"node:{source['id']}"
+    app.run()
+    seen = shown(app, "seen")["tokens"]
+    assert len(seen) == drawn["columns"][-1]["last"] + 1
+    app.button(key="pin").click().run()
+    assert app.query_params["pins"] == source["id"]
+    app.button(key="hide-token").click().run()
+    assert str(source["token"]) in app.query_params["hide"].split(".")
+    next(b for b in app.button if b.label == "Undo").click().run()
+    assert "hide" not in app.query_params
+    app.query_params["at"] = "gap:23:24"
+    app.run()
+    app.button(key="halves").click().run()
+    parts = {node.get("part") for node in shown(app, "graph")["nodes"]}
+    assert parts == {None, "attention", "MLP"}
+    assert not app.exception
+
+
+def test_graph_layers_skip_and_expand(graph_page):
+    app = graph_page
+    app.button(key="six").click().run()
+    assert shown(app, "graph")["rows"] == [0, 5, 10, 15, 20, 25, 30]
+    app.query_params["at"] = "gap:20:25"
+    app.run()
+    app.button(key="expand").click().run()
+    assert shown(app, "graph")["rows"] == [0, 5, 10, 15, 20, 21, 22, 23, 24, 25, 30]
+    assert not app.exception
+
+
+def test_graph_thresholds_that_leave_nothing_offer_the_nearest(graph_page):
+    app = graph_page
+    app.number_input(key="least").set_value(1000.0).run()
+    assert any("leave no edge" in warning.value for warning in app.warning)
+    assert shown(app, "graph")["edges"]
+
+
+def test_graph_links_with_nonsense_are_survived(graph_page):
+    app = graph_page
+    for name, value in {
+        "at": "node:99_99",
+        "pins": "x.99_1",
+        "groups": "{",
+        "layers": "1.x.77",
+        "halves": "99",
+    }.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert shown(app, "graph")["nodes"]
+    for at in ("edge:1_1", "gap:x:y", "gap:1", "fold:999", "nonsense", "node:"):
+        app.query_params["at"] = at
+        app.run()
+        assert not app.exception
+
+
+def test_graph_ablation(graph_page):
+    app = graph_page
+    drawn = shown(app, "graph")
+    biggest = max((n for n in drawn["nodes"] if n["layer"] == 20), key=lambda n: n["relevance"])
+    app.query_params["at"] = f"node:{biggest['id']}"
+    app.run()
+    next(b for b in app.button if b.label == "Run the model without").click().run()
+    assert float(app.metric[0].delta) < -0.1  # taking the strongest support away lowers the gap
+    assert not app.exception

@@ -1,6 +1,5 @@
 """Figures of a graph by layer, and the strongest paths through a node."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,37 +75,59 @@ class Path:
     share: float
 
 
-def strongest_paths(
-    pairs: Sequence[LayerEdges], node: Node, contrast: Node, count: int = 3, width: int = 24
-) -> list[Path]:
+def strongest_paths(pairs: Sequence[LayerEdges], node: Node, contrast: Node, count: int = 3) -> list[Path]:
     """The paths through ``node`` with the largest product of shares, up to the contrast and down to the lowest layer.
 
-    A beam search of the given width in both directions over the ``most`` strongest edges of each layer pair.
+    Exact over the kept edges: the best ``count`` ways to every token, layer by layer, downwards from the contrast to
+    the node and from the node on.
     """
-    incoming: dict[Node, list[tuple[Node, float]]] = defaultdict(list)
-    outgoing: dict[Node, list[tuple[Node, float]]] = defaultdict(list)
-    for pair in pairs:
-        into = np.zeros(int(max(pair.target.max(initial=0), pair.source.max(initial=0))) + 1)
-        np.add.at(into, pair.target, np.abs(pair.weight))
-        for target, source, weight in zip(
-            pair.target.tolist(), pair.source.tolist(), pair.weight.tolist(), strict=True
-        ):
-            share = abs(weight) / into[target]
-            incoming[pair.high, target].append(((pair.low, source), share))
-            outgoing[pair.low, source].append(((pair.high, target), share))
-    down = _beam(incoming, node, width)
-    up = [(nodes, share) for nodes, share in _beam(outgoing, node, width) if nodes[-1] == contrast]
-    both = [Path((*low[::-1], *high[1:]), s * t) for low, s in down for high, t in up]
-    return sorted(both, key=lambda path: -path.share)[:count]
+    hops = [(pair, *_shares(pair)) for pair in reversed(pairs)]
+    above = [(target, source, share) for pair, target, source, share in hops if node[0] <= pair.low < contrast[0]]
+    below = [(target, source, share) for pair, target, source, share in hops if pair.high <= node[0]]
+    layers = sorted({pair.low for pair in pairs} | {pair.high for pair in pairs})
+    both = [
+        (high * low, tuple(zip(layers, (*down[::-1], *up[-2::-1]), strict=False)))
+        for high, up in _best_ways(above, contrast[1], count, node[1])
+        for low, down in _best_ways(below, node[1], count)
+    ]
+    return [Path(nodes, share) for share, nodes in sorted(both, key=lambda way: -way[0])[:count]]
 
 
-def _beam(steps: dict[Node, list[tuple[Node, float]]], start: Node, width: int) -> list[tuple[tuple[Node, ...], float]]:
-    beam: list[tuple[tuple[Node, ...], float]] = [((start,), 1.0)]
-    while any(nodes[-1] in steps for nodes, _ in beam):
-        longer = [
-            ((*nodes, after), share * part)
-            for nodes, share in beam
-            for after, part in sorted(steps.get(nodes[-1], []), key=lambda step: -step[1])[:width]
-        ]
-        beam = sorted(longer, key=lambda item: -item[1])[:width]
-    return beam
+def _shares(pair: LayerEdges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(targets, sources, shares) of the edges, (n,) each."""
+    size = np.abs(pair.weight)
+    into = np.bincount(pair.target, size)
+    return pair.target, pair.source, size / into[pair.target]
+
+
+def _best_ways(
+    hops: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], start: int, count: int, end: int | None = None
+) -> list[tuple[float, tuple[int, ...]]]:
+    """The ``count`` best (product of shares, tokens from ``start`` down), ending at ``end`` or anywhere.
+
+    ``best[token, rank]`` is the share of the rank-th best way from ``start`` to a token, in the layer that was reached.
+    """
+    length = 1 + max([start, end or 0, *(int(ends.max(initial=0)) for hop in hops for ends in hop[:2])])
+    best = np.zeros((length, count))
+    best[start, 0] = 1
+    back: list[np.ndarray] = []
+    for target, source, share in hops:
+        value = (share[:, None] * best[target]).ravel()
+        order = np.lexsort((-value, np.repeat(source, count)))
+        reached = np.repeat(source, count)[order]
+        rank = np.arange(len(order)) - np.searchsorted(reached, reached)
+        kept = (rank < count) & (value[order] > 0)
+        best, came = np.zeros((length, count)), np.zeros((length, count), dtype=int)
+        best[reached[kept], rank[kept]] = value[order[kept]]
+        came[reached[kept], rank[kept]] = target[order[kept] // count] * count + order[kept] % count
+        back.append(came)
+    found = []
+    for at in np.argsort(-best, axis=None, kind="stable") if end is None else range(end * count, (end + 1) * count):
+        if len(found) == count or best.flat[at] == 0:
+            break
+        tokens, step = [int(at) // count], int(at)
+        for came in reversed(back):
+            step = int(came.flat[step])
+            tokens.append(step // count)
+        found.append((float(best.flat[at]), tuple(tokens[::-1])))
+    return found

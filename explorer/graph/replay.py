@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 from transformers import PreTrainedModel
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, UncoveredModel
 from explorer.lrp import AttentionReached, view_state
 from explorer.residual import BlockCall, decoder_blocks
 from explorer.trace import Layer, Passes, Trace, as_layer
@@ -61,11 +61,17 @@ def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, found: Layer) 
         try:
             passes.calls[layer].run(block, forward_ad.make_dual(x, x))
         except AttentionReached as reached:
-            parts = [forward_ad.unpack_dual(part).tangent for part in (reached.query, reached.key, reached.value)]
+            query, key, value = (_tangent(part) for part in (reached.query, reached.key, reached.value))
+            return query, key, value
         finally:
             state.stop_at_attention = False
-    query, key, value = (part[0].clone() for part in parts)
-    return query, key, value
+    raise UncoveredModel(f"Block {layer} has no attention that the edges cover.")
+
+
+def _tangent(part: Tensor) -> Tensor:
+    tangent = forward_ad.unpack_dual(part).tangent
+    assert tangent is not None
+    return tangent[0].clone()
 
 
 def skip_edges(

@@ -61,6 +61,7 @@ def show_graph(
             for c in columns
         ],
         "rows": list(drawing.layers),
+        "opened": sorted(halves),
         "contrast": index[contrast],
         "title": f"{wrong} instead of {right}: {shown.trace.gap:+.2f} logits",
         "selected": picked,

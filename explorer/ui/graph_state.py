@@ -9,11 +9,12 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.explanation import Explanation
 from explorer.failures import Failure
+from explorer.graph.command import distant
 from explorer.graph.halves import VerticalParts, vertical_parts
-from explorer.graph.prune import Node
+from explorer.graph.prune import Drawing, Node
 from explorer.graph.replay import skip_edges
 from explorer.graph.schema import Marks, node_id, parse_node
-from explorer.graph.store import LayerEdges, collect_edges, from_rows
+from explorer.graph.store import LayerEdges, collect_edges
 from explorer.models import ModelSpec, load_model
 from explorer.ui.state import asked, explained, put_query
 
@@ -66,6 +67,32 @@ def graph_view(depth: int, length: int) -> GraphView:
     )
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What is selected in a drawing; at most one of these is not empty."""
+
+    nodes: tuple[Node, ...] = ()
+    gap: tuple[int, int] | None = None
+    fold: int | None = None
+
+
+def selection(picked: str, drawing: Drawing) -> Selection:
+    """What ``node:12_40``, ``edge:11_40:12_40``, ``gap:11:12`` or ``fold:3`` names; nothing for anything else."""
+    kind, *names = picked.split(":")
+    if kind in ("node", "edge") and len(names) == (1 if kind == "node" else 2):
+        try:  # the halves of a block carry its target's name: 12_40-attention
+            nodes = tuple(parse_node(name.partition("-")[0]) for name in names)
+        except ExplorerError:
+            return Selection()
+        return Selection(nodes) if all(node in drawing.nodes for node in nodes) else Selection()
+    numbers = [int(name) for name in names if name.isdecimal()]
+    if kind == "gap" and len(numbers) == 2 and tuple(numbers) in pairwise(drawing.layers):
+        return Selection(gap=(numbers[0], numbers[1]))
+    if kind == "fold" and len(numbers) == 1:
+        return Selection(fold=numbers[0])
+    return Selection()
+
+
 def change(**values: object) -> None:
     """Change marks in the link, so that undo can take it back. Iterables of numbers or nodes are written with dots."""
     history = st.session_state.setdefault("graph-history", [])
@@ -104,39 +131,28 @@ def neighbour_edges(spec: ModelSpec, case: Failure, rule: str) -> tuple[LayerEdg
     """All edges of neighbouring layers, with a progress bar."""
     shown = recorded(spec, case, rule)
     bar = st.progress(0.0, "Edges")
+
+    def show(done: int, total: int) -> None:
+        bar.progress(done / total, f"Edges of layer {done} of {total}")
+
     try:
-        return collect_edges(
-            load_model(spec).view(rule),
-            shown.trace,
-            progress=lambda done, total: bar.progress(done / total, f"Edges of layer {done} of {total}") and None,
-        )
+        return collect_edges(load_model(spec).view(rule), shown.trace, progress=show)
     finally:
         bar.empty()
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def distant_edges(spec: ModelSpec, case: Failure, rule: str, low: int, high: int) -> LayerEdges:
-    """Exact edges between two layers further apart, for the targets that hold 95 % of Σ|R| on the upper one."""
-    trace = recorded(spec, case, rule).trace
-    size = abs(trace.relevance[high].astype(float))
-    order = size.argsort()[::-1]
-    enough = int((size[order].cumsum() < 0.95 * size.sum()).sum()) + 1
-    targets = sorted(order[:enough].tolist())
+    """Exact edges between two layers further apart (``command.distant``), with a progress bar."""
     bar = st.progress(0.0, f"Edges from layer {low} to {high}")
+
+    def show(done: int, total: int) -> None:
+        bar.progress(done / total, f"Edges from layer {low} to {high}: {done} of {total} targets")
+
     try:
-        rows = skip_edges(
-            load_model(spec).view(rule),
-            trace,
-            low,
-            high,
-            targets,
-            progress=lambda done, total: (
-                bar.progress(done / total, f"Edges from layer {low} to {high}: {done} of {total} targets") and None
-            ),
-        )
+        return distant(load_model(spec), recorded(spec, case, rule).trace, low, high, show)
     finally:
         bar.empty()
-    return from_rows(low, high, targets, rows)
 
 
 def edges_between(spec: ModelSpec, case: Failure, rule: str, layers: tuple[int, ...]) -> tuple[LayerEdges, ...]:

@@ -55,8 +55,11 @@ def test_tokens_that_hold_90_percent():
 def all_paths(dense: tuple[np.ndarray, ...], node: tuple[int, int], contrast: tuple[int, int]) -> dict[tuple, float]:
     """Every way of 3 edges from layer 0 to the contrast through ``node``, with its product of shares."""
     length = len(dense[0])
-    shares = [np.divide(np.abs(m), s, where=s > 0, out=np.zeros_like(m)) for m in dense if (
-        s := np.abs(m).sum(1, keepdims=True)) is not None]
+    shares = [
+        np.divide(np.abs(m), s, where=s > 0, out=np.zeros_like(m))
+        for m in dense
+        if (s := np.abs(m).sum(1, keepdims=True)) is not None
+    ]
     found = {}
     for tokens in product(range(length), repeat=3):
         nodes = (*enumerate(tokens), contrast)
@@ -72,13 +75,11 @@ def test_strongest_paths_against_all_paths(family, node):
     graph = tiny(family, length=6)
     every = all_paths(graph.dense, node, graph.contrast)
     assert every
-    found = strongest_paths(graph.pairs, node, graph.contrast, count=10, width=1000)
+    found = strongest_paths(graph.pairs, node, graph.contrast, count=10)
     wanted = sorted(every.values(), reverse=True)[:10]
     assert [path.share for path in found] == pytest.approx(wanted, rel=1e-9)
     for path in found:
         assert every[path.nodes] == pytest.approx(path.share, rel=1e-9)
-    narrow = strongest_paths(graph.pairs, node, graph.contrast, count=1, width=6)
-    assert narrow[0].share <= wanted[0] * (1 + 1e-9)
 
 
 def test_a_node_that_leads_nowhere_has_no_paths():
@@ -88,5 +89,5 @@ def test_a_node_that_leads_nowhere_has_no_paths():
 
 def test_all_paths_of_the_contrast_add_up_to_one():
     graph = tiny(length=6)
-    every = strongest_paths(graph.pairs, graph.contrast, graph.contrast, count=10_000, width=10_000)
+    every = strongest_paths(graph.pairs, graph.contrast, graph.contrast, count=300)
     assert sum(path.share for path in every) == pytest.approx(1)

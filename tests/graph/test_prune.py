@@ -57,9 +57,9 @@ def test_all_of_the_mass_is_every_edge_that_leads_to_the_contrast():
     drawing = prune(graph.trace.relevance, graph.pairs, EVERYTHING)
     every = {((low, int(i)), (low + 1, int(j))) for low, m in enumerate(graph.dense) for j, i in np.argwhere(m)}
     wanted = leading(every, graph.contrast)
-    weakest = min(abs(graph.dense[s[0]][t[1], s[1]]) for s, t in wanted - drawn(drawing)) if wanted - drawn(
-        drawing
-    ) else 0.0
+    weakest = (
+        min(abs(graph.dense[s[0]][t[1], s[1]]) for s, t in wanted - drawn(drawing)) if wanted - drawn(drawing) else 0.0
+    )
     assert drawn(drawing) <= wanted
     assert weakest < 1e-12  # a sum of floats may reach the whole before its last, tiny terms
     assert drawing.edge_share == pytest.approx(1)
@@ -123,7 +123,9 @@ def test_pins_stay_whatever_the_thresholds_say():
     assert set(prune(graph.trace.relevance, graph.pairs, outside).nodes) == {graph.contrast}
     weak = min(((layer, t) for layer in (1, 2) for t in range(12)), key=lambda n: abs(graph.trace.relevance[n]))
     level = abs(float(graph.trace.relevance[weak])) * 1.01 + 1e-15
-    kept = prune(graph.trace.relevance, graph.pairs, replace(EVERYTHING, node_threshold=level, pinned=frozenset({weak})))
+    kept = prune(
+        graph.trace.relevance, graph.pairs, replace(EVERYTHING, node_threshold=level, pinned=frozenset({weak}))
+    )
     assert any(weak in edge[:2] for edge in kept.edges)  # with its edges
 
 
@@ -136,7 +138,9 @@ def test_caps_are_kept_and_never_cut_the_drawing_off(max_nodes, max_edges):
         assert len(drawing.nodes) <= max_nodes
         assert drawn(drawing) == leading(drawn(drawing), graph.contrast)
         reaching = [edge for edge in graph.dense[2][11] if edge]
-        assert max(map(abs, reaching)) in [pytest.approx(abs(w)) for *_, w in drawing.edges]  # begins with the strongest
+        assert max(map(abs, reaching)) in [
+            pytest.approx(abs(w)) for *_, w in drawing.edges
+        ]  # begins with the strongest
 
 
 def test_a_cap_that_is_not_reached_changes_nothing():

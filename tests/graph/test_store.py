@@ -43,7 +43,7 @@ def test_every_edge_is_kept_where_there_is_room(family):
 @pytest.mark.parametrize("kept", (1, 5, 30))
 def test_the_strongest_are_kept_and_the_sums_stay(kept, monkeypatch):
     graph = tiny()
-    monkeypatch.setattr("explorer.graph.edges.row_blocks.__defaults__", (4 * 12 * 5,))  # several row blocks
+    monkeypatch.setattr("explorer.graph.edges._BLOCK", 4 * 12 * 5)  # several row blocks
     for pair, whole, dense in zip(
         collect_edges(graph.view, graph.trace, kept=kept), graph.pairs, graph.dense, strict=True
     ):

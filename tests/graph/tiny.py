@@ -61,9 +61,7 @@ def tiny(family: str = "llama", length: int = 12, rule: str = "attnlrp", **setti
 def explanation(graph: Tiny, texts: tuple[str, ...] = HOSTILE) -> Explanation:
     """The trace as an explanation of a prompt with these token texts."""
     ids = graph.trace.ids
-    tokens = tuple(
-        Token(n, id, texts[n % len(texts)], "template" if n == 0 else "user") for n, id in enumerate(ids)
-    )
+    tokens = tuple(Token(n, id, texts[n % len(texts)], "template" if n == 0 else "user") for n, id in enumerate(ids))
     wrong, right = "<b>$wrong$</b>", "%%script%%</h1><script>alert(3)</script>"
     words = (wrong, right, wrong, right, wrong, right)
     contrast = Contrast(tokens, TARGET, FOIL, *words, (TARGET,), (FOIL,))

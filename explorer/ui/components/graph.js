@@ -20,7 +20,10 @@ export default function ({ data, parentElement, setStateValue, key }) {
 
   const css = (name, otherwise) => getComputedStyle(root).getPropertyValue(name).trim() || otherwise;
   const px = (col) => LEFT + 14 + view.x + ((col + 0.5) / columns.length) * (width - LEFT - 30) * view.k;
-  const py = (row) => TOP + view.y + (1 - row / Math.max(rows.length - 1, 1)) * (height - TOP - BOTTOM) * view.k;
+  const levels = [0];  // opened gaps get more room
+  for (let row = 0; row + 1 < rows.length; row++) levels.push(levels[row] + (data.opened.includes(rows[row]) ? 5 : 1));
+  const level = (row) => { const low = Math.floor(row), high = Math.ceil(row); return levels[low] + (levels[high] - levels[low]) * (row - low); };
+  const py = (row) => TOP + view.y + (1 - level(row) / Math.max(levels.at(-1), 1)) * (height - TOP - BOTTOM) * view.k;
   const radius = (n) => 2.5 + 8 * Math.sqrt(Math.abs(n.relevance) / biggest);
   const curve = (a, b) => { const y1 = py(a.row), y2 = py(b.row); return [px(a.col), y1, px(a.col), (y1 + y2) / 2, px(b.col), (y1 + y2) / 2, px(b.col), y2]; };
   const lit = () => {
@@ -56,6 +59,7 @@ export default function ({ data, parentElement, setStateValue, key }) {
       ctx.lineWidth = chosen ? 2.5 : n.pinned ? 2 : 0.8;
       ctx.strokeStyle = chosen || n.pinned ? ink : shade(n.relevance || 1, 0.9);
       ctx.stroke();
+      if (n.part && data.opened.length === 1 && columns.length < 40) { ctx.fillStyle = ink; ctx.globalAlpha = 0.7; ctx.fillText(n.part === "MLP" ? "M" : "A", x - 4, y - 11); ctx.globalAlpha = 1; }
       if (n.pinned) { ctx.fillStyle = ink; ctx.fillText(n.group || "⚲", x + r + 3, y - r); }
       ctx.globalAlpha = 1;
     });
