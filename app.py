@@ -9,8 +9,8 @@ st.html(Path("assets/app.css"))
 st.logo("assets/wordmark.svg", icon_image="assets/logo.svg", size="large")
 page = st.navigation(
     [
-        st.Page("pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True),
-        st.Page("pages/graph.py", title="Graph", icon=":material/account_tree:"),
+        st.Page("explorer/ui/pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True),
+        st.Page("explorer/ui/pages/graph.py", title="Graph", icon=":material/account_tree:"),
     ]
 )
 with st.spinner("Starting: the first page takes some seconds"):

@@ -5,16 +5,24 @@ from typing import Any
 
 import torch
 
+from bench.graph import bench_against_packed, bench_edges, bench_memory
 from bench.heatmap import bench_heatmap
 from explorer.models import load_model
 
 
 def run_bench(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Every measurement on the embedded model: {machine, heatmap: [rows]}."""
+    """Every measurement on the embedded model: {machine, name of the table: [rows]}."""
     loaded = load_model(progress=progress)
+    results: dict[str, Any] = {"machine": {"threads": torch.get_num_threads(), "device": str(loaded.model.device)}}
     progress("heatmap against a plain forward and backward pass")
-    heatmap = bench_heatmap(loaded, (64, 256) if quick else (64, 512, 2048), repeats=3 if quick else 5)
-    return {"machine": {"threads": torch.get_num_threads(), "device": str(loaded.model.device)}, "heatmap": heatmap}
+    results["heatmap"] = bench_heatmap(loaded, (64, 256) if quick else (64, 512, 2048), 3 if quick else 5)
+    progress("all edges of all layers against one heatmap")
+    results["edges"] = bench_edges(loaded, (64, 256) if quick else (64, 256, 1024, 4096), 1 if quick else 3)
+    progress("edges against packed multi-target back-propagation")
+    results["edges_against_packed"] = bench_against_packed(loaded, (64,) if quick else (64, 256, 512))
+    progress("memory")
+    results["graph_memory"] = bench_memory((256,) if quick else (2048, 8192))
+    return results
 
 
 def table(results: dict[str, Any]) -> str:
@@ -30,4 +38,6 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return ""
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,7 +1,6 @@
 """Every page through Streamlit's AppTest: it runs, it reacts, it shows sentences instead of tracebacks."""
 
 import json
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,16 +12,8 @@ GALLERY = read_failures()
 
 
 @pytest.fixture
-def app(smollm: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def app(smollm: LoadedModel) -> AppTest:
     """The app as it opens, on the shared model."""
-    run = AppTest._run
-
-    def through_navigation(self: AppTest, *args: Any, **kwargs: Any) -> AppTest:
-        # A second run would take our pages/ folder for Streamlit's old multipage convention and skip app.py.
-        self._finished_page_script_hash = ""
-        return run(self, *args, **kwargs)
-
-    monkeypatch.setattr(AppTest, "_run", through_navigation)
     return AppTest.from_file("../app.py", default_timeout=120)
 
 
@@ -149,13 +140,13 @@ def test_hostile_text_reaches_the_page_as_data_only(app):
 def graph_page(app: AppTest) -> AppTest:
     """The Graph page on the first failure."""
     app.run()
-    return app.switch_page("pages/graph.py").run()
+    return app.switch_page("explorer/ui/pages/graph.py").run()
 
 
 def test_graph_opens_from_the_trace_without_another_pass(app, monkeypatch):
     app.run()
     monkeypatch.setattr("explorer.explanation.trace_ids", None)  # a further pass would now fail
-    app.switch_page("pages/graph.py").run()
+    app.switch_page("explorer/ui/pages/graph.py").run()
     assert not app.exception
     drawn = shown(app, "graph")
     assert 20 < len(drawn["nodes"]) <= 161
@@ -163,6 +154,16 @@ def test_graph_opens_from_the_trace_without_another_pass(app, monkeypatch):
     assert drawn["rows"] == list(range(31))
     assert drawn["nodes"][drawn["contrast"]]["layer"] == 30
     assert any("of |relevance|" in caption.value for caption in app.caption)
+
+
+def test_the_case_travels_from_page_to_page(app):
+    app.run()
+    app.button(key="next").click().run()
+    second = list(GALLERY.values())[1]
+    app.query_params.clear()  # as Streamlit does when a page is changed
+    app.switch_page("explorer/ui/pages/graph.py").run()
+    assert shown(app, "case-bar")["prompt"].startswith(second.prompt[:30])
+    assert app.query_params["case"] == second.id
 
 
 def test_graph_node_edge_and_gap(graph_page):

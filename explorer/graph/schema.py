@@ -11,7 +11,7 @@ from explorer.explanation import Explanation
 from explorer.graph.prune import Drawing, Node
 
 SCHEMA_VERSION = 1
-_ID = re.compile(r"(\d+)_(\d+)")
+_ID = re.compile(r"([0-9]{1,9})_([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> LoadedGraph:
     """Read a graph that ``to_graph_json`` wrote. Raises ExplorerError that names the field that is wrong."""
     try:
         graph = json.loads(data)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ExplorerError(f"{name}: not JSON ({error}).") from error
     if not isinstance(graph, dict):
         raise ExplorerError(f"{name}: expected an object with metadata, qParams, nodes and links.")
@@ -124,8 +124,10 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> LoadedGraph:
         layers = tuple(int(layer) for layer in meta["layers"])
         shares = float(meta["edge_share"]), float(meta["node_share"])
         model, rule = str(meta["scan"]), str(meta["rule"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ExplorerError(f"{name}: metadata lacks {error}, or it is of the wrong kind.") from error
+    if not layers or list(layers) != sorted(set(layers)):
+        raise ExplorerError(f"{name}: metadata.layers is wrong; expected layer numbers, lowest first.")
     nodes = _nodes(graph["nodes"], layers, len(tokens), name)
     edges = _links(graph["links"], nodes, name)
     marks = _marks(graph["qParams"], nodes, name)
@@ -137,7 +139,7 @@ def _nodes(rows: list[Any], layers: tuple[int, ...], length: int, name: str) -> 
     for number, row in enumerate(rows):
         try:
             node, relevance = parse_node(row["node_id"]), float(row["influence"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ExplorerError(f"{name}: node {number} has no usable node_id and influence ({error}).") from error
         if node[0] not in layers or node[1] >= length or not math.isfinite(relevance):
             raise ExplorerError(f"{name}: node {row['node_id']} lies outside the prompt or the layers.")
@@ -150,17 +152,23 @@ def _links(rows: list[Any], nodes: dict[Node, float], name: str) -> tuple[tuple[
     for number, row in enumerate(rows):
         try:
             edge = parse_node(row["source"]), parse_node(row["target"]), float(row["weight"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ExplorerError(f"{name}: link {number} has no usable source, target and weight ({error}).") from error
         for end in edge[:2]:
             if end not in nodes:
                 raise ExplorerError(f"{name}: link {number} names node {node_id(end)}, which does not exist.")
+        if edge[0][0] >= edge[1][0] or not math.isfinite(edge[2]):
+            raise ExplorerError(
+                f"{name}: link {number} is wrong; expected a finite weight and a target above its source."
+            )
         edges.append(edge)
     return tuple(edges)
 
 
 def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks:
-    def known(ids: list[Any]) -> tuple[Node, ...]:
+    def known(ids: Any) -> tuple[Node, ...]:
+        if not isinstance(ids, list):
+            raise ExplorerError(f"{name}: qParams.pinnedIds is wrong; expected a list of node ids.")
         found = tuple(parse_node(str(text)) for text in ids)
         for node in found:
             if node not in nodes:
@@ -168,7 +176,7 @@ def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks
         return found
 
     groups = params.get("supernodes") or []
-    if not all(isinstance(group, list) and group for group in groups):
+    if not isinstance(groups, list) or not all(isinstance(group, list) and group for group in groups):
         raise ExplorerError(f"{name}: qParams.supernodes is wrong; expected lists of a name and node ids.")
     return Marks(known(params.get("pinnedIds") or []), tuple((str(group[0]), known(group[1:])) for group in groups))
 

@@ -45,6 +45,14 @@ def put_query(**values: str | None) -> None:
             st.query_params[name] = value
 
 
+def keep_case() -> None:
+    """Carry the case in the link from page to page: Streamlit empties the link when a page is changed."""
+    names = ("case", "raw", "token", "model", "adapter", *_FIELDS)
+    if not {"case", "q"} & set(st.query_params) and (kept := st.session_state.get("kept-case")):
+        put_query(**kept)
+    st.session_state["kept-case"] = {name: st.query_params[name] for name in names if name in st.query_params}
+
+
 def current_case() -> Failure:
     """The failure on screen: named or spelt out in the link, else the first of the gallery."""
     q = st.query_params

@@ -43,6 +43,15 @@ def test_node_edge_and_gap_open(page: Page):
     expect(page.locator(".graph")).to_have_attribute("data-drawn", before)
 
 
+def test_the_case_travels_along(page: Page):
+    page.goto("/?case=friend-toronto")
+    expect(page.locator(".chip.wrong")).to_have_text("Toronto.")
+    page.get_by_role("link", name="The way through the layers").click()
+    expect(page.locator(".graph[data-drawn]")).to_be_visible()
+    expect(page.locator(".chip.wrong")).to_have_text("Toronto.")
+    expect(page).to_have_url(re.compile("case=friend-toronto"))
+
+
 def test_hover_lists_the_strongest_edges(page: Page):
     open_graph(page)
     x, y = page.locator(".graph").evaluate("(node, name) => node.locate(name)", "node:23_39")
@@ -54,7 +63,8 @@ def test_hover_lists_the_strongest_edges(page: Page):
 def test_a_shared_link_shows_the_same_picture(page: Page):
     open_graph(page)
     click(page, "node:23_39")
-    page.get_by_role("button", name="Pin").click()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.get_by_role("button", name="Unpin")).to_be_visible()
     page.get_by_text("CP-LRP").click()
     expect(page.get_by_role("button", name="Unpin")).to_be_visible()
     expect(page).to_have_url(re.compile("grule=CP-LRP"))

@@ -74,7 +74,7 @@ def all_paths(dense: tuple[np.ndarray, ...], node: tuple[int, int], contrast: tu
 def test_strongest_paths_against_all_paths(family, node):
     graph = tiny(family, length=6)
     every = all_paths(graph.dense, node, graph.contrast)
-    assert every
+    assert every or family == "gemma3"  # a node outside every window leads nowhere
     found = strongest_paths(graph.pairs, node, graph.contrast, count=10)
     wanted = sorted(every.values(), reverse=True)[:10]
     assert [path.share for path in found] == pytest.approx(wanted, rel=1e-9)

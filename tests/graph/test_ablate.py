@@ -1,0 +1,102 @@
+"""Ablation against runs of the plain model with hooks of the test's own."""
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.ablate import ablate
+from explorer.errors import ExplorerError
+from tests.families import FAMILIES, random_ids, tiny_model
+from tests.graph.tiny import FOIL, TARGET, tiny
+
+CONTRAST = (TARGET, FOIL)
+HOW = ("mean", "zero")
+
+
+def blocks_of(model) -> torch.nn.ModuleList:
+    (found,) = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == 3]
+    return found
+
+
+def by_hand(family: str, nodes: list[tuple[int, int]], how: str) -> float:
+    """The gap of the plain model: every block's input, and what enters the final norm, edited before it is read."""
+    model = tiny_model(family)
+    blocks = list(blocks_of(model))
+    base = model.base_model
+    norm = next(getattr(base, name) for name in ("norm", "ln_f", "final_layer_norm") if hasattr(base, name))
+    layers = dict(zip([*blocks, norm], range(4), strict=True))
+
+    def edit(module, args, named):
+        x = (args[0] if args else named["hidden_states"]).clone()
+        instead = torch.zeros_like(x[:, 0]) if how == "zero" else x.mean(1)
+        for layer, token in nodes:
+            if layer == layers[module]:
+                x[:, token] = instead
+        return ((x, *args[1:]), named) if args else (args, {**named, "hidden_states": x})
+
+    for module in layers:
+        module.register_forward_pre_hook(edit, with_kwargs=True)
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([random_ids(12, seed=0)]), use_cache=False).logits[0, -1]
+    return float(logits[TARGET] - logits[FOIL])
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_against_hooks_on_the_plain_model(family, how):
+    graph = tiny(family)
+    for nodes in ([(0, 0)], [(1, 4), (1, 5)], [(2, 11)], [(0, 3), (1, 3), (2, 8), (3, 11)]):
+        found = ablate(graph.view, graph.trace, CONTRAST, nodes, how)
+        assert found.after == pytest.approx(by_hand(family, nodes, how), rel=1e-5, abs=1e-5)
+        assert found.before == graph.trace.gap
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_model_is_left_as_it_was(family):
+    graph = tiny(family)
+    ablate(graph.view, graph.trace, CONTRAST, [(0, 1), (3, 2)])
+    hooks = [m for m in graph.view.modules() if m._forward_hooks or m._forward_pre_hooks]
+    fresh = tiny_model(family)
+    assert len(hooks) <= len([m for m in fresh.modules() if m._forward_hooks or m._forward_pre_hooks])
+    assert by_hand(family, [], "zero") == pytest.approx(graph.trace.gap, rel=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_layer_of_zeros_leaves_what_the_head_says_of_zeros(family):
+    graph = tiny(family)
+    found = ablate(graph.view, graph.trace, CONTRAST, [(3, token) for token in range(12)], "zero")
+    model = tiny_model(family)
+    base = model.base_model
+    norm = next(getattr(base, name) for name in ("norm", "ln_f", "final_layer_norm") if hasattr(base, name))
+    with torch.no_grad():
+        logits = model.get_output_embeddings()(norm(torch.zeros(1, 1, 32, dtype=torch.float64)))[0, 0]
+    assert found.after == pytest.approx(float(logits[TARGET] - logits[FOIL]), rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_node_that_nothing_reads_changes_nothing(how):
+    graph = tiny()
+    found = ablate(graph.view, graph.trace, CONTRAST, [(3, 0)], how)
+    assert found.after == pytest.approx(found.before, rel=1e-6)
+    assert found.predicted == pytest.approx(found.before, rel=1e-9)
+
+
+def test_the_prediction_takes_each_nodes_relevance_away_once():
+    graph = tiny()
+    nodes = [(1, 4), (2, 7), (1, 4)]
+    wanted = graph.trace.gap - graph.trace.relevance[1, 4] - graph.trace.relevance[2, 7]
+    assert ablate(graph.view, graph.trace, CONTRAST, nodes).predicted == pytest.approx(float(wanted), rel=1e-9)
+
+
+def test_zero_of_the_last_state_is_predicted_exactly_by_cplrp_without_biases():
+    graph = tiny(rule="cplrp", bias_free=True)
+    found = ablate(graph.view, graph.trace, CONTRAST, [graph.contrast], "zero")
+    assert found.predicted == pytest.approx(found.after, abs=1e-6)
+    assert np.isclose(found.after, 0)
+
+
+@pytest.mark.parametrize("nodes", ([], [(4, 0)], [(-1, 0)], [(0, 12)], [(0, -1)], [(1, 1), (0, 99)]))
+def test_no_node_and_nodes_that_do_not_exist_are_refused(nodes):
+    graph = tiny()
+    with pytest.raises(ExplorerError, match="There is no node" if nodes else "select at least one node"):
+        ablate(graph.view, graph.trace, CONTRAST, nodes)

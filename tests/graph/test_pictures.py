@@ -1,0 +1,149 @@
+"""The graph as picture and as page, with token texts that try to be more than text."""
+
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from explorer.errors import ExplorerError
+from explorer.graph import webpage
+from explorer.graph.layout import columns
+from explorer.graph.picture import PICTURES, graph_figure, visible
+from explorer.graph.prune import Drawing, Pruning, prune
+from explorer.graph.schema import Marks, node_id
+from explorer.graph.webpage import graph_html
+from tests.graph.tiny import HOSTILE, explanation, tiny
+
+MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-1.4"}
+GRAPH = tiny()
+SHOWN = explanation(GRAPH)
+DRAWING = prune(GRAPH.trace.relevance, GRAPH.pairs, Pruning())
+NODES = list(DRAWING.nodes)
+MARKS = Marks((NODES[1], (0, 99)), (("</script><script>alert(4)</script>", tuple(NODES[:3])), ("gone", ((0, 99),))))
+pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_every_kind_is_written(kind):
+    data = graph_figure(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS, kind)
+    assert data.startswith(MAGIC[kind])
+    assert len(data) > 5000
+
+
+def test_svg_is_vector_and_inert():
+    root = ElementTree.fromstring(graph_figure(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS, "svg"))
+    tags = {node.tag.rpartition("}")[2] for node in root.iter() if isinstance(node.tag, str)}
+    assert "path" in tags
+    assert not tags & {"image", "script", "text", "foreignObject", "a"}
+    links = [value for node in root.iter() for name, value in node.attrib.items() if name.endswith("href")]
+    assert all(link.startswith("#") for link in links)
+
+
+def png_inches(data: bytes) -> tuple[float, float]:
+    return int.from_bytes(data[16:20]) / 300, int.from_bytes(data[20:24]) / 300
+
+
+def test_the_size_adapts_within_bounds():
+    empty = Drawing((0, 3), {GRAPH.contrast: 1.0}, (), 0.0, 0.0, 10, 10)
+    small = png_inches(graph_figure(SHOWN, empty, columns(SHOWN, empty)))
+    assert small == (4, 3)
+    long = tiny(length=90)
+    shown, layers = explanation(long, ("word",)), tuple(range(80))
+    nodes = {(layer, token): 1.0 for layer in layers for token in range(90)}
+    large = Drawing(layers, nodes, (((0, 0), (1, 1), -1.0),), 1.0, 1.0, 7200, 1)
+    assert png_inches(graph_figure(shown, large, columns(shown, large))) == (14, 10)
+
+
+def test_unknown_kind():
+    with pytest.raises(ExplorerError, match="expected png, svg, pdf"):
+        graph_figure(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS, "docx")
+
+
+def test_visible_text():
+    assert visible(" a\n\tb") == "␣a↵⇥b"
+    assert visible("") == "·"
+    assert visible("\x00\x1b") == "··"
+    assert visible("x" * 30) == "x" * 13 + "…"
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and the text of every script."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.inside = tag == "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.scripts.append(data)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[str]:
+    yield graph_html(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS)
+
+
+def test_html_refers_to_nothing(page):
+    found = Elements(page)
+    assert {tag for tag, _ in found.elements} == {
+        "html", "head", "meta", "title", "style", "body", "header", "h1", "p", "span", "main", "div", "aside", "script",
+    }  # fmt: skip
+    for tag, attributes in found.elements:
+        assert not {"src", "href", "srcset", "action", "style"} & set(attributes), tag
+        assert not any(name.startswith("on") for name in attributes), tag
+    (policy,) = [a["content"] for _, a in found.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
+    assert "connect-src" not in policy
+    assert not re.search(r"url\((?!\s*[\"']?data:)", "".join(re.findall(r"<style>.*?</style>", page, re.S)))
+    assert "sourceMappingURL" not in page
+
+
+def test_hostile_texts_stay_texts(page):
+    found = Elements(page)
+    assert len([tag for tag, _ in found.elements if tag == "script"]) == 3
+    data = json.loads(found.scripts[0])
+    own = page.replace(webpage._vis()[0], "")
+    for text in ("<img", "<script>alert", "onerror=alert(1)>", "<b>", "</h1><script"):
+        assert text not in own
+    labels = {node["label"] for node in data["nodes"]}
+    drawn = {SHOWN.tokens[token].text for _, token in DRAWING.nodes}
+    assert drawn & set(HOSTILE[2:5])
+    assert all(any(label.startswith(visible(text, 10)) for label in labels) for text in drawn)
+    assert [group["name"] for group in data["groups"]] == ["</script><script>alert(4)</script>"]
+    assert "tooltip_link" not in page
+    assert "popup.innerHTML" not in page
+
+
+def test_html_holds_the_drawing_in_plain_numbers(page):
+    data = json.loads(Elements(page).scripts[0])
+    nodes = {node["id"]: node for node in data["nodes"] if node["shape"] == "dot"}
+    assert set(nodes) == set(map(node_id, DRAWING.nodes))
+    assert [(e["from"], e["to"], e["weight"]) for e in reversed(data["edges"])] == [
+        (node_id(source), node_id(target), weight) for source, target, weight in DRAWING.edges
+    ]
+    assert data["options"]["physics"] == {"enabled": False}
+    assert all(type(node["x"]) is int and type(node["y"]) is int for node in data["nodes"])
+    widths = [edge["width"] for edge in data["edges"]]
+    assert widths == sorted(widths)
+    assert nodes[node_id(NODES[1])]["borderWidth"] > nodes[node_id(NODES[4])]["borderWidth"]
+
+
+def test_a_page_that_refers_to_something_is_not_handed_out(monkeypatch):
+    monkeypatch.setattr(webpage, "_PAGE", webpage._PAGE.replace("<main>", '<main><script src="//x"></script>'))
+    with pytest.raises(RuntimeError, match="outside it, by <script>"):
+        graph_html(SHOWN, DRAWING, columns(SHOWN, DRAWING))
