@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
     bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")
     bench.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    bench.add_argument("--plot", metavar="FILE", help="also draw how the cost of edges grows, as .svg or .png")
     bench.set_defaults(run=_bench)
 
     demo = commands.add_parser("demo", help="the embedded model")
@@ -145,9 +146,11 @@ def _graph(arguments: argparse.Namespace) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    from bench.run import run_bench, table
+    from bench.run import plot, run_bench, table
 
     results = run_bench(arguments.quick, _progress)
+    if arguments.plot:
+        plot(results, arguments.plot)
     if arguments.json:
         _write_json(arguments.json, results)
     else:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import psutil
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from explorer.errors import PromptError
 from explorer.lrp import Attention, view_state
 from explorer.residual import BlockCall, Recording, decoder_blocks, recorded_residual
 
@@ -95,6 +97,7 @@ def answer_log_probability(answer: tuple[int, ...]) -> Objective:
     return objective
 
 
+GIB = 1024**3
 LONG = 1536
 """Tokens from which on a recorded trace goes block by block: slower by a forward pass, but in little memory."""
 
@@ -130,6 +133,7 @@ def trace_objective(
         record: keep what the graph needs (about 320 KB a token on the embedded model, 140 KB from ``LONG`` tokens on).
     """
     state = view_state(view)
+    check_memory(view, len(ids), record)
     tokens = torch.tensor([list(ids)], device=view.device)
     blockwise = record and len(ids) >= LONG
     keep_attention = record and not blockwise
@@ -165,6 +169,32 @@ def trace_objective(
             layers=tuple(as_layer(a, u) for a, u in zip(attention, upstream, strict=True)) if keep_attention else None,
         )
     return Trace(state.rule, tuple(ids), relevance.cpu().numpy(), value.item(), norms, passes)
+
+
+def bytes_per_token(view: PreTrainedModel, record: bool) -> int:
+    """A rough upper estimate of the memory that tracing one more token takes: what the backward pass has to keep.
+
+    Every projection keeps its input and its output; a recorded trace also keeps states and attention.
+    """
+    blocks = decoder_blocks(view)
+    outputs = sum(p.shape[0] + p.shape[-1] for p in blocks[0].parameters() if p.dim() == 2)
+    width = view.config.get_text_config().hidden_size
+    return len(blocks) * (outputs + (8 if record else 4) * width) * view.dtype.itemsize
+
+
+def check_memory(view: PreTrainedModel, length: int, record: bool, free: int | None = None) -> None:
+    """Raise PromptError where a trace of ``length`` tokens would not fit in ``free`` bytes (default: what is free)."""
+    if free is None:
+        cuda = view.device.type == "cuda"
+        free = torch.cuda.mem_get_info(view.device)[0] if cuda else psutil.virtual_memory().available
+    each = bytes_per_token(view, record)
+    blockwise = record and length >= LONG
+    needed = length * each // (len(decoder_blocks(view)) // 2 if blockwise else 1)
+    if needed > 0.9 * free:
+        raise PromptError(
+            f"Tracing {length:,} tokens takes about {needed / GIB:.1f} GB of memory, and {free / GIB:.1f} GB are free; "
+            f"shorten the prompt to about {int(0.9 * free / each):,} tokens, or use a smaller model."
+        )
 
 
 def _backward_by_blocks(view: PreTrainedModel, recording: Recording, value: Tensor) -> list[Tensor]:

@@ -56,7 +56,10 @@ def caption(shown: Explanation, drawing: Drawing) -> str:
 
 @dataclass(frozen=True)
 class _Page:
-    """Where things stand, in inches from the lower left: lines of the ``head`` and their colours, ``spots`` of the nodes."""
+    """Where things stand, in inches from the lower left.
+
+    ``head``: lines and their colours; ``step``: of a column and of a row; ``spots``: of the nodes; ``top``: of the grid.
+    """
 
     width: float
     height: float

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from explorer.graph.layout import columns
 from explorer.graph.prune import Pruning, prune
@@ -33,7 +33,12 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[tuple[Page, list[str], 
     page.on("websocket", lambda socket: asked.append(socket.url))
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+
+    def refuse(dialog: Dialog) -> None:
+        wrong.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", refuse)
     page.goto(file.as_uri())
     yield page, asked, wrong
     context.close()
@@ -65,9 +70,7 @@ def test_it_draws_and_asks_for_nothing(opened):
 def test_hover_and_click_show_figures_as_text(opened):
     page = opened[0]
     expect(page.locator("#graph canvas")).to_be_visible()
-    hostile = [
-        node for node in page.evaluate("nodes.get().filter((n) => n.title && /<|href/.test(n.title)).map((n) => n.id)")
-    ]
+    hostile = page.evaluate("nodes.get().filter((n) => n.title && /<|href/.test(n.title)).map((n) => n.id)")
     assert hostile
     for number, node in enumerate(hostile[:6]):
         page.evaluate("(id) => network.moveTo({position: network.getPosition(id), scale: 1.5})", node)

@@ -50,9 +50,9 @@ class Tiny:
 
 
 @cache
-def tiny(family: str = "llama", length: int = 12, rule: str = "attnlrp", **settings: bool) -> Tiny:
+def tiny(family: str = "llama", length: int = 12, rule: str = "attnlrp", bias_free: bool = False) -> Tiny:
     """A random three-layer model, traced on ``length`` random tokens."""
-    view = lrp_view(tiny_model(family, **settings), rule)
+    view = lrp_view(tiny_model(family, bias_free=bias_free), rule)
     trace = trace_ids(view, random_ids(length, seed=0), TARGET, FOIL, record=True)
     dense = tuple(edge_matrix(view, trace, layer).numpy().astype(float) for layer in range(3))
     return Tiny(view, trace, collect_edges(view, trace), dense)

@@ -113,7 +113,7 @@ export default function ({ data, parentElement, setStateValue, key }) {
     drawNodes(bright, ink, paper);
     const top = nodes[data.contrast];
     ctx.font = `600 12px ${css("--st-font", "sans-serif")}`; ctx.textAlign = "right"; ctx.fillStyle = ink;
-    if (top) ctx.fillText(clip(data.title, 60), Math.min(px(top.col) + 60, width - 150), py(top.row) - 20);
+    if (top && width > 560) ctx.fillText(clip(data.title, 60), Math.min(px(top.col) + 60, width - 150), py(top.row) - 20);
     ctx.restore();
   }
   const redraw = () => { frame ||= requestAnimationFrame(draw); };

@@ -1,0 +1,32 @@
+"""Limits of a trace that no other test meets."""
+
+import pytest
+
+from explorer.errors import PromptError
+from explorer.trace import bytes_per_token, check_memory, trace_ids
+
+
+def test_a_prompt_that_does_not_fit_in_memory_says_what_to_do(smollm):
+    view = smollm.view("attnlrp")
+    each = bytes_per_token(view, record=False)
+    check_memory(view, 1000, record=False, free=2000 * each)
+    with pytest.raises(PromptError, match=r"Tracing 5,000 tokens takes about .* GB .* shorten the prompt to about 1,800"):
+        check_memory(view, 5000, record=False, free=2000 * each)
+
+
+def test_the_memory_estimate_is_an_upper_bound_of_the_right_order(smollm):
+    """Against what the autograd graph of one forward pass really saves."""
+    import torch
+
+    view, length = smollm.view("attnlrp"), 64
+    saved: dict[int, int] = {}
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        saved[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    weights = {p.untyped_storage().data_ptr() for p in view.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        trace_ids(view, list(range(length)), 1, 2)
+    real = sum(size for pointer, size in saved.items() if pointer not in weights) / length
+    assert 0.7 * real < bytes_per_token(view, record=False) < 3 * real
