@@ -14,7 +14,10 @@ page = st.navigation(
     ]
 )
 with st.spinner("Starting: the first page takes some seconds"):
-    from explorer.ui.sidebar import case_picker, model_picker  # torch is slow to import: after something is on screen
+    # torch is slow to import: after something is on screen
+    from explorer.ui.sidebar import case_picker, model_picker
+    from explorer.ui.state import keep_case
+keep_case(page.title)
 with st.sidebar:
     case_picker()
     model_picker()

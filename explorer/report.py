@@ -16,7 +16,7 @@ from explorer.explanation import RULES, Explanation
 
 RED, BLUE = (0.863, 0.149, 0.149), (0.145, 0.388, 0.922)
 _WIDTH, _SIZE, _LINE = 6.8, 9.0, 0.235  # inches, points, inches
-_FONTS = ["DejaVu Sans"] + [
+FONTS = ["DejaVu Sans"] + [
     name for name in ("Noto Sans", "Noto Sans CJK JP", "Noto Emoji", "Arial Unicode MS") if name in get_font_names()
 ]
 
@@ -65,7 +65,7 @@ def heatmap_figure(shown: Explanation, kind: str) -> bytes:
     boxes = _lay_out(shown)
     lines = max(box.line for box in boxes) + 1
     height = 0.62 + lines * _LINE
-    with mpl.rc_context({"font.family": _FONTS, "svg.fonttype": "path", "pdf.fonttype": 42}):
+    with mpl.rc_context({"font.family": FONTS, "svg.fonttype": "path", "pdf.fonttype": 42}):
         figure = Figure(figsize=(_WIDTH, height))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
@@ -94,16 +94,22 @@ def _draw_head(axes, shown: Explanation) -> None:  # noqa: ANN001
     wrong, right = shown.sides
     layer = f", layer {shown.layer}" if shown.layer else ""
     unit = shown.unit
-    names = f"{_short(wrong)} over {_short(right)}"
+    names = f"{short(wrong)} over {short(right)}"
     head = f"{shown.model} · {RULES[shown.rule]}{layer} · {names}: {shown.trace.gap:+.2f} {unit}"
     axes.text(0.1, 0.17, head, fontsize=8, color="#333333", parse_math=False)
     scale = saturation(shown)
-    key = f"red: towards {_short(wrong)} · blue: towards {_short(right)} · full colour at ±{scale:.2g} {unit}"
+    key = f"red: towards {short(wrong)} · blue: towards {short(right)} · full colour at ±{scale:.2g} {unit}"
     axes.text(0.1, 0.34, key, fontsize=7, color="#777777", parse_math=False)
 
 
-def _short(text: str) -> str:
-    shown = " ".join(text.split())
+def printable(text: str) -> str:
+    """Text whose control characters are dots: they are invisible, and an SVG with them is not valid XML."""
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def short(text: str) -> str:
+    """Text in quotation marks on one line, cut to 28 characters."""
+    shown = printable(" ".join(text.split()))
     return "“" + (shown if len(shown) <= 28 else shown[:27] + "…") + "”"
 
 
@@ -114,10 +120,10 @@ def _lay_out(shown: Explanation) -> list[_Box]:
     x, line, left, right = 0.1, 0, 0.1, _WIDTH - 0.1
     for token, value in zip(shown.tokens, shown.relevance, strict=True):
         template = token.segment == "template"
-        text = token.text.replace("\r", "").replace("\n", "↵").replace("\t", "  ")
+        text = printable(token.text.replace("\r", "").replace("\n", "↵").replace("\t", "  "))
         for i in range(0, max(len(text), 1), 80):  # one token can be longer than a line
             part = text[i : i + 80]
-            font = FontProperties(family=_FONTS, size=_SIZE - 1.5 * template)
+            font = FontProperties(family=FONTS, size=_SIZE - 1.5 * template)
             width = renderer.get_text_width_height_descent(part, font, False)[0] / 300 + 0.015
             if x + width > right and x > left:
                 x, line = left, line + 1
@@ -137,7 +143,7 @@ def heatmap_html(shown: Explanation) -> str:
     for token, value, rank in zip(shown.tokens, shown.relevance, shown.ranks, strict=True):
         strength = min(1.0, abs(float(value)) / scale)
         red, green, blue = (round(255 * part) for part in (RED if value > 0 else BLUE))
-        shown_text = token.text.replace("\n", "↵") or "·"
+        shown_text = printable(token.text.replace("\n", "↵")) or "·"
         title = f"{token.text!r} · position {token.index} · {token.segment} · {value:+.4g} {unit} · rank {rank}"
         spans.append(
             f'<span class="{token.segment}{" strong" if strength > 0.62 else ""}" '
@@ -146,10 +152,10 @@ def heatmap_html(shown: Explanation) -> str:
         )
     head = f"{shown.model} · {RULES[shown.rule]}" + (f", layer {shown.layer}" if shown.layer else "")
     return _PAGE.format(
-        title=html.escape(f"{_short(wrong)} instead of {_short(right)}"),
+        title=html.escape(f"{short(wrong)} instead of {short(right)}"),
         head=html.escape(head),
-        wrong=html.escape(_short(wrong)),
-        right=html.escape(_short(right)),
+        wrong=html.escape(short(wrong)),
+        right=html.escape(short(right)),
         gap=f"{shown.trace.gap:+.2f} {unit}",
         total=f"{shown.relevance.sum():+.2f}",
         scale=f"{scale:.2g} {unit}",

@@ -8,7 +8,7 @@ from explorer import explain
 from explorer.errors import ExplorerError
 from explorer.report import FORMATS, export_heatmap
 
-HOSTILE = '<script>alert(1)</script> ![x](http://example.com/x.png) $a_b$ 🇦🇺 مرحبا\n"quoted"'
+HOSTILE = '<script>alert(1)</script> ![x](http://example.com/x.png) $a_b$ 🇦🇺 مرحبا\n"quoted" \x1b[31m'
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-1.4", "html": b"<!doctype html>", "json": b"{"}
 
 

@@ -10,7 +10,9 @@ def test_a_prompt_that_does_not_fit_in_memory_says_what_to_do(smollm):
     view = smollm.view("attnlrp")
     each = bytes_per_token(view, record=False)
     check_memory(view, 1000, record=False, free=2000 * each)
-    with pytest.raises(PromptError, match=r"Tracing 5,000 tokens takes about .* GB .* shorten the prompt to about 1,800"):
+    with pytest.raises(
+        PromptError, match=r"Tracing 5,000 tokens takes about .* GB .* shorten the prompt to about 1,800"
+    ):
         check_memory(view, 5000, record=False, free=2000 * each)
 
 

@@ -16,15 +16,14 @@ from explorer.explanation import RULES, Explanation
 from explorer.graph.layout import Column, positions
 from explorer.graph.prune import Drawing, Node
 from explorer.graph.schema import Marks
-from explorer.report import _FONTS as FONTS
-from explorer.report import BLUE, RED
-from explorer.report import _short as quoted
+from explorer.report import BLUE, FONTS, RED, printable
+from explorer.report import short as quoted
 
 PICTURES = ("png", "svg", "pdf")
 """What ``graph_figure`` can write."""
 
 _LEFT, _RIGHT, _BELOW, _LINE = 0.62, 0.4, 0.86, 0.155  # inches
-_COLUMN, _ROW = 0.34, 0.27  # inches, where the page has room
+_COLUMN, _ROW = 0.42, 0.27  # inches, where the page has room
 _WIDTH, _HEIGHT = (4.0, 14.0), (3.0, 10.0)  # inches, least and most
 _WIDEST = 3.0  # points, of the strongest edge
 _GREY, _DARK = "#777777", "#333333"
@@ -35,7 +34,7 @@ Spot = tuple[float, float]
 def visible(text: str, most: int = 14) -> str:
     """A token's text as a label: white space and what can't be printed made visible, cut to ``most`` characters."""
     text = text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥").replace(" ", "␣", 1)
-    text = "".join(c if c.isprintable() else "·" for c in text) or "·"
+    text = printable(text) or "·"
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -58,7 +57,7 @@ def caption(shown: Explanation, drawing: Drawing) -> str:
 class _Page:
     """Where things stand, in inches from the lower left.
 
-    ``head``: lines and their colours; ``step``: of a column and of a row; ``spots``: of the nodes; ``top``: of the grid.
+    ``head``: lines and their colours; ``step``: of a column and of a row; ``spots``: of nodes; ``top``: of the grid.
     """
 
     width: float

@@ -69,7 +69,9 @@ def _collect(view: PreTrainedModel, trace: Trace, layer: int, kept: int) -> Laye
         reach += (size * distance).sum(dtype=torch.float64).item()
         top = size.flatten().topk(min(kept, size.numel())).indices
         best.append((top // last + first, top % last, rows.flatten()[top]))
-    own = torch.as_tensor(trace.relevance[layer], device=columns.device, dtype=columns.dtype) - columns
+    entering = torch.as_tensor(trace.relevance[layer], device=columns.device, dtype=columns.dtype)
+    own = entering - columns
+    own[own.abs() < 1e-6 * entering.abs().max()] = 0  # rounding of the difference, not relevance
     everyone = torch.arange(length, device=columns.device)
     best.append((everyone, everyone, own))
     target, source, weight = (torch.cat(parts) for parts in zip(*best, strict=True))

@@ -20,14 +20,15 @@ from explorer.graph.picture import caption, contrast_line, visible
 from explorer.graph.prune import Drawing, Node
 from explorer.graph.schema import Marks, node_id
 from explorer.report import BLUE, RED
-from explorer.report import _short as quoted
+from explorer.report import short as quoted
 
-_X, _Y = 92, 64  # steps of columns and rows, in the drawing's own units
-_LARGEST, _WIDEST = 20.0, 14.0  # radius of the largest node, width of the strongest edge
+_X, _Y = (92, 240), 46  # steps of columns (least, most) and of rows, in the drawing's own units
+_LARGEST, _WIDEST = 19.0, 12.0  # radius of the largest node, width of the strongest edge
 _INK, _GREY = "#1c1c22", "#8a8a94"
 _OPTIONS: dict[str, Any] = {
     "physics": {"enabled": False},
     "interaction": {"hover": True, "tooltipDelay": 80, "dragNodes": False, "multiselect": True, "keyboard": True},
+    "nodes": {"scaling": {"label": {"drawThreshold": 8}}},
     "edges": {"smooth": False, "selectionWidth": 3, "hoverWidth": 1.5},
 }
 
@@ -39,14 +40,15 @@ def graph_html(shown: Explanation, drawing: Drawing, columns: Sequence[Column], 
     """
     network = Network(directed=True)
     places = positions(drawing, list(columns))
-    spots = {node: (_X * x, -_Y * y) for node, (x, y) in places.items()}
+    step = _column_step(drawing, columns)
+    spots = {node: (step * x, -_Y * y) for node, (x, y) in places.items()}
     _add_nodes(network, shown, drawing, marks, spots)
     _add_edges(network, shown, drawing)
-    _add_frame(network, drawing, columns)
+    _add_frame(network, drawing, columns, step)
     wrong, right = shown.sides
     script, style = _vis()
     data = {"nodes": network.nodes, "edges": network.edges, "options": _OPTIONS, "groups": _outlines(marks, spots)}
-    data["folded"] = [[_X * n, -_Y * (len(drawing.layers) - 1)] for n, c in enumerate(columns) if c.folded]
+    data["folded"] = [[step * n, -_Y * (len(drawing.layers) - 1)] for n, c in enumerate(columns) if c.folded]
     parts = {
         "title": html.escape(f"{quoted(wrong)} instead of {quoted(right)}"),
         "head": html.escape(contrast_line(shown)),
@@ -80,10 +82,10 @@ def _add_nodes(
             label=f"{visible(shown.tokens[token].text, 10)} · {layer}",
             title="\n".join([*lines, "pinned"] if pinned else lines),
             shape="dot",
-            size=round(max(3.0, _LARGEST * (abs(relevance) / largest) ** 0.5), 2),
+            size=round(max(6.0 if pinned else 3.0, _LARGEST * (abs(relevance) / largest) ** 0.5), 2),
             x=spots[node][0],
             y=spots[node][1],
-            borderWidth=4 if pinned else 1,
+            borderWidth=3 if pinned else 1,
             color=colours,
             font={"size": 11, "color": _INK, "strokeWidth": 3, "strokeColor": "#ffffff", "vadjust": -3},
         )
@@ -104,18 +106,23 @@ def _add_edges(network: Network, shown: Explanation, drawing: Drawing) -> None:
         )
 
 
-def _add_frame(network: Network, drawing: Drawing, columns: Sequence[Column]) -> None:
+def _column_step(drawing: Drawing, columns: Sequence[Column]) -> int:
+    """A step that makes the drawing about as wide as a screen is for its height."""
+    return min(max(int(1.7 * _Y * len(drawing.layers) / max(len(columns), 1)), _X[0]), _X[1])
+
+
+def _add_frame(network: Network, drawing: Drawing, columns: Sequence[Column], step: int) -> None:
     """The layers' numbers at the left and the tokens' texts below, in two rows so that they have room."""
     plain = {"shape": "text", "physics": False, "chosen": False}
     for number, layer in enumerate(drawing.layers):
-        font = {"size": 20, "color": _GREY}
-        network.add_node(f"layer {layer}", label=f"layer {layer}", x=-2 * _X, y=-_Y * number, font=font, **plain)
+        font = {"size": 22, "color": _GREY}
+        network.add_node(f"layer {layer}", label=f"layer {layer}", x=-110, y=-_Y * number, font=font, **plain)
     for number, column in enumerate(columns):
         grey = column.folded or column.segment == "template"
         label = column.text if column.folded else visible(column.text)
-        font = {"size": 22, "color": _GREY if grey else _INK}
-        y = _Y + 34 * (number % 2)
-        network.add_node(f"column {number}", label=label, x=_X * number, y=y, font=font, **plain)
+        font = {"size": 26, "color": _GREY if grey else _INK}
+        y = _Y + 30 * (number % 2)
+        network.add_node(f"column {number}", label=label, x=step * number, y=y, font=font, **plain)
 
 
 def _outlines(marks: Marks, spots: dict[Node, tuple[int, int]]) -> list[dict[str, Any]]:
@@ -197,13 +204,13 @@ const nodes = new vis.DataSet(data.nodes), edges = new vis.DataSet(data.edges);
 const network = new vis.Network(document.getElementById("graph"), {nodes, edges}, data.options);
 network.on("beforeDrawing", (c) => {
   c.fillStyle = "#f3f3f5";
-  for (const [x, top] of data.folded) c.fillRect(x - 28, top - 32, 56, 64 - top);
+  for (const [x, top] of data.folded) c.fillRect(x - 28, top - 23, 56, 46 - top);
 });
 network.on("afterDrawing", (c) => {
   c.strokeStyle = c.fillStyle = "#333"; c.lineWidth = 1.5; c.font = "15px sans-serif"; c.textAlign = "left";
   for (const {name, box: [x0, y0, x1, y1]} of data.groups) {
-    c.strokeRect(x0 - 30, y0 - 28, x1 - x0 + 60, y1 - y0 + 56);
-    c.fillText(name, x0 - 30, y0 - 33);
+    c.strokeRect(x0 - 30, y0 - 22, x1 - x0 + 60, y1 - y0 + 44);
+    c.fillText(name, x0 - 30, y0 - 26);
   }
 });
 const details = document.getElementById("details");

@@ -6,7 +6,7 @@ from explorer.demo import embedded
 from explorer.errors import ExplorerError
 from explorer.failures import Failure
 from explorer.models import DTYPES, LoadedModel, ModelSpec, load_model
-from explorer.ui.state import current_case, gallery, keep_case, model_spec, plain, set_case, set_model, stop_on
+from explorer.ui.state import current_case, gallery, model_spec, plain, set_case, set_model, stop_on
 
 KINDS = {
     "fact": "Wrong fact",
@@ -20,7 +20,6 @@ KINDS = {
 
 def case_picker() -> None:
     """The gallery of failures; a click puts one on screen."""
-    keep_case()
     cases = gallery()
     ids = list(cases)
     case = current_case()

@@ -45,12 +45,13 @@ def put_query(**values: str | None) -> None:
             st.query_params[name] = value
 
 
-def keep_case() -> None:
-    """Carry the case in the link from page to page: Streamlit empties the link when a page is changed."""
+def keep_case(page: str) -> None:
+    """Carry the case in the link to another page: Streamlit empties the link when the page is changed."""
     names = ("case", "raw", "token", "model", "adapter", *_FIELDS)
-    if not {"case", "q"} & set(st.query_params) and (kept := st.session_state.get("kept-case")):
+    came_from, kept = st.session_state.get("kept-case", (page, {}))
+    if came_from != page and not {"case", "q"} & set(st.query_params):
         put_query(**kept)
-    st.session_state["kept-case"] = {name: st.query_params[name] for name in names if name in st.query_params}
+    st.session_state["kept-case"] = page, {name: st.query_params[name] for name in names if name in st.query_params}
 
 
 def current_case() -> Failure:
