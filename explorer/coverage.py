@@ -23,22 +23,17 @@ HEAD_TOLERANCE = 0.05
 _TOKENS = 8
 
 
-def check_coverage(view: PreTrainedModel, name: str) -> None:
-    """Raise UncoveredModel, in one sentence about the model called ``name``, where a CP-LRP view misses a part."""
+def check_coverage(view: PreTrainedModel) -> None:
+    """Raise UncoveredModel where a CP-LRP view misses a part."""
     try:
         missing = dict(_missing_shares(view))
     except UncoveredModel:
         raise
     except Exception as error:  # an exotic family can fail in any way when it is probed
-        raise UncoveredModel(
-            f"{name} can't be checked against the LRP rules ({_line(error)}): it is refused."
-        ) from error
+        raise UncoveredModel(f"probing it failed ({_line(error)}).") from error
     for part, share in missing.items():
         if not share <= (HEAD_TOLERANCE if part == "head" else BLOCK_TOLERANCE):
-            raise UncoveredModel(
-                f"{name} has parts that the LRP rules do not cover ({part}: {share:.1%} of its output has no source); "
-                "gradient maps still work."
-            )
+            raise UncoveredModel(f"{share:.1%} of what its {part} puts out has no source.")
 
 
 def _missing_shares(view: PreTrainedModel) -> Iterator[tuple[str, float]]:
@@ -47,10 +42,7 @@ def _missing_shares(view: PreTrainedModel) -> Iterator[tuple[str, float]]:
     for block, (args, kwargs, attended) in zip(decoder_blocks(view), calls, strict=True):
         kind = (type(block), tuple((name, p.shape) for name, p in block.named_parameters()))
         if attended != 1:
-            raise UncoveredModel(
-                f"{type(view).__name__} is not covered: a block ran {attended} attention layers that the LRP rules "
-                "know, expected 1; gradient maps still work."
-            )
+            raise UncoveredModel(f"a block ran {attended} attention layers that have a rule, expected 1.")
         if kind not in seen:
             seen.add(kind)
             yield type(block).__name__, _block_share(block, args, kwargs)

@@ -139,7 +139,7 @@ def lrp_attention(
     state = view_state(module)
     for name, given in kwargs.items():
         if isinstance(given, Tensor | float) and name not in _POSITIONAL:
-            raise UncoveredModel(f"This model's attention uses '{name}', which the LRP rules do not cover.")
+            raise UncoveredModel(f"its attention uses '{name}', which has no rule.")
     if state.stop_at_attention:
         raise AttentionReached(query, key, value)
     q, k, v = query, key, value
@@ -192,7 +192,7 @@ def _norm_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
                 found = _rms_norm(module, offset, eps, sample)
                 if torch.allclose(found, expected, rtol=2e-2 if weight.dtype.itemsize < 4 else 1e-4, atol=1e-4):
                     return lambda x: _rms_norm(module, offset, eps, x)
-    raise UncoveredModel(f"The norm {type(module).__name__} is neither an RMS norm nor a LayerNorm.")
+    raise UncoveredModel(f"{type(module).__name__} is neither an RMS norm nor a LayerNorm.")
 
 
 def _activation_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -201,7 +201,7 @@ def _activation_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
     zero = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     at_zero = own(zero)
     if at_zero.item() != 0:
-        raise UncoveredModel(f"The activation {type(module).__name__} is not 0 at 0, so act(x)/x has a pole.")
+        raise UncoveredModel(f"{type(module).__name__} is not 0 at 0, so act(x)/x has a pole.")
     slope = torch.autograd.grad(at_zero, zero)[0].item()
 
     def forward(x: Tensor) -> Tensor:
@@ -256,7 +256,7 @@ def _gates(view: PreTrainedModel) -> dict[nn.Module, nn.Module | None]:
     except UncoveredModel:
         raise
     except Exception as error:  # an exotic family can fail in any way
-        raise UncoveredModel(f"{type(view).__name__} can't run with the LRP view's attention: {error!r}") from error
+        raise UncoveredModel(f"running it failed ({error!r}).") from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -274,7 +274,7 @@ def _put_rules(view: PreTrainedModel, rule: str) -> None:
     for module in view.modules():
         if isinstance(module, _ACTIVATIONS):
             if module not in gates:
-                raise UncoveredModel(f"The activation {type(module).__name__} is used where no LRP rule is known.")
+                raise UncoveredModel(f"{type(module).__name__} is used outside a plain or gated MLP.")
             projection = gates[module]
             if projection is not None and rule == "cplrp":
                 own = module.forward
@@ -316,7 +316,11 @@ def lrp_view(model: PreTrainedModel, rule: str = "attnlrp") -> PreTrainedModel:
     """
     if rule not in RULES:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(RULES)}.")
-    view = _build(model, rule)
-    if rule != "gradient":
-        check_coverage(view if rule == "cplrp" else _build(model, "cplrp"), type(model).__name__)
+    try:
+        view = _build(model, rule)
+        if rule != "gradient":
+            check_coverage(view if rule == "cplrp" else _build(model, "cplrp"))
+    except UncoveredModel as error:
+        name = type(model).__name__
+        raise UncoveredModel(f"{name} is not covered by the LRP rules, only gradient maps work: {error}") from error
     return view

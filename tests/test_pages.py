@@ -3,10 +3,12 @@
 import json
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer.failures import read_failures
 from explorer.models import LoadedModel
+from tests.families import tiny_model
 
 GALLERY = read_failures()
 
@@ -93,6 +95,18 @@ def test_own_prompt_is_asked_and_explained(app):
     assert shown(app, "case-bar")["right"] == "Paris"
     assert app.query_params["q"] == "What is the capital of France?"
     assert not app.exception
+
+
+def test_a_prompt_too_long_for_a_link_stays_in_the_session(app):
+    app.run()
+    app.button(key="new").click().run()
+    app.text_area(key="compose-prompt").set_value("word " * 1300 + "Yes or no?").run()
+    app.text_input(key="compose-wrong").set_value("Yes").run()
+    app.text_input(key="compose-right").set_value("No").run()
+    next(b for b in app.button if b.label == "Explain").click().run()
+    assert "q" not in app.query_params
+    assert app.query_params["case"] == "own"
+    assert len(shown(app, "rule-map")["tokens"]) > 1300
 
 
 @pytest.mark.parametrize(
@@ -239,4 +253,19 @@ def test_graph_ablation(graph_page):
     app.run()
     next(b for b in app.button if b.label == "Run the model without").click().run()
     assert float(app.metric[0].delta) < -0.1  # taking the strongest support away lowers the gap
+    assert not app.exception
+
+
+def test_a_model_outside_the_rules_is_refused_in_words_and_gradients_still_work(app, smollm, tmp_path):
+    model = tiny_model("mixtral", dtype=torch.float32, vocab_size=49152, max_position_embeddings=512)
+    model.save_pretrained(tmp_path)
+    smollm.tokenizer.save_pretrained(tmp_path)
+    app.query_params["model"] = str(tmp_path)
+    app.run()
+    assert any("LRP rules" in error.value.replace("\\", "") for error in app.error)
+    app.segmented_control(key="rule").set_value("gradient").run()
+    assert not app.error
+    assert shown(app, "rule-map")["caption"] == "Gradient × input"
+    app.switch_page("explorer/ui/pages/graph.py").run()
+    assert any("LRP rules" in error.value.replace("\\", "") for error in app.error)
     assert not app.exception

@@ -13,6 +13,8 @@ from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt, encode_prompt
 
 OWN = "own"
+LINKED = 6000
+"""Characters that a link can carry; a longer prompt of one's own stays in the session."""
 _FIELDS = {"q": "prompt", "wrong": "wrong", "right": "right", "system": "system", "evidence": "evidence"}
 
 
@@ -60,13 +62,17 @@ def current_case() -> Failure:
     if all(q.get(name) for name in ("q", "wrong", "right")):
         given = {field: q.get(name) for name, field in _FIELDS.items()}
         return Failure(id=OWN, raw=q.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
+    if q.get("case") == OWN and "long-case" in st.session_state:
+        return st.session_state["long-case"]
     cases = gallery()
     return cases.get(q.get("case", ""), next(iter(cases.values())))
 
 
 def set_case(case: Failure) -> None:
     """Put a failure on screen and into the link; the selected token is forgotten."""
-    own = case.id == OWN
+    own = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINKED
+    if case.id == OWN and not own:
+        st.session_state["long-case"] = case
     put_query(case=None if own else case.id, raw="1" if own and case.raw else None)
     put_query(**{name: (getattr(case, field) or None) if own else None for name, field in _FIELDS.items()})
     select_token(None)
