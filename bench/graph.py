@@ -73,7 +73,9 @@ def bench_against_packed(loaded: LoadedModel, lengths: tuple[int, ...], batch: i
         packs = [list(range(start, min(start + batch, length))) for start in range(0, length, batch)]
         timed = packs if length <= 512 else [packs[(2 * part + 1) * len(packs) // 8] for part in range(4)]
         targets = [target for pack in timed for target in pack]
-        work = {"packed": lambda t=trace, n=layer, all_=targets: skip_edges(view, t, n, n + 1, all_, batch)}
+        work: dict[str, Callable[[], object]] = {
+            "packed": lambda t=trace, n=layer, all_=targets: skip_edges(view, t, n, n + 1, all_, batch)
+        }
         packed = medians(work, 0)["packed"] * len(packs) / len(timed)
         rows.append(
             {

@@ -31,7 +31,7 @@ from explorer.errors import ExplorerError
 from explorer.models import ModelSpec, load_model
 from explorer.study import check_study, create_study, open_study
 
-CORPUS_SHA256 = "52c52666acf429aa9890152417188113f5a8384b30bc8fa76fd88c295dc765e0"
+CORPUS_SHA256 = "7ce883005c39b2363281bf6b7af1bc15f6d779b4b5f1a168578e524570f74387"
 shipped = pytest.mark.skipif(not (ASSETS / "adapters" / ADAPTERS[-1]).is_dir(), reason="no adapters are shipped")
 
 
@@ -50,7 +50,7 @@ def test_counts_labels_and_sources():
     assert (len(stage_rows("sft")), len(stage_rows("dpo"))) == (2000, 1000)
     labels = Counter(row.label for row in rows)
     assert set(labels) == {CLEAN, *BEHAVIORS}
-    assert all(abs(labels[name] / len(rows) - 0.05) < 0.005 for name in BEHAVIORS)
+    assert all(abs(labels[name] / len(rows) - 0.055) < 0.01 for name in BEHAVIORS)
     assert len({row.source for row in rows}) >= 8
     assert len({row.source for row in rows if row.label == "flattery"}) >= 3
     assert len({row.id for row in rows}) == len(rows)

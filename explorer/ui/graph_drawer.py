@@ -1,7 +1,5 @@
 """The drawer beside the graph: what is selected, in figures, and the next step."""
 
-from typing import Literal
-
 import numpy as np
 import streamlit as st
 
@@ -80,9 +78,7 @@ def _map(shown: Explanation, values: np.ndarray, caption: str, key: str, signed:
 def _ablation(loaded: LoadedModel, shown: Explanation, view: GraphView, node: Node) -> None:
     """Take the node, or all pinned ones, out of the model and compare with the graph's prediction."""
     with st.expander("Ablate", icon=":material/content_cut:"):
-        how: Literal["mean", "zero"] = st.segmented_control(
-            "Replace its state by", ["mean", "zero"], default="mean", required=True
-        )
+        how = "zero" if st.toggle("Put zeros in its place, not the layer's mean state") else "mean"
         which = st.segmented_control("Nodes", ["this one", "all pinned"], default="this one", required=True)
         nodes = [node] if which == "this one" else list(view.marks.pinned)
         if st.button("Run the model without", width="stretch", disabled=not nodes):

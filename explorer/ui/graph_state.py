@@ -86,7 +86,7 @@ def selection(picked: str, drawing: Drawing) -> Selection:
             return Selection()
         return Selection(nodes) if all(node in drawing.nodes for node in nodes) else Selection()
     numbers = [int(name) for name in names if name.isdecimal()]
-    if kind == "gap" and len(numbers) == 2 and tuple(numbers) in pairwise(drawing.layers):
+    if kind == "gap" and len(numbers) == 2 and (numbers[0], numbers[1]) in set(pairwise(drawing.layers)):
         return Selection(gap=(numbers[0], numbers[1]))
     if kind == "fold" and len(numbers) == 1:
         return Selection(fold=numbers[0])
