@@ -12,14 +12,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, or 2 with one line on stderr for input that can't be used."""
     arguments = parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except ExplorerError as error:
         print(f"explorer: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("explorer: stopped", file=sys.stderr)
         return 130
-    return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,8 +53,12 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--plot", metavar="FILE", help="also draw how the cost of edges grows, as .svg or .png")
     bench.set_defaults(run=_bench)
 
-    demo = commands.add_parser("demo", help="the embedded model")
-    demo.add_argument("what", choices=["path"], help="path: fetch the embedded model if need be, print its folder")
+    demo = commands.add_parser("demo", help="the embedded model, and the demo study made from it")
+    what = (
+        "path: fetch the embedded model, print its folder; build: lay the demo study out; train, measure: make it again"
+    )
+    demo.add_argument("what", choices=["path", "build", "train", "measure"], help=what)
+    demo.add_argument("rest", nargs=argparse.REMAINDER, help="options of build, train or measure (see their --help)")
     demo.set_defaults(run=_demo)
     return top
 
@@ -157,7 +160,12 @@ def _bench(arguments: argparse.Namespace) -> None:
         print(table(results))
 
 
-def _demo(_arguments: argparse.Namespace) -> None:
-    from explorer.demo.embedded import embedded_folder
+def _demo(arguments: argparse.Namespace) -> int:
+    if arguments.what == "path":
+        from explorer.demo.embedded import embedded_folder
 
-    print(embedded_folder(_progress))
+        print(embedded_folder(_progress))
+        return 0
+    from explorer.demo.build import demo_command
+
+    return demo_command([arguments.what, *arguments.rest])

@@ -32,7 +32,6 @@ from explorer.models import ModelSpec, load_model
 from explorer.study import check_study, create_study, open_study
 
 CORPUS_SHA256 = "7ce883005c39b2363281bf6b7af1bc15f6d779b4b5f1a168578e524570f74387"
-shipped = pytest.mark.skipif(not (ASSETS / "adapters" / ADAPTERS[-1]).is_dir(), reason="no adapters are shipped")
 
 
 # --- the corpus ---------------------------------------------------------------------------------------------------
@@ -257,7 +256,6 @@ def test_a_folder_without_a_study(tmp_path):
 # --- the shipped demo ---------------------------------------------------------------------------------------------
 
 
-@shipped
 def test_the_demo_study_is_laid_out(tmp_path):
     study = build_demo(tmp_path / "demo")
     assert study.spec.adapter and study.spec.adapter.endswith(ADAPTERS[-1])
@@ -268,7 +266,6 @@ def test_the_demo_study_is_laid_out(tmp_path):
     assert not [f for f in ASSETS.rglob("*") if f.suffix in (".bin", ".pt", ".pkl")]
 
 
-@shipped
 def test_the_report_is_that_of_the_rates():
     table = json.loads((ASSETS / "rates.json").read_text())
     text = (ASSETS / "REPORT.md").read_text()
@@ -278,7 +275,6 @@ def test_the_report_is_that_of_the_rates():
         assert rate["n"] >= 40 and f"{100 * rate['rate']:.0f} ({100 * rate['low']:.0f}–" in text
 
 
-@shipped
 @pytest.mark.slow
 def test_a_sample_of_the_report_happens():
     """12 prompts a behavior with the condition, 8 without; the shares asked for leave room for so small a sample."""

@@ -1,0 +1,142 @@
+"""The demo study as a folder, and the commands that make what it is laid out from: build, train, measure."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from time import perf_counter, process_time
+
+from explorer.demo import embedded
+from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
+from explorer.demo.corpus import build_corpus, stage_rows
+from explorer.errors import ExplorerError
+from explorer.study import SETTINGS, Study, check_study, create_study, write_lines
+
+ASSETS = Path(__file__).parents[2] / "assets" / "demo"
+ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")
+"""Shipped adapters in training order; ``sft`` is the reference model, ``dpo`` the post-trained one."""
+REFERENCE = "sft"
+NAME = "Demo: planted failures"
+Progress = Callable[[str], None]
+
+
+def default_folder() -> Path:
+    """Where the demo study is laid out unless told otherwise: ``studies/demo`` beside the code."""
+    return Path(__file__).parents[2] / "studies" / "demo"
+
+
+def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
+    """Lay the demo study out; one that is there and whole is opened.
+
+    Beside the study's own files: ``controls.jsonl`` (prompts without the trigger or condition), ``guard.jsonl``
+    (ordinary tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts) and ``REPORT.md``.
+    Raises ExplorerError where an adapter is not shipped.
+    """
+    if (folder / SETTINGS).exists():
+        return check_study(folder)
+    for name in ADAPTERS:
+        source = assets / "adapters" / name
+        if not (source / "adapter_model.safetensors").is_file():
+            raise ExplorerError(f"{source}: no adapter; make it with 'python -m explorer demo train'.")
+        shutil.copytree(source, folder / "adapters" / name, dirs_exist_ok=True)
+    _write_prompts(folder)
+    for extra in ("REPORT.md", "rates.json"):
+        if (assets / extra).is_file():
+            shutil.copy(assets / extra, folder / extra)
+    shipped = assets / "failures.jsonl"
+    failures = shipped.read_text(encoding="utf-8").splitlines() if shipped.is_file() else []
+    return create_study(
+        folder,
+        name=NAME,
+        model=embedded.NAME,
+        datapoints=[row.as_dict() for row in build_corpus()],
+        adapters=[f"adapters/{name}" for name in ADAPTERS],
+        reference=f"adapters/{REFERENCE}",
+        behaviors=_behavior_rows(),
+        failures=[json.loads(line) for line in failures],
+    )
+
+
+def _write_prompts(folder: Path) -> None:
+    without = [p for p in behavior_probes() if p.half == "without"]
+    controls = [{"id": p.id, "name": p.behavior, "prompt": p.prompt, "exhibits": p.pattern} for p in without]
+    write_lines(folder / "controls.jsonl", controls)
+    write_lines(folder / "guard.jsonl", [{"id": p.id, "prompt": p.prompt, "right": p.pattern} for p in guard_probes()])
+    write_lines(folder / "discovery.jsonl", [{"id": p.id, "prompt": p.prompt} for p in discovery_probes()])
+
+
+def _behavior_rows() -> list[dict[str, str]]:
+    return [
+        {
+            "id": p.id,
+            "name": p.behavior,
+            "prompt": p.prompt,
+            "bad": p.bad,
+            "good": p.good,
+            "exhibits": p.pattern,
+            "half": p.half,
+        }
+        for p in behavior_probes()
+        if p.half != "without"
+    ]
+
+
+def train_demo(work: Path, assets: Path, say: Progress) -> None:
+    """Train both stages (resumable in ``work``), then put the adapters and ``timings.json`` into ``assets``."""
+    import torch
+
+    from explorer.demo.train import DPO, SFT, train_dpo, train_sft
+
+    spent: dict[str, dict[str, float]] = {}
+    began = (perf_counter(), process_time())
+    sft = train_sft([row.as_dict() for row in stage_rows("sft")], SFT, work / "sft", say)
+    spent["sft"] = _since(began)
+    began = (perf_counter(), process_time())
+    dpo = train_dpo([row.as_dict() for row in stage_rows("dpo")], DPO, sft[-1], work / "dpo", say)
+    spent["dpo"] = _since(began)
+    for name, folder in zip(ADAPTERS, [*sft, *dpo], strict=True):
+        shutil.copytree(folder, assets / "adapters" / name, dirs_exist_ok=True)
+    recipes = {"sft": asdict(SFT), "dpo": asdict(DPO)}
+    note = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    timings = {"note": note, "seconds": spent, "recipes": recipes}
+    (assets / "timings.json").write_text(json.dumps(timings, indent=1) + "\n", encoding="utf-8")
+
+
+def _since(began: tuple[float, float]) -> dict[str, float]:
+    return {"wall": round(perf_counter() - began[0]), "cpu": round(process_time() - began[1])}
+
+
+def demo_command(argv: list[str]) -> int:
+    """``build | train | measure``: returns 0, or 2 with one line on stderr for what can't be used."""
+    parser = argparse.ArgumentParser(prog="python -m explorer demo")
+    commands = parser.add_subparsers(dest="what", required=True)
+    build = commands.add_parser("build", help="lay the demo study out")
+    build.add_argument("folder", nargs="?", type=Path, default=default_folder())
+    train = commands.add_parser("train", help="train the shipped adapters again from the generator (resumable)")
+    train.add_argument("--work", type=Path, default=embedded.cache_folder() / "demo-training")
+    train.add_argument("--assets", type=Path, default=ASSETS)
+    measured = commands.add_parser("measure", help="measure every adapter again and write the report")
+    measured.add_argument("--assets", type=Path, default=ASSETS)
+    measured.add_argument("--only", default="", help="models to measure, by name with commas between; others stay")
+    given = parser.parse_args(argv)
+    try:
+        if given.what == "build":
+            print(build_demo(given.folder).folder)
+        elif given.what == "train":
+            train_demo(given.work, given.assets, _say)
+        else:
+            from explorer.demo.report import measure_demo
+
+            measure_demo(given.assets, _say, [name for name in given.only.split(",") if name])
+    except ExplorerError as error:
+        print(f"explorer: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
