@@ -1,6 +1,7 @@
 # make app: run the app, setting everything up on first use.   make test: lint, types and tests.
 PYTHON ?= python3
 PORT ?= 8501
+HEADLESS ?= false
 VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
@@ -10,7 +11,7 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 
 app: $(VENV)/.app
 	@$(BIN)/python -m explorer demo path >/dev/null
-	@$(BIN)/streamlit run app.py --server.address localhost --server.port $(PORT)
+	@$(BIN)/streamlit run app.py --server.address localhost --server.port $(PORT) --server.headless $(HEADLESS)
 
 test: $(VENV)/.dev browser lint
 	@$(BIN)/python -m explorer demo path >/dev/null
@@ -24,7 +25,7 @@ lint: $(VENV)/.dev
 browser:
 ifeq ($(CHROMIUM),)
 	@echo "Installing Chromium for the browser tests"
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium
+	-apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium
 endif
 
 $(VENV)/.app: requirements.txt

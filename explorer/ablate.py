@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
+from explorer.graph.replay import passes_of
 from explorer.lrp import view_state
 from explorer.residual import decoder_blocks, first_tensor
 from explorer.trace import Trace, logit_gap
@@ -15,9 +16,10 @@ from explorer.trace import Trace, logit_gap
 
 @dataclass(frozen=True)
 class Ablation:
-    """``before`` and ``after``: the measured gap in logits; ``predicted``: before − Σ relevance of the nodes.
+    """``before`` and ``after``: the measured gap in logits; ``predicted``: before + Σ ∂gap/∂x · (replacement − x).
 
-    The prediction is the graph's: it counts relevance twice where one ablated node feeds another.
+    The prediction is the graph's (for zeros it is before − Σ relevance of the nodes); it counts twice where one ablated
+    node feeds another.
     """
 
     before: float
@@ -36,7 +38,7 @@ def ablate(
 
     Args:
         view: any view of the model; only its forward pass is used.
-        trace: whose prompt is run and whose relevance predicts.
+        trace: a recorded trace, whose prompt is run and whose gradients predict.
         contrast: (target, foil) token ids.
 
     Raises ExplorerError for no nodes, or nodes that do not exist.
@@ -77,5 +79,9 @@ def ablate(
         finally:
             for hook in hooks:
                 hook.remove()
-    predicted = trace.gap - float(sum(trace.relevance[layer, token] for layer, token in set(nodes)))
-    return Ablation(trace.gap, logit_gap(*contrast)(logits).item(), predicted)
+    passes, change = passes_of(trace), 0.0
+    for layer, token in set(nodes):
+        x = passes.states[layer].double()
+        new = x.mean(0) if how == "mean" else torch.zeros_like(x[token])
+        change += (passes.gradients[layer][token].double() * (new - x[token])).sum().item()
+    return Ablation(trace.gap, logit_gap(*contrast)(logits).item(), trace.gap + change)

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from explorer.errors import ExplorerError
 
@@ -21,13 +21,21 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are one line on stderr and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"explorer: {message} (see '{self.prog} --help')\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    top = argparse.ArgumentParser(prog="python -m explorer", description="Find out why a language model went wrong.")
+    top = _Parser(prog="python -m explorer", description="Find out why a language model went wrong.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     trace = commands.add_parser("trace", help="which prompt tokens pushed the model to the wrong answer")
     _add_selection(trace)
+    trace.add_argument("--layer", type=int, metavar="N", help="0 (embeddings, default) to L (last block)")
     trace.add_argument("--whole", action="store_true", help="the whole answers instead of the first differing token")
     trace.add_argument("--out", metavar="FILE", help="also write the heatmap: .png, .svg, .pdf, .html or .json")
     trace.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
@@ -39,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
     graph.add_argument("--mass", type=float, default=0.85, help="share of |A| to keep of each layer pair, 0..1")
     graph.add_argument(
         "--node-threshold", type=float, default=0.0, metavar="X", help="drop nodes with |R| below X logits"
+    )
+    graph.add_argument(
+        "--edge-threshold", type=float, default=0.0, metavar="X", help="drop edges with |A| below X logits"
     )
     graph.add_argument("--max-nodes", type=int, default=160, metavar="N", help="draw at most N nodes")
     graph.add_argument("--max-edges", type=int, default=260, metavar="N", help="draw at most N edges")
@@ -77,7 +88,6 @@ def _add_selection(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
     rules = ["attnlrp", "cplrp", "gradient", "representation-gradient"]
     command.add_argument("--rule", default="attnlrp", choices=rules, help="how relevance is passed back")
-    command.add_argument("--layer", type=int, metavar="N", help="0 (embeddings, default) to L (last block)")
 
 
 def _progress(message: str) -> None:
@@ -134,7 +144,7 @@ def _graph(arguments: argparse.Namespace) -> None:
     from explorer.prompts import Prompt
 
     a = arguments
-    pruning = Pruning(a.mass, a.node_threshold, max_nodes=a.max_nodes, max_edges=a.max_edges)
+    pruning = Pruning(a.mass, a.node_threshold, a.edge_threshold, max_nodes=a.max_nodes, max_edges=a.max_edges)
     loaded, prompt = _load(a), Prompt(a.prompt, a.system, a.raw, a.evidence)
     found = explain_graph(loaded, prompt, a.wrong, a.right, a.rule, a.layers, pruning, _progress)
     if a.matrices:

@@ -158,6 +158,8 @@ def greedy_answer(
         progress: called as (tokens done, max_tokens); returning False stops.
     """
     check_length(loaded, len(encoded.tokens) + 1)
+    if loaded.max_tokens:
+        max_tokens = min(max_tokens, loaded.max_tokens - len(encoded.tokens))
     ids = torch.tensor([encoded.ids], device=loaded.model.device)
     ends = loaded.model.generation_config.eos_token_id if loaded.model.generation_config else None
     config = GenerationConfig(

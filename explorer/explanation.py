@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel
 
 from explorer.contrast import Contrast, make_contrast
 from explorer.errors import PromptError
 from explorer.models import LoadedModel, ModelSpec, load_model
-from explorer.prompts import SEGMENTS, EncodedPrompt, Prompt, Token, encode_prompt
+from explorer.prompts import SEGMENTS, EncodedPrompt, Prompt, Token, check_length, encode_prompt
 from explorer.trace import Trace, answer_log_probability, trace_ids, trace_objective
 
 RULES = {
@@ -181,7 +182,7 @@ def explain_contrast(
     view = loaded.view("gradient" if rule == "representation-gradient" else rule)
     start = time.perf_counter()
     if whole:
-        trace = _trace_answers(view, encoded, contrast)
+        trace = _trace_answers(loaded, view, encoded, contrast)
     else:
         trace = trace_ids(view, contrast.ids, contrast.target, contrast.foil, record)
     seconds = time.perf_counter() - start
@@ -193,13 +194,14 @@ def default_layer(loaded: LoadedModel, rule: str) -> int:
     return loaded.n_layers // 2 if rule == "representation-gradient" else 0
 
 
-def _trace_answers(view, encoded: EncodedPrompt, contrast: Contrast) -> Trace:  # noqa: ANN001
+def _trace_answers(loaded: LoadedModel, view: PreTrainedModel, encoded: EncodedPrompt, contrast: Contrast) -> Trace:
     """Relevance of the prompt's tokens for log p(wrong answer) − log p(right answer): a trace of each, subtracted.
 
     What the answers' own tokens carry is left out.
     """
     traces = []
     for ids in (contrast.wrong_ids, contrast.right_ids):
+        check_length(loaded, len(encoded.tokens) + len(ids))
         objective = answer_log_probability(ids)
         traces.append(trace_objective(view, (*encoded.ids, *ids[:-1]), objective, positions=len(ids)))
     n = len(encoded.tokens)

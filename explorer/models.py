@@ -83,17 +83,19 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
-_KEPT = 4
+_KEPT = 2
 _loaded: OrderedDict[ModelSpec, LoadedModel] = OrderedDict()
 _loading = threading.Lock()
 
 
 def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) -> LoadedModel:
-    """Load a model once per process; the last four are kept.
+    """Load a model once per process; the last two are kept.
 
     Weights are read from safetensors or GGUF only, never from a pickle, and no remote code is run. An adapter is
     merged into its base. Raises ModelError with one sentence that says what is wrong and what was expected.
     """
+    if (ready := _loaded.get(spec)) is not None:  # without waiting for another session's download
+        return ready
     with _loading:
         if spec not in _loaded:
             _loaded[spec] = _load(spec, progress or (lambda _message: None))
@@ -185,11 +187,24 @@ def _merge_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
             raise ModelError(f"{adapter}: no adapter_model.safetensors; a pickled adapter is not read.")
     elif folder.exists() or adapter.startswith((".", "/", "~")):
         raise ModelError(f"{adapter}: no such adapter folder.")
+    else:
+        _require_safetensors(adapter)
     try:
         merged = PeftModel.from_pretrained(model, adapter, use_safetensors=True).merge_and_unload()
     except Exception as error:
         raise ModelError(f"Adapter {adapter} does not fit this model: {_first_line(error)}") from error
     return merged  # pyright: ignore[reportReturnType]
+
+
+def _require_safetensors(adapter: str) -> None:
+    """Refuse a hub adapter without safetensors: peft would fall back to a pickle."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        hf_hub_download(adapter, "adapter_model.safetensors")
+    except Exception as error:
+        reason = "not found on the hub, or without adapter_model.safetensors (a pickle is not read)"
+        raise ModelError(f"Adapter '{adapter}' was {reason}.") from error
 
 
 def _reason(source: str, error: Exception) -> str:

@@ -140,10 +140,10 @@ def _decode(decode, ids: list[int] | tuple[int, ...]) -> str:  # noqa: ANN001
 def text_ids(loaded: LoadedModel, before: str, answer: str, raw: bool) -> tuple[int, ...]:
     """Token ids of an answer as they follow ``before``.
 
-    In a raw prompt an answer that starts with a letter or digit after a text that does not end in white space gets a
-    space in between, as people leave it out. Raises PromptError for an answer without tokens.
+    In a raw prompt an answer that starts with a letter or digit after a word or a mark of punctuation gets a space in
+    between, as people leave it out. Raises PromptError for an answer without tokens.
     """
-    if raw and before and not before[-1].isspace() and answer[:1].isalnum():
+    if raw and before and (before[-1].isalnum() or before[-1] in ",;:.!?)") and answer[:1].isalnum():
         answer = " " + answer
     encode = loaded.tokenizer.encode
     joint, prefix = encode(before + answer, add_special_tokens=False), encode(before, add_special_tokens=False)

@@ -98,8 +98,8 @@ def answer_log_probability(answer: tuple[int, ...]) -> Objective:
 
 
 GIB = 1024**3
-LONG = 1536
-"""Tokens from which on a recorded trace goes block by block: slower by a forward pass, but in little memory."""
+LONG, LONG_HEATMAP = 1536, 3072
+"""Tokens from which on a trace goes block by block, slower by a forward pass but in little memory: recorded, plain."""
 
 
 def trace_ids(
@@ -133,9 +133,9 @@ def trace_objective(
         record: keep what the graph needs (about 320 KB a token on the embedded model, 140 KB from ``LONG`` tokens on).
     """
     state = view_state(view)
-    check_memory(view, len(ids), record)
+    blockwise = not losses and len(ids) >= (LONG if record else LONG_HEATMAP)
+    check_memory(view, len(ids), record, blockwise)
     tokens = torch.tensor([list(ids)], device=view.device)
-    blockwise = record and len(ids) >= LONG
     keep_attention = record and not blockwise
     norms, upstream = None, ()
     with state.lock, torch.set_grad_enabled(not blockwise):
@@ -178,18 +178,24 @@ def bytes_per_token(view: PreTrainedModel, record: bool) -> int:
     """
     blocks = decoder_blocks(view)
     outputs = sum(p.shape[0] + p.shape[-1] for p in blocks[0].parameters() if p.dim() == 2)
-    width = view.config.get_text_config().hidden_size
-    return len(blocks) * (outputs + (8 if record else 4) * width) * view.dtype.itemsize
+    return len(blocks) * (outputs + (8 if record else 4) * _width(view)) * view.dtype.itemsize
 
 
-def check_memory(view: PreTrainedModel, length: int, record: bool, free: int | None = None) -> None:
+def _width(view: PreTrainedModel) -> int:
+    return view.config.get_text_config().hidden_size
+
+
+def check_memory(
+    view: PreTrainedModel, length: int, record: bool, blockwise: bool = False, free: int | None = None
+) -> None:
     """Raise PromptError where a trace of ``length`` tokens would not fit in ``free`` bytes (default: what is free)."""
     if free is None:
         cuda = view.device.type == "cuda"
         free = torch.cuda.mem_get_info(view.device)[0] if cuda else psutil.virtual_memory().available
     each = bytes_per_token(view, record)
-    blockwise = record and length >= LONG
-    needed = length * each // (len(decoder_blocks(view)) // 2 if blockwise else 1)
+    if blockwise:  # one block's graph at a time, beside states and gradients
+        each = each // len(decoder_blocks(view)) + 2 * len(decoder_blocks(view)) * _width(view) * view.dtype.itemsize
+    needed = length * each
     if needed > 0.9 * free:
         raise PromptError(
             f"Tracing {length:,} tokens takes about {needed / GIB:.1f} GB of memory, and {free / GIB:.1f} GB are free; "

@@ -16,6 +16,12 @@ def test_a_prompt_that_does_not_fit_in_memory_says_what_to_do(smollm):
         check_memory(view, 5000, record=False, free=2000 * each)
 
 
+def test_block_by_block_needs_less(smollm):
+    view = smollm.view("attnlrp")
+    each = bytes_per_token(view, record=False)
+    check_memory(view, 5000, record=False, blockwise=True, free=2000 * each)
+
+
 def test_the_memory_estimate_is_an_upper_bound_of_the_right_order(smollm):
     """Against what the autograd graph of one forward pass really saves."""
     import torch

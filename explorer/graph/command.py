@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from explorer.contrast import make_contrast
@@ -104,8 +106,15 @@ def write_matrices(loaded: LoadedModel, trace: Trace, path: Path) -> None:
     """All dense edges as safetensors: ``layer.0`` … ``layer.L-1``, (T, T) float32, row = target, column = source."""
     view = loaded.view(trace.rule)
     depth = len(trace.relevance) - 1
+    needed = 4 * depth * len(trace.ids) ** 2
+    if needed > 0.8 * psutil.virtual_memory().available:
+        raise ExplorerError(
+            f"All dense edges of {len(trace.ids):,} tokens take {needed / 1e9:.1f} GB of memory; too many."
+        )
+    if not path.parent.is_dir():
+        raise ExplorerError(f"{path} can't be written: no such folder.")
     matrices = {f"layer.{layer}": edge_matrix(view, trace, layer).float().cpu() for layer in range(depth)}
     try:
         save_file(matrices, path, metadata={"rule": trace.rule, "rows": "target token", "columns": "source token"})
-    except OSError as error:
-        raise ExplorerError(f"{path} can't be written: {error.strerror or error}.") from error
+    except (OSError, SafetensorError) as error:
+        raise ExplorerError(f"{path} can't be written: {error}.") from error

@@ -1,5 +1,6 @@
 """Blocks run again from stored states: attention of long prompts, linear parts of keys and values, skip edges."""
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,8 @@ from explorer.errors import ExplorerError, UncoveredModel
 from explorer.lrp import AttentionReached, view_state
 from explorer.residual import BlockCall, decoder_blocks
 from explorer.trace import Layer, Passes, Trace, as_layer
+
+_DUAL = threading.Lock()  # torch's level of forward-mode derivatives is one for the whole process
 
 Progress = Callable[[int, int], bool | None]
 """Called as (done, total); returning False cancels."""
@@ -56,7 +59,7 @@ def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, found: Layer) 
         return found.query, found.key, found.value
     passes, state = passes_of(trace), view_state(view)
     x = passes.states[layer].unsqueeze(0)
-    with state.lock, torch.no_grad(), forward_ad.dual_level():
+    with state.lock, _DUAL, torch.no_grad(), forward_ad.dual_level():
         state.stop_at_attention = True
         try:
             passes.calls[layer].run(block, forward_ad.make_dual(x, x))

@@ -86,9 +86,11 @@ def to_graph_json(shown: Explanation, drawing: Drawing, marks: Marks = Marks()) 
         },
         "qParams": {
             "linkType": "both",
-            "pinnedIds": [node_id(node) for node in marks.pinned],
+            "pinnedIds": [node_id(node) for node in marks.pinned if node in drawing.nodes],
             "clickedId": "",
-            "supernodes": [[name, *map(node_id, members)] for name, members in marks.groups],
+            "supernodes": [
+                [name, *(node_id(node) for node in members if node in drawing.nodes)] for name, members in marks.groups
+            ],
             "sg_pos": "",
         },
         "nodes": nodes,
@@ -98,10 +100,14 @@ def to_graph_json(shown: Explanation, drawing: Drawing, marks: Marks = Marks()) 
 
 @dataclass(frozen=True)
 class LoadedGraph:
-    """A graph.json that was read back: whose it is, what it draws, what was marked in it."""
+    """A graph.json that was read back: whose it is, what it draws, what was marked in it.
+
+    ``answers``: the wrong and the right one.
+    """
 
     model: str
     rule: str
+    answers: tuple[str, str]
     prompt_tokens: tuple[str, ...]
     drawing: Drawing
     marks: Marks
@@ -124,6 +130,7 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> LoadedGraph:
         layers = tuple(int(layer) for layer in meta["layers"])
         shares = float(meta["edge_share"]), float(meta["node_share"])
         model, rule = str(meta["scan"]), str(meta["rule"])
+        answers = str(meta["contrast"]["wrong"]), str(meta["contrast"]["right"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ExplorerError(f"{name}: metadata lacks {error}, or it is of the wrong kind.") from error
     if not layers or list(layers) != sorted(set(layers)):
@@ -131,7 +138,8 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> LoadedGraph:
     nodes = _nodes(graph["nodes"], layers, len(tokens), name)
     edges = _links(graph["links"], nodes, name)
     marks = _marks(graph["qParams"], nodes, name)
-    return LoadedGraph(model, rule, tokens, Drawing(layers, nodes, edges, *shares, len(nodes), len(edges)), marks)
+    drawing = Drawing(layers, nodes, edges, *shares, len(nodes), len(edges))
+    return LoadedGraph(model, rule, answers, tokens, drawing, marks)
 
 
 def _nodes(rows: list[Any], layers: tuple[int, ...], length: int, name: str) -> dict[Node, float]:
@@ -182,8 +190,18 @@ def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks
 
 
 def check_same(loaded: LoadedGraph, shown: Explanation) -> None:
-    """Raise ExplorerError where a read graph belongs to another model or prompt than the one on screen."""
+    """Raise ExplorerError where a read graph is of another model, prompt, rule or contrast than the one on screen."""
     if loaded.model != shown.model:
         raise ExplorerError(f"This graph is of {loaded.model}, but {shown.model} is loaded.")
     if loaded.prompt_tokens != tuple(t.text for t in shown.tokens):
         raise ExplorerError("This graph is of another prompt than the one on screen.")
+    if loaded.rule != shown.rule:
+        raise ExplorerError(f"This graph was made with the rule {loaded.rule}; choose it, then open the file again.")
+    if loaded.answers != (shown.contrast.wrong, shown.contrast.right):
+        raise ExplorerError("This graph contrasts other answers than those on screen.")
+    depth, length = shown.trace.relevance.shape
+    top = (loaded.drawing.layers[-1], length - 1)
+    if top[0] != depth - 1 or top not in loaded.drawing.nodes:
+        raise ExplorerError(f"This graph lacks the contrast's node, {node_id((depth - 1, length - 1))}.")
+    if any(source[1] > target[1] for source, target, _ in loaded.drawing.edges):
+        raise ExplorerError("This graph has a link from a later token to an earlier one, which can't be.")

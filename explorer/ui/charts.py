@@ -25,7 +25,9 @@ def colour_scale(values: np.ndarray, segments: list[str]) -> float:
 
 
 def _take_selection(key: str) -> None:
-    select_token(st.session_state[key]["selected"])
+    index = st.session_state[key]["selected"]
+    if index is not None:
+        select_token(index if index >= 0 else None)
 
 
 def show_case_bar(shown: Explanation, prompt: str) -> None:
@@ -63,6 +65,7 @@ def show_token_map(shown: Explanation, key: str, norms: bool = False) -> None:
         "caption": RULES[shown.rule] + (f", layer {shown.layer}" if shown.layer else ""),
         "hint": "Hover over a token for its figures; click it to follow it through the layers.",
         "selected": selected_token(),
+        "linked": True,
     }
     token_map(key=key, data=data, on_selected_change=lambda: _take_selection(key))
 
@@ -79,7 +82,7 @@ def show_strongest(shown: Explanation, key: str, count: int = 5) -> None:
         ]
         groups.append({"title": title, "tone": tone, "rows": rows, "empty": "no token"})
     largest = float(np.abs(shown.relevance).max())
-    data = {"groups": groups, "scale": largest, "selected": selected_token()}
+    data = {"groups": groups, "scale": largest, "selected": selected_token(), "linked": True}
     bars(key=key, data=data, on_selected_change=lambda: _take_selection(key))
 
 
@@ -146,8 +149,8 @@ def show_layers(shown: Explanation, key: str) -> None:
 def _layer_click(event: Any, cells: list[list[float]], key: str) -> None:
     picked = [i for series in event["selection"]["selected"] for i in series["data_indices"]]
     seen = f"{key}-seen"
-    if picked and st.session_state.get(seen) != picked:
+    if st.session_state.get(seen, []) != picked:
         st.session_state[seen] = picked
-        if picked[0] < len(cells):
+        if picked and picked[0] < len(cells):
             select_token(int(cells[picked[0]][0]))
             st.rerun()

@@ -1,5 +1,7 @@
 """The form for one's own prompt: ask the model, see what it considered at each position, contrast there."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from explorer.contrast import Answer
@@ -20,12 +22,17 @@ def composer(loaded: LoadedModel, start: Failure) -> None:
         with left:
             text = st.text_area("Prompt", start.prompt, height=120, key="compose-prompt")
             kind = st.segmented_control(
-                "The model reads it as", ["chat", "raw text"], default="chat" if has_chat else "raw text", required=True
+                "The model reads it as",
+                ["chat", "raw text"],
+                default="chat" if has_chat and not start.raw else "raw text",
+                required=True,
             )
             raw = kind == "raw text"
             system = "" if raw else st.text_input("System prompt", start.system or "", placeholder="the model's own")
             evidence = st.text_input(
-                "Evidence", placeholder="optional: the words of the prompt that should have decided it"
+                "Evidence",
+                start.evidence or "",
+                placeholder="optional: the words of the prompt that should have decided it",
             )
         prompt = Prompt(text, system or None, raw, evidence or None)
         with right:
@@ -35,9 +42,9 @@ def composer(loaded: LoadedModel, start: Failure) -> None:
 def _ask(loaded: LoadedModel, prompt: Prompt) -> None:
     length = st.slider("Answer length (tokens)", 5, 200, 40, 5)
     if st.button("Ask the model", type="primary", width="stretch"):
-        st.session_state["asked"] = (loaded.spec, prompt, length)
+        st.session_state["asked"] = (loaded.spec, replace(prompt, evidence=None), length)
     asked = st.session_state.get("asked")
-    if asked and asked[0] == loaded.spec and asked[1] == prompt:
+    if asked and asked[:2] == (loaded.spec, replace(prompt, evidence=None)):
         try:
             answer = answered(*asked)
         except ExplorerError as error:
@@ -70,12 +77,14 @@ def _pick_position(prompt: Prompt, answer: Answer) -> None:
     at = st.session_state.get("answer-map", {}).get("selected")
     if at is None or at >= len(answer.ids):
         return
-    before = "".join(answer.texts[:at])
-    others = [c for c in answer.candidates[at] if c.id != answer.ids[at]]
-    options = [c.text for c in others]
-    shown = {c.text: f"{visible(c.text)}  {c.probability:.1%}" for c in others}
-    picked = st.pills("The right token instead", options, format_func=lambda t: plain(shown[t]), key=f"candidates-{at}")
-    typed = st.text_input("or type the right continuation", key=f"typed-{at}")
+    before, this = "".join(answer.texts[:at]), hash((prompt, answer.ids, at))
+    others = [c for c in answer.candidates[at] if c.id != answer.ids[at] and c.text and "�" not in c.text]
+    shown = {c.text: f"{visible(c.text)}  {c.probability:.1%}" for c in reversed(others)}
+    options = list(reversed(shown))
+    picked = st.pills("The right token instead", options, format_func=lambda t: plain(shown[t]), key=f"picked-{this}")
+    typed = st.text_input("or type the right continuation", key=f"typed-{this}")
+    if typed and answer.texts[at][:1] == " " and not typed[0].isspace():
+        typed = " " + typed
     right = before + (typed or picked or "")
     if (typed or picked) and st.button("Explain this contrast", type="primary", width="stretch"):
         _explain(prompt, before + answer.texts[at], right)

@@ -61,13 +61,20 @@ def show_graph(
             for c in columns
         ],
         "rows": list(drawing.layers),
+        "scene": f"{shown.model} {hash(shown.trace.ids)}",
         "opened": sorted(halves),
         "contrast": index[contrast],
         "title": f"{wrong} instead of {right}: {shown.trace.gap:+.2f} logits",
         "selected": picked,
         "path": [[node_id(a), node_id(b)] for a, b in pairwise(path.nodes)] if path else [],
     }
-    graph(key="graph", data=data, on_picked_change=lambda: put_query(at=st.session_state["graph"]["picked"]))
+    graph(key="graph", data=data, on_picked_change=_take)
+
+
+def _take() -> None:
+    picked = st.session_state["graph"]["picked"]
+    if picked:
+        put_query(at=None if picked == "none" else picked)
 
 
 def _through_halves(

@@ -87,7 +87,7 @@ def _ablation(loaded: LoadedModel, shown: Explanation, view: GraphView, node: No
             st.metric("Δℓ without", f"{result.after:+.2f}", f"{result.after - result.before:+.2f}", delta_color="off")
             st.caption(
                 f"before {result.before:+.2f}; the graph predicts {result.predicted:+.2f} "
-                "(relevance taken off; nodes that feed each other are counted twice)"
+                "(first order; nodes that feed each other are counted twice)"
             )
 
 
@@ -156,12 +156,15 @@ def groups_drawer(view: GraphView) -> None:
         st.caption(f"{len(marks.pinned)} pinned")
         name = st.text_input("Group the pinned nodes as", key="group-name", placeholder="a name")
         if name and st.button("Make the group"):
-            change(groups=write_groups((*marks.groups, (name[:40], marks.pinned))), pins=())
+            others = tuple(group for group in marks.groups if group[0] != name[:40])
+            change(groups=write_groups((*others, (name[:40], marks.pinned))), pins=())
             st.rerun()
     for name, members in marks.groups:
         rest = tuple(group for group in marks.groups if group[0] != name)
         st.button(
-            f"Dissolve {plain(name)} ({len(members)})", on_click=lambda rest=rest: change(groups=write_groups(rest))
+            f"Dissolve {plain(name)} ({len(members)})",
+            key=f"dissolve-{name}",
+            on_click=lambda rest=rest: change(groups=write_groups(rest)),
         )
     if view.hidden:
         st.button(f"Show the {len(view.hidden)} hidden tokens", on_click=lambda: change(hide=None), key="unhide")

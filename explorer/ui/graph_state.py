@@ -16,9 +16,7 @@ from explorer.graph.replay import skip_edges
 from explorer.graph.schema import Marks, node_id, parse_node
 from explorer.graph.store import LayerEdges, collect_edges
 from explorer.models import ModelSpec, load_model
-from explorer.ui.state import asked, explained, put_query
-
-_KEPT = ("pins", "groups", "hide", "open", "halves", "layers")
+from explorer.ui.state import MARKS, RECORDED, asked, explained, explained_for_graph, put_query
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ def selection(picked: str, drawing: Drawing) -> Selection:
             nodes = tuple(parse_node(name.partition("-")[0]) for name in names)
         except ExplorerError:
             return Selection()
+        nodes = nodes[:1] if len(set(nodes)) == 1 else nodes  # from a half of a block to its own output
         return Selection(nodes) if all(node in drawing.nodes for node in nodes) else Selection()
     numbers = [int(name) for name in names if name.isdecimal()]
     if kind == "gap" and len(numbers) == 2 and (numbers[0], numbers[1]) in set(pairwise(drawing.layers)):
@@ -96,7 +95,7 @@ def selection(picked: str, drawing: Drawing) -> Selection:
 def change(**values: object) -> None:
     """Change marks in the link, so that undo can take it back. Iterables of numbers or nodes are written with dots."""
     history = st.session_state.setdefault("graph-history", [])
-    history.append({name: st.query_params.get(name) for name in _KEPT})
+    history.append({name: st.query_params.get(name) for name in MARKS})
     del history[:-50]
     put_query(**{name: _written(value) for name, value in values.items()})
 
@@ -122,8 +121,11 @@ def undo() -> None:
 
 def recorded(spec: ModelSpec, case: Failure, rule: str) -> Explanation:
     """The case's trace with what the graph needs: the Trace page's own where it kept enough."""
-    shown = explained(spec, asked(case), rule, False)
-    return shown if shown.trace.passes is not None else explained(spec, asked(case), rule, False, graph=True)
+    if len(case.prompt) + len(case.system or "") < 8 * RECORDED:  # a token is rarely longer than 8 characters
+        shown = explained(spec, asked(case), rule, False)
+        if shown.trace.passes is not None:
+            return shown
+    return explained_for_graph(spec, asked(case), rule)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

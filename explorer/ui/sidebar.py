@@ -75,7 +75,9 @@ def model_picker() -> LoadedModel:
 def _try(wanted: ModelSpec) -> None:
     with st.status("Loading", expanded=True) as status:
         try:
-            load_model(wanted, lambda message: status.update(label=plain(message)))
+            loaded = load_model(wanted, lambda message: status.update(label=plain(message)))
+            status.update(label="Checking that the LRP rules cover it")
+            loaded.view("attnlrp")
         except ExplorerError as error:
             st.session_state["refused"] = str(error)
         else:

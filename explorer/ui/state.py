@@ -13,6 +13,8 @@ from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt, encode_prompt
 
 OWN = "own"
+MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
+"""Query parameters of the Graph page that belong to one case."""
 LINKED = 6000
 """Characters that a link can carry; a longer prompt of one's own stays in the session."""
 _FIELDS = {"q": "prompt", "wrong": "wrong", "right": "right", "system": "system", "evidence": "evidence"}
@@ -35,6 +37,7 @@ def model_spec() -> ModelSpec:
 def set_model(spec: ModelSpec) -> None:
     """Make a loaded model the session's, in the link too."""
     st.session_state.spec = spec
+    put_query(**dict.fromkeys(MARKS), token=None)
     put_query(model=None if spec.source == ModelSpec.source else spec.source, adapter=spec.adapter)
 
 
@@ -49,10 +52,10 @@ def put_query(**values: str | None) -> None:
 
 def keep_case(page: str) -> None:
     """Carry the case in the link to another page: Streamlit empties the link when the page is changed."""
-    names = ("case", "raw", "token", "model", "adapter", *_FIELDS)
+    names = ("case", "raw", "token", "model", "adapter", *_FIELDS, *MARKS)
     came_from, kept = st.session_state.get("kept-case", (page, {}))
     if came_from != page and not {"case", "q"} & set(st.query_params):
-        put_query(**kept)
+        put_query(**{name: value for name, value in kept.items() if name not in st.query_params})
     st.session_state["kept-case"] = page, {name: st.query_params[name] for name in names if name in st.query_params}
 
 
@@ -70,6 +73,8 @@ def current_case() -> Failure:
 
 def set_case(case: Failure) -> None:
     """Put a failure on screen and into the link; the selected token is forgotten."""
+    put_query(**dict.fromkeys(MARKS))
+    st.session_state.pop("graph-history", None)
     own = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINKED
     if case.id == OWN and not own:
         st.session_state["long-case"] = case
@@ -89,17 +94,30 @@ def select_token(index: int | None) -> None:
     put_query(token=None if index is None else str(index))
 
 
-RECORDED = 512
+RECORDED = 256
 """Prompts up to this many tokens are traced with what the graph needs, so that it opens without a further pass."""
 
 
-@st.cache_resource(max_entries=12, show_spinner="Tracing: one pass forward, one back", show_time=True)
-def explained(spec: ModelSpec, case: Failure, rule: str, whole: bool, graph: bool = False) -> Explanation:
+_SPINNER = "Tracing: one pass forward, one back"
+
+
+@st.cache_resource(max_entries=12, show_spinner=_SPINNER, show_time=True)
+def explained(spec: ModelSpec, case: Failure, rule: str, whole: bool) -> Explanation:
     """The heatmap of a case, computed once. The two gradient rules share one trace (``explained_at``)."""
+    return _explain(spec, case, rule, whole, RECORDED)
+
+
+@st.cache_resource(max_entries=2, show_spinner=_SPINNER, show_time=True)
+def explained_for_graph(spec: ModelSpec, case: Failure, rule: str) -> Explanation:
+    """The trace of a long prompt with what the graph needs; few are kept, as they are large."""
+    return _explain(spec, case, rule, False, None)
+
+
+def _explain(spec: ModelSpec, case: Failure, rule: str, whole: bool, most: int | None) -> Explanation:
     loaded = load_model(spec)
     encoded = encode_prompt(loaded, case.as_prompt())
     contrast = make_contrast(loaded, encoded, case.wrong, case.right)
-    record = graph or (rule != "gradient" and not whole and len(contrast.tokens) <= RECORDED)
+    record = most is None or (rule != "gradient" and not whole and len(contrast.tokens) <= most)
     return explain_contrast(loaded, encoded, contrast, rule, 0, whole, record)
 
 

@@ -5,9 +5,12 @@ import math
 from explorer.explanation import Explanation
 
 RULE_HELP = """**AttnLRP** (Achtibat et al., 2024) sends the gap back layer by layer, through attention patterns too.
-**CP-LRP** holds patterns and gates constant; its shares add up to the gap.
+**CP-LRP** holds patterns and gates constant; its shares add up to the gap, but for what biases hold.
 **Gradient × input** is the first-order change, the plain baseline.
 **Representation gradient** (Li et al., RepT) is the same at a layer inside the model."""
+
+SENSITIVITY = """L is −log p(wrong token): the length of ∂L/∂H says how strongly a token's state at this layer could
+move the model off its answer, either way. It is no share of the gap; bars and downloads show the signed shares."""
 
 _WHY = {
     "attnlrp": "AttnLRP splits products between their factors, so its shares need not add up to the gap: compare "

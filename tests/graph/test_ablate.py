@@ -87,7 +87,18 @@ def test_the_prediction_takes_each_nodes_relevance_away_once():
     graph = tiny()
     nodes = [(1, 4), (2, 7), (1, 4)]
     wanted = graph.trace.gap - graph.trace.relevance[1, 4] - graph.trace.relevance[2, 7]
-    assert ablate(graph.view, graph.trace, CONTRAST, nodes).predicted == pytest.approx(float(wanted), rel=1e-9)
+    found = ablate(graph.view, graph.trace, CONTRAST, nodes, "zero")
+    assert found.predicted == pytest.approx(float(wanted), rel=1e-9)
+
+
+def test_the_prediction_for_the_mean_is_first_order():
+    graph = tiny()
+    passes = graph.trace.passes
+    assert passes
+    x, g = passes.states[2], passes.gradients[2]
+    wanted = graph.trace.gap + (g[7] * (x.mean(0) - x[7])).sum().item()
+    found = ablate(graph.view, graph.trace, CONTRAST, [(2, 7)], "mean")
+    assert found.predicted == pytest.approx(wanted, rel=1e-9)
 
 
 def test_zero_of_the_last_state_is_predicted_exactly_by_cplrp_without_biases():

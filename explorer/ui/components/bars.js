@@ -1,5 +1,5 @@
 // Labelled bars either side of a zero line; rows with an index can be clicked. Text only through textContent.
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".bars");
   const make = (className, text) => {
     const node = document.createElement("div");
@@ -24,7 +24,8 @@ export default function ({ data, parentElement, setStateValue }) {
       row.append(name, track, make("value", number(negative + positive)));
       if (index !== null) {
         row.tabIndex = 0;
-        row.onclick = () => setStateValue("selected", index === data.selected ? null : index);
+        const next = index === data.selected ? null : index;
+        row.onclick = () => (data.linked ? setTriggerValue("selected", next ?? -1) : setStateValue("selected", next));
         row.onkeydown = (event) => event.key === "Enter" && row.onclick();
       }
       children.push(row);

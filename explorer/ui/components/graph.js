@@ -5,11 +5,13 @@ const shade = (value, alpha) => `rgba(${(value > 0 ? RED : BLUE).join()}, ${alph
 const clip = (text, n) => (text.length > n ? text.slice(0, n - 1) + "…" : text);
 const visible = (text) => text.replace(/\n/g, "↵").replace(/\t/g, "⇥") || "·";
 
-export default function ({ data, parentElement, setStateValue, key }) {
+export default function ({ data, parentElement, setTriggerValue, key }) {
   const root = parentElement.querySelector(".graph"), canvas = root.querySelector("canvas"), hover = root.querySelector(".hover");
   const ctx = canvas.getContext("2d");
   const { nodes, edges, columns, rows } = data;
-  const view = views.get(key) || { k: 1, x: 0, y: 0 };
+  root.stop?.();  // Streamlit calls this function anew for new data, and its own clean-up only at the very end
+  const kept = views.get(key);
+  const view = kept?.scene === data.scene ? kept : { k: 1, x: 0, y: 0, scene: data.scene };
   views.set(key, view);
   const strongest = Math.max(...edges.map((e) => Math.abs(e[2])), 1e-12);
   const biggest = Math.max(...nodes.map((n) => Math.abs(n.relevance)), 1e-12);
@@ -101,6 +103,7 @@ export default function ({ data, parentElement, setStateValue, key }) {
     width = root.clientWidth;
     height = document.fullscreenElement || parentElement.fullscreenElement ? window.innerHeight : Math.max(430, Math.min(760, window.innerHeight - 250));
     canvas.style.height = `${height}px`;
+    canvas.style.touchAction = view.k > 1 ? "none" : "pan-y";
     canvas.width = width * ratio; canvas.height = height * ratio;
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, width, height);
@@ -195,11 +198,11 @@ export default function ({ data, parentElement, setStateValue, key }) {
     drag = null;
     if (moved) return;
     const found = find(...place(event));
-    if (!found) return setStateValue("picked", null);
+    if (!found) return setTriggerValue("picked", "none");
     const n = found.index;
     const name = { node: () => `node:${nodes[n].id}`, edge: () => `edge:${nodes[edges[n][0]].id}:${nodes[edges[n][1]].id}`,
       gap: () => `gap:${rows[n]}:${rows[n + 1]}`, fold: () => `fold:${columns[n].first}` }[found.kind]();
-    setStateValue("picked", name);
+    setTriggerValue("picked", name);
   };
   canvas.onpointerleave = () => { if (!drag) { at = null; tell(); redraw(); } };
   canvas.onwheel = (event) => {
@@ -224,5 +227,6 @@ export default function ({ data, parentElement, setStateValue, key }) {
   document.addEventListener("fullscreenchange", redraw);
   draw();
   root.dataset.drawn = `${nodes.length} nodes, ${edges.length} edges`;
-  return () => { observer.disconnect(); document.removeEventListener("fullscreenchange", redraw); };
+  root.stop = () => { observer.disconnect(); document.removeEventListener("fullscreenchange", redraw); };
+  return root.stop;
 }

@@ -1,7 +1,7 @@
 // Tokens in real text flow, coloured by relevance. All text is set with textContent: prompts are hostile.
 const RED = "220, 38, 38", BLUE = "37, 99, 235", ACCENT = "103, 65, 217";
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".map");
   const flow = root.querySelector(".flow");
   const info = root.querySelector(".info");
@@ -47,7 +47,9 @@ export default function ({ data, parentElement, setStateValue }) {
       selected = selected === index ? null : index;
       mark();
       idle();
-      setStateValue("selected", selected);
+      // A trigger fires for the same token again; -1: none, since null means that nothing happened.
+      if (data.linked) setTriggerValue("selected", selected ?? -1);
+      else setStateValue("selected", selected);
     };
     node.onkeydown = (event) => event.key === "Enter" && node.onclick();
     nodes.push(node);

@@ -1,7 +1,5 @@
 """Graph: on which way through the layers the prompt's tokens reached the wrong answer."""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from explorer.errors import ExplorerError
@@ -14,10 +12,20 @@ from explorer.models import load_model
 from explorer.ui import charts, graph_drawer
 from explorer.ui.downloads import download_graph
 from explorer.ui.graph_chart import show_graph
-from explorer.ui.graph_state import change, edges_between, graph_view, halves_of, recorded, selection, undo
+from explorer.ui.graph_state import (
+    change,
+    edges_between,
+    graph_view,
+    halves_of,
+    recorded,
+    selection,
+    undo,
+    write_groups,
+)
 from explorer.ui.sidebar import step
 from explorer.ui.state import current_case, model_spec, plain, stop_on
 
+SKIPPED = " Where layers are left out, only edges into the tokens that hold 95 % of |relevance| are counted."
 LRP = {"attnlrp": "AttnLRP", "cplrp": "CP-LRP"}
 loaded, case = load_model(model_spec()), current_case()
 depth = loaded.n_layers
@@ -56,9 +64,10 @@ try:
     view = graph_view(depth, len(shown.tokens))
     pairs = edges_between(loaded.spec, case, rule, view.layers or tuple(range(depth + 1)))
     formats = {t.index for t in shown.tokens if t.segment == "template"} - {len(shown.tokens) - 1}
+    grouped = [node for _, members in view.marks.groups for node in members]
     pruning = Pruning(
         mass, least_node, least_edge, max_nodes, max_edges,
-        view.hidden | (formats if template else set()), frozenset(view.marks.pinned),
+        view.hidden | (formats if template else set()), frozenset([*view.marks.pinned, *grouped]),
     )  # fmt: skip
     drawing = prune(shown.trace.relevance, pairs, pruning)
     with share_box:
@@ -66,7 +75,11 @@ try:
     if uploaded:
         read = read_graph_json(uploaded.getvalue(), uploaded.name)
         check_same(read, shown)
-        drawing, view = read.drawing, replace(view, marks=read.marks)
+        drawing = read.drawing
+        if st.session_state.get("opened") != uploaded.file_id:
+            st.session_state["opened"] = uploaded.file_id
+            change(pins=read.marks.pinned, groups=write_groups(read.marks.groups))
+            st.rerun()
 except ExplorerError as error:
     stop_on(error)
 
@@ -75,7 +88,9 @@ with bar:
 if drawing.empty:
     nearest = nearest_that_leaves_something(shown.trace.relevance, pairs, pruning)
     st.warning(
-        "These thresholds leave no edge that leads to the contrast. The nearest that leave something: "
+        "The tokens left out leave no edge that leads to the contrast; show some of them again."
+        if prune(shown.trace.relevance, pairs, nearest).empty
+        else "These thresholds leave no edge that leads to the contrast. The nearest that leave something: "
         f"|A| ≥ {nearest.edge_threshold:.3g}, |R| ≥ {nearest.node_threshold:.3g} logits."
     )
     drawing = prune(shown.trace.relevance, pairs, nearest)
@@ -102,6 +117,7 @@ with left:
         f"Drawn: {len(drawing.nodes):,} of {drawing.total_nodes:,} nodes with {drawing.node_share:.0%} of |relevance|, "
         f"{len(drawing.edges):,} of {drawing.total_edges:,} edges with {drawing.edge_share:.0%} of Σ|A|. "
         "Red carries relevance towards the wrong answer, blue towards the right one; width is |A|."
+        + (SKIPPED if any(pair.high > pair.low + 1 for pair in pairs) else "")
     )
 with right:
     try:

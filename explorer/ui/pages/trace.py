@@ -10,7 +10,7 @@ from explorer.ui.composer import composer
 from explorer.ui.downloads import download_heatmap
 from explorer.ui.sidebar import step
 from explorer.ui.state import current_case, explained_at, model_spec, stop_on
-from explorer.ui.words import RULE_HELP, share_sentence
+from explorer.ui.words import RULE_HELP, SENSITIVITY, share_sentence
 
 loaded = load_model(model_spec())
 case = current_case()
@@ -35,7 +35,7 @@ def explain(rule: str, key: str) -> Explanation:
     """The explanation under a rule, at the layer that the slider of a representation gradient says."""
     layer = default_layer(loaded, rule)
     if rule == "representation-gradient":
-        layer = st.slider("Layer", 0, loaded.n_layers, layer, key=f"{key}-layer", bind="query-params")
+        layer = st.slider("Layer", 0, loaded.n_layers - 1, layer, key=f"{key}-layer", bind="query-params")
     return explained_at(loaded.spec, case, rule, layer, whole)
 
 
@@ -45,7 +45,7 @@ def heatmap(shown: Explanation, key: str) -> None:
     if norms:
         norms = st.toggle("Sensitivity ‖∂L/∂H‖ instead of the signed share", key=f"{key}-norms", bind="query-params")
     charts.show_token_map(shown, f"{key}-map", norms)
-    st.caption(share_sentence(shown))
+    st.caption(SENSITIVITY if norms else share_sentence(shown))
 
 
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
