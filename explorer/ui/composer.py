@@ -31,7 +31,6 @@ def composer(loaded: LoadedModel, start: Failure) -> None:
             system = "" if raw else st.text_input("System prompt", start.system or "", placeholder="the model's own")
             evidence = st.text_input(
                 "Evidence",
-                start.evidence or "",
                 placeholder="optional: the words of the prompt that should have decided it",
             )
         prompt = Prompt(text, system or None, raw, evidence or None)
