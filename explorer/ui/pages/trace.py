@@ -57,7 +57,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
 if st.session_state.get("composing"):
     composer(loaded, case)
 
-with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     compare = st.session_state.get("compare", False) or st.query_params.get("compare") == "true"
     rule = "attnlrp" if compare else choose_rule("rule", "attnlrp")
     compare = st.toggle("Compare two maps", key="compare", bind="query-params")
@@ -68,7 +68,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         help="Explain the gap of the whole answers' log-probabilities instead of the first token that differs.",
     )
     downloads = st.popover("Download", icon=":material/download:")
-    st.page_link("explorer/ui/pages/graph.py", label="The way through the layers", icon=":material/account_tree:")
+    st.page_link("explorer/ui/pages/graph.py", label="Layer graph", icon=":material/account_tree:")
 
 try:
     if compare:
