@@ -112,6 +112,8 @@ def test_graph_downloads_and_json_loads_back(page: Page, kind: str):
         page.locator("input[type=file]").set_input_files(
             files=[{"name": "graph.json", "mimeType": "application/json", "buffer": path.read_bytes()}]
         )
+        expect(page.get_by_text("graph.json", exact=True)).to_be_visible()
+        time.sleep(3)  # opening a file runs the page twice
         expect(page.locator(".graph[data-drawn]")).to_be_visible()
         page.locator("input[type=file]").set_input_files(
             files=[{"name": "bad.json", "mimeType": "application/json", "buffer": b"{"}]

@@ -73,13 +73,17 @@ try:
     with share_box:
         uploaded = st.file_uploader("Open a graph.json", type="json", max_upload_size=20)
     if uploaded:
-        read = read_graph_json(uploaded.getvalue(), uploaded.name)
-        check_same(read, shown)
-        drawing = read.drawing
-        if st.session_state.get("opened") != uploaded.file_id:
-            st.session_state["opened"] = uploaded.file_id
-            change(pins=read.marks.pinned, groups=write_groups(read.marks.groups))
-            st.rerun()
+        try:
+            read = read_graph_json(uploaded.getvalue(), uploaded.name)
+            check_same(read, shown)
+        except ExplorerError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            drawing = read.drawing
+            if st.session_state.get("opened") != uploaded.file_id:
+                st.session_state["opened"] = uploaded.file_id
+                change(pins=read.marks.pinned, groups=write_groups(read.marks.groups))
+                st.rerun()
 except ExplorerError as error:
     stop_on(error)
 
