@@ -13,7 +13,8 @@ from explorer.models import LoadedModel
 from explorer.trace import Trace, logit_gap, trace_ids, trace_objective
 
 _MEMORY = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from bench.heatmap import prompt_ids
 from explorer.graph.store import collect_edges
 from explorer.models import load_model
@@ -22,7 +23,8 @@ loaded = load_model()
 view = loaded.view("attnlrp")
 trace = trace_ids(view, prompt_ids(loaded, int(sys.argv[1])), 10, 20, record=True)
 pairs = collect_edges(view, trace)
-print(len(pairs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2)
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())  # ru_maxrss starts at the parent's
+print(len(pairs), int(peak[1]) / 1024**2)
 """
 
 
@@ -92,7 +94,7 @@ def bench_against_packed(loaded: LoadedModel, lengths: tuple[int, ...], batch: i
 
 
 def bench_memory(lengths: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Peak memory of a process that loads the model, traces a prompt and builds its graph (goal at 8,192: 8 GB)."""
+    """Peak memory of a process that loads the model, traces a prompt and builds its graph (goal at 8,192: 8 GB); Linux."""
     rows = []
     for length in lengths:
         command = [sys.executable, "-c", _MEMORY, str(length)]

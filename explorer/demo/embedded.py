@@ -70,7 +70,8 @@ def _convert(gguf: Path, folder: Path) -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    model.hf_quantizer = None  # the weights are plain by now; transformers refuses to save a quantised model
+    # the weights are plain by now, and transformers refuses to save a quantised model
+    model.hf_quantizer = None  # pyright: ignore[reportArgumentType]
     del model.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
     model.config._name_or_path = TITLE
     model.save_pretrained(folder)
