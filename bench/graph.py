@@ -94,7 +94,10 @@ def bench_against_packed(loaded: LoadedModel, lengths: tuple[int, ...], batch: i
 
 
 def bench_memory(lengths: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Peak memory of a process that loads the model, traces a prompt and builds its graph (8,192 tokens: 8 GB); Linux."""
+    """Peak memory (Linux) of a process that loads the model, traces a prompt and builds its graph.
+
+    The goal at 8,192 tokens: 8 GB.
+    """
     rows = []
     for length in lengths:
         command = [sys.executable, "-c", _MEMORY, str(length)]
