@@ -34,7 +34,7 @@ def test_embedded_model(smollm):
     assert smollm.n_layers == 30
     assert smollm.max_tokens == 8192
     assert not any(p.requires_grad for p in smollm.model.parameters())
-    assert load_model(ModelSpec()) is smollm
+    assert load_model(ModelSpec()) is load_model(ModelSpec())
 
 
 def test_local_folder_and_dtype(folder):
