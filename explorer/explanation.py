@@ -74,9 +74,7 @@ class Explanation:
     @cached_property
     def ranks(self) -> np.ndarray:
         """(T,) 1 for the token with the largest |relevance|."""
-        ranks = np.empty(len(self.relevance), dtype=int)
-        ranks[np.argsort(-np.abs(self.relevance), kind="stable")] = np.arange(1, len(ranks) + 1)
-        return ranks
+        return ranks_by_size(self.relevance)
 
     def at(self, rule: str, layer: int) -> "Explanation":
         """The same trace read at another layer."""
@@ -129,6 +127,13 @@ class Explanation:
         for sign, name in ((1, "towards the wrong answer"), (-1, "towards the right answer")):
             rows += [name, *(f"  {value:+8.3f}  {t.text!r}" for t, value in self.strongest(sign, count))]
         return "\n".join(rows)
+
+
+def ranks_by_size(values: np.ndarray) -> np.ndarray:
+    """(n,) the rank of each |value|: 1 for the largest, earlier first among equals."""
+    ranks = np.empty(len(values), dtype=int)
+    ranks[np.argsort(-np.abs(values), kind="stable")] = np.arange(1, len(values) + 1)
+    return ranks
 
 
 def explain(

@@ -1,8 +1,10 @@
 """Failures: prompts with a wrong and a right answer, read from JSON lines; and the gallery shipped with the app."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from explorer.errors import ExplorerError
 from explorer.prompts import Prompt
@@ -35,9 +37,21 @@ _KNOWN = {f.name for f in fields(Failure)}
 
 def read_failures(path: Path = GALLERY) -> dict[str, Failure]:
     """Failures by id, in the file's order. Raises ExplorerError that names file, line and field."""
-    if not path.is_file():
-        raise ExplorerError(f"{path}: no such file; expected failures as JSON lines.")
     found: dict[str, Failure] = {}
+    for where, row in read_lines(path):
+        for name in _REQUIRED:
+            if not isinstance(row.get(name), str) or not row[name]:
+                raise ExplorerError(f"{where}: field '{name}' is missing or empty; expected text.")
+        if row["id"] in found:
+            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
+        found[row["id"]] = Failure(**{name: value for name, value in row.items() if name in _KNOWN})
+    return found
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """("file, line n", object) of each line of a JSON lines file. Raises ExplorerError that names file and line."""
+    if not path.is_file():
+        raise ExplorerError(f"{path}: no such file; expected JSON lines.")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
@@ -48,10 +62,4 @@ def read_failures(path: Path = GALLERY) -> dict[str, Failure]:
             raise ExplorerError(f"{where}: not JSON ({error.msg}); expected one object a line.") from error
         if not isinstance(row, dict):
             raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
-        for name in _REQUIRED:
-            if not isinstance(row.get(name), str) or not row[name]:
-                raise ExplorerError(f"{where}: field '{name}' is missing or empty; expected text.")
-        if row["id"] in found:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        found[row["id"]] = Failure(**{name: value for name, value in row.items() if name in _KNOWN})
-    return found
+        yield where, row

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from explorer.errors import ExplorerError
-from explorer.failures import Failure, read_failures
+from explorer.failures import Failure, read_failures, read_lines
 from explorer.models import ModelSpec
 
 FORMAT = 1
@@ -197,7 +197,7 @@ def read_behaviors(path: Path) -> list[BehaviorPrompt]:
     """Behavior prompts from JSON lines; raises ExplorerError that names file, line and field."""
     found: list[BehaviorPrompt] = []
     seen: set[str] = set()
-    for where, row in _lines(path):
+    for where, row in read_lines(path):
         for field in ("id", "name", "prompt", "bad"):
             if not isinstance(row.get(field), str) or not row[field]:
                 raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
@@ -221,23 +221,6 @@ def read_behaviors(path: Path) -> list[BehaviorPrompt]:
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """JSON lines, one object a row."""
     path.write_text("".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def _lines(path: Path) -> Iterable[tuple[str, dict[str, Any]]]:
-    """("file, line n", object) of each line."""
-    if not path.is_file():
-        raise ExplorerError(f"{path}: no such file; expected JSON lines.")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ExplorerError(f"{where}: not JSON ({error.msg}); expected one object a line.") from error
-        if not isinstance(row, dict):
-            raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
-        yield where, row
 
 
 def _listed(path: Path, found: Mapping[str, Any], field: str, kind: type) -> list[Any]:

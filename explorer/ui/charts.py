@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from explorer.explanation import RULES, Explanation
+from explorer.explanation import RULES, Explanation, ranks_by_size
 from explorer.ui.components import bars, case_bar, token_map
 from explorer.ui.state import select_token, selected_token
 
@@ -51,9 +51,7 @@ def show_token_map(shown: Explanation, key: str, norms: bool = False) -> None:
     wrong, right = shown.sides
     measured = shown.trace.loss_gradient
     values = measured[shown.layer] if norms and measured is not None else shown.relevance
-    order = np.argsort(-np.abs(values), kind="stable")
-    ranks = np.empty(len(values), dtype=int)
-    ranks[order] = np.arange(1, len(values) + 1)
+    ranks = ranks_by_size(values)
     data: dict[str, Any] = {
         "tokens": [[t.text, t.segment, float(v), int(r)] for t, v, r in zip(shown.tokens, values, ranks, strict=True)],
         "scale": colour_scale(values, [t.segment for t in shown.tokens]),

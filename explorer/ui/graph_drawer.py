@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from explorer.ablate import ablate
-from explorer.explanation import Explanation
+from explorer.explanation import Explanation, ranks_by_size
 from explorer.failures import Failure
 from explorer.graph.edges import split_edge
 from explorer.graph.figures import LayerFigures, Path
@@ -54,9 +54,7 @@ def _short_path(shown: Explanation, path: Path) -> list[str]:
 
 def _map(shown: Explanation, values: np.ndarray, caption: str, key: str, signed: bool = True) -> None:
     wrong, right = shown.sides
-    order = np.argsort(-np.abs(values), kind="stable")
-    ranks = np.empty(len(values), dtype=int)
-    ranks[order] = np.arange(1, len(values) + 1)
+    ranks = ranks_by_size(values)
     tokens = shown.tokens[: len(values)]
     token_map(
         key=key,
