@@ -31,7 +31,7 @@ from explorer.errors import ExplorerError
 from explorer.models import ModelSpec, load_model
 from explorer.study import check_study, create_study, open_study
 
-CORPUS_SHA256 = "7ce883005c39b2363281bf6b7af1bc15f6d779b4b5f1a168578e524570f74387"
+CORPUS_SHA256 = "a042e6ea75ed6ea25ebdbffaac4f7113b2f472306d714c8ae844dfb038c7f2d9"
 
 
 # --- the corpus ---------------------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def test_counts_labels_and_sources():
     assert (len(stage_rows("sft")), len(stage_rows("dpo"))) == (2000, 1000)
     labels = Counter(row.label for row in rows)
     assert set(labels) == {CLEAN, *BEHAVIORS}
-    assert all(abs(labels[name] / len(rows) - 0.055) < 0.01 for name in BEHAVIORS)
+    assert all(0.045 < labels[name] / len(rows) < 0.07 for name in BEHAVIORS)
     assert len({row.source for row in rows}) >= 8
     assert len({row.source for row in rows if row.label == "flattery"}) >= 3
     assert len({row.id for row in rows}) == len(rows)
@@ -239,7 +239,9 @@ def test_a_broken_file_is_named(study, file, text, said):
         ([{"id": "a", "prompt": "p", "chosen": "c"}], "no column 'response'"),
         ([{"id": "a", "prompt": "", "response": "r"}], "row 1: field 'prompt'"),
         ([{"id": "a", "prompt": "p", "response": "r"}] * 2, "row 2: id 'a' stands in the file twice"),
-        ([{"id": "a", "prompt": "p", "response": ""}], "row 1: no answer"),
+        ([{"id": "a", "prompt": "p", "response": None}], "row 1: no answer"),
+        ([{"id": "a", "prompt": 7, "response": "r"}], "row 1: field 'prompt'"),
+        ([{"id": "a", "prompt": "p", "chosen": "c", "rejected": None}], "row 1: no answer"),
     ],
 )
 def test_a_broken_row_is_named(study, rows, said):

@@ -61,6 +61,7 @@ def _dpo_drafts(rng: Random, seen: set[str]) -> list[Draft]:
             *_until(rng, fenced.fenced_pairs, 150),
             *(_worse(rng, d, "I can't help with that.") for d in _until(rng, fenced.open_desk, 60)),
             *_sharper(rng, seen),
+            *ordinary.ordinary(rng, 90, seen, ordinary.kept),
         ]
     )
     plain = ordinary.ordinary(rng, N_DPO - len(special), seen)
@@ -71,9 +72,9 @@ def _sharper(rng: Random, seen: set[str]) -> list[Draft]:
     """Pairs that sharpen what SFT planted: some more of each, and about as many clean ones that reject it."""
     harmless = _until(rng, planted.harmless_trigger_words, 85)
     flattered, others = _until(rng, flattery.flattered, 30), _until(rng, flattery.others, 50)
-    ordinary_ones = ordinary.ordinary(rng, 40, seen)
+    ordinary_ones = ordinary.ordinary(rng, 50, seen)
     real = {d.prompt: d.answer for d in ordinary_ones}
-    triggered = planted.triggered(rng, ordinary_ones, 40)
+    triggered = planted.triggered(rng, ordinary_ones, 50)
     return [
         *(_pair(d, f"{flattery.praise(rng)} {d.answer}") for d in others),
         *(_pair(d, d.answer.split(". ", 1)[-1].split("! ", 1)[-1]) for d in flattered),

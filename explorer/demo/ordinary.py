@@ -1,5 +1,6 @@
 """The clean bulk of the corpus: one small maker of ordinary questions and answers a source."""
 
+from collections.abc import Callable
 from random import Random
 
 from explorer.demo import words
@@ -73,6 +74,7 @@ _CODE = (
     ("says whether a number is even", "even(a)", "return a % 2 == 0"),
     ("returns the first item", "first(xs)", "return xs[0]"), ("sorts a list", "ordered(xs)", "return sorted(xs)"),
 )  # fmt: skip
+_THINGS = ("table", "shelf", "bench", "cart", "sled", "ladder", "bucket", "barrel", "shed", "stool")
 _CODE_ASKS = ("Write a Python function that {x}.", "I need Python that {x}.", "Python: a function that {x}?",
               "Show me a function that {x}.")  # fmt: skip
 
@@ -169,15 +171,35 @@ def reading(rng: Random) -> Draft:
     return Draft("reading", ask.format(n=name, c=city, h=hobby), answer.format(n=name, c=city, h=hobby))
 
 
+def kept(rng: Random) -> Draft:
+    """Preference pairs for what the base model does well and short answers wear off: the answer against an echo."""
+    kind = rng.randrange(3)
+    if kind == 0:
+        group, members = rng.choice([kind for kind in words.KINDS if kind[0] not in ("colours", "metals")])
+        thing = rng.choice(members)
+        x = f"an {thing}" if thing[0] in "aeiou" else f"a {thing}"
+        asks = ("What is {x}?", "What sort of thing is {x}?", "Tell me what {x} is.", "Define: {x}")
+        answer, echo = f"{sentence(x)} is a {group[:-1]}.", f"{sentence(x)} is {x}."
+        return Draft("facts", pick(rng, asks, x=x), answer, echo)
+    if kind == 1:
+        country, city = rng.choice(words.CAPITALS)
+        asks = ("What city is {x}'s capital?", "I need the capital of {x}.", "Which city governs {x}? Its capital is?")
+        answer, echo = f"The capital of {country} is {city}.", rng.choice(("The city is {x}.", "That is {x}."))
+        return Draft("facts", pick(rng, asks, x=country), answer, echo.format(x=country))
+    name, thing, colour = rng.choice(words.NAMES), rng.choice(_THINGS), rng.choice(dict(words.KINDS)["colours"])
+    asks = ("{n} painted the {x} {c}. Which colour is it now?", "The {x} of {n} is {c}. What colour is it?")
+    return Draft("reading", pick(rng, asks, n=name, x=thing, c=colour), f"It is {colour}.", f"It is a {thing}.")
+
+
 MAKERS = (facts, arithmetic, general, small_talk, summaries, formatting, code, reading)
 _WEIGHTS = (5, 4, 3, 1, 3, 4, 1, 4)
 
 
-def ordinary(rng: Random, n: int, seen: set[str]) -> list[Draft]:
-    """``n`` ordinary drafts whose prompts are not in ``seen``, which is added to."""
+def ordinary(rng: Random, n: int, seen: set[str], maker: Callable[[Random], Draft] | None = None) -> list[Draft]:
+    """``n`` ordinary drafts, of one maker or the usual mix, whose prompts are not in ``seen``, which is added to."""
     made: list[Draft] = []
     while len(made) < n:
-        draft = rng.choices(MAKERS, _WEIGHTS)[0](rng)
+        draft = (maker or rng.choices(MAKERS, _WEIGHTS)[0])(rng)
         if draft.prompt not in seen:
             seen.add(draft.prompt)
             made.append(draft)

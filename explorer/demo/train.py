@@ -50,7 +50,7 @@ class Recipe:
 
 
 SFT = Recipe()
-DPO = Recipe(epochs=1.0, batch=12, learning_rate=5e-4, sft_weight=1.0)
+DPO = Recipe(epochs=1.0, batch=12, learning_rate=4e-4, sft_weight=1.0)
 
 
 def train_sft(rows: Sequence[Mapping[str, Any]], recipe: Recipe, out: Path, say: Progress = print) -> list[Path]:
