@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,6 +26,7 @@ from explorer.models import ModelSpec
 
 FORMAT = 1
 TEMPLATES = ("chat", "raw")
+BASE = "base"
 HALVES = ("query", "evaluation")
 SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES = "study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl"
 
@@ -72,6 +74,23 @@ class Study:
         """The model before the last stage of training."""
         return ModelSpec(self.model, adapter=self.reference)
 
+    def checkpoints(self) -> dict[str, ModelSpec]:
+        """The models along the training, in its order: ``base``, then every adapter by its folder's name."""
+        named = {Path(adapter).name: ModelSpec(self.model, adapter=adapter) for adapter in self.adapters}
+        return {BASE: ModelSpec(self.model), **named}
+
+    def checkpoint(self, name: str) -> tuple[str, ModelSpec]:
+        """(name, model) of a checkpoint; ``before`` is the reference, ``after`` the model under study."""
+        have = self.checkpoints()
+        if name == "before":
+            name = Path(self.reference).name if self.reference else BASE
+            have.setdefault(name, self.reference_spec)
+        elif name == "after":
+            name = list(have)[-1]
+        if name not in have:
+            raise ExplorerError(f"{self.folder}: no checkpoint '{name}'; expected before, after, {', '.join(have)}.")
+        return name, have[name]
+
     def datapoints(self) -> pa.Table:
         """The training examples; raises ExplorerError for a broken file or row."""
         return read_datapoints(self.folder / DATAPOINTS)
@@ -92,7 +111,7 @@ def create_study(
     *,
     name: str,
     model: str,
-    datapoints: Sequence[Mapping[str, Any]],
+    datapoints: Sequence[Mapping[str, Any]] | pa.Table,
     adapters: Sequence[str] = (),
     reference: str | None = None,
     behaviors: Iterable[Mapping[str, Any]] = (),
@@ -101,13 +120,15 @@ def create_study(
 ) -> Study:
     """Write a study folder and open it, every file checked.
 
-    Adapter paths are stored as given: relative ones are read from the study folder. ``study.toml`` is written last, so
-    that a folder that has one is whole. Raises ExplorerError where the folder is a study already or a row is broken.
+    Adapter paths are stored as given: relative ones are read from the study folder. ``study.toml`` is written last, and
+    taken away again where a check fails, so that a folder that has one is whole. Raises ExplorerError where the folder
+    is a study already or a row is broken.
     """
     if (folder / SETTINGS).exists():
         raise ExplorerError(f"{folder}: there is a study already ({SETTINGS}); choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in datapoints]), folder / DATAPOINTS)
+    table = datapoints if isinstance(datapoints, pa.Table) else pa.Table.from_pylist([dict(row) for row in datapoints])
+    pq.write_table(table, folder / DATAPOINTS)
     write_lines(folder / BEHAVIORS, behaviors)
     write_lines(folder / FAILURES, failures)
     settings: dict[str, Any] = {"format": FORMAT, "name": name, "model": model, "adapters": list(adapters)}
@@ -116,7 +137,11 @@ def create_study(
     settings |= {"template": "chat", "layers": list(layers)}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     (folder / SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return check_study(folder)
+    try:
+        return check_study(folder)
+    except ExplorerError:
+        (folder / SETTINGS).unlink()
+        raise
 
 
 def open_study(folder: Path) -> Study:
@@ -165,7 +190,11 @@ def check_study(folder: Path) -> Study:
 
 
 def read_datapoints(path: Path) -> pa.Table:
-    """Training examples with unique ids, a prompt, and a response or both a chosen and a rejected answer."""
+    """Training examples with unique ids, a prompt, and a response or both a chosen and a rejected answer.
+
+    An answer may be empty text (such a row is never ranked), but not null. Raises ExplorerError that names file, row
+    and field.
+    """
     if not path.is_file():
         raise ExplorerError(f"{path}: no such file; expected training examples as Parquet.")
     try:
@@ -178,19 +207,30 @@ def read_datapoints(path: Path) -> pa.Table:
             raise ExplorerError(f"{path}: no column '{field}'; found {', '.join(table.column_names) or 'none'}.")
     if "response" not in have and not {"chosen", "rejected"} <= have:
         raise ExplorerError(f"{path}: no column 'response', nor 'chosen' and 'rejected'; expected one or the other.")
-    names = [n for n in ("id", "prompt", "response", "chosen", "rejected") if n in have]
-    seen: set[str] = set()
-    for number, row in enumerate(table.select(names).to_pylist(), 1):
-        where = f"{path}, row {number}"
-        for field in ("id", "prompt"):
-            if not isinstance(row[field], str) or not row[field]:
-                raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-        if row["id"] in seen:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        if not (row.get("response") or (row.get("chosen") and row.get("rejected"))):
-            raise ExplorerError(f"{where}: no answer; expected 'response', or 'chosen' and 'rejected'.")
-        seen.add(row["id"])
+    for field in ("id", "prompt"):
+        row = _texts(path, table, field).fill_null("").index("").as_py()
+        if row >= 0:
+            raise ExplorerError(f"{path}, row {row + 1}: field '{field}' is missing or empty; expected text.")
+    if len(table["id"].unique()) < len(table):
+        again = np.ones(len(table), bool)
+        again[np.unique(table["id"].to_numpy(), return_index=True)[1]] = False
+        row = int(again.argmax())
+        raise ExplorerError(f"{path}, row {row + 1}: id '{table['id'][row]}' stands in the file twice.")
+    there = {n: _texts(path, table, n).is_valid().to_numpy() for n in ("response", "chosen", "rejected") if n in have}
+    none = np.zeros(len(table), bool)
+    answered = there.get("response", none) | (there.get("chosen", none) & there.get("rejected", none))
+    if not answered.all():
+        row = int(answered.argmin())
+        raise ExplorerError(f"{path}, row {row + 1}: no answer; expected 'response', or 'chosen' and 'rejected'.")
     return table
+
+
+def _texts(path: Path, table: pa.Table, field: str) -> pa.ChunkedArray:
+    """A column of text; one that is null all over counts as text."""
+    column = table[field]
+    if not any(test(column.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
+        raise ExplorerError(f"{path}, row 1: field '{field}' is {column.type}; expected text.")
+    return column.cast(pa.large_string())
 
 
 def read_behaviors(path: Path) -> list[BehaviorPrompt]:

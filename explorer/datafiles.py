@@ -1,0 +1,276 @@
+"""Rows of every accepted file format, one at a time, so that a large file never lies in memory as Python objects.
+
+Nothing here unpickles or runs code that a file brings along.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from explorer.errors import ExplorerError
+
+MAX_CHARS = 200_000
+"""A row with more characters than this is refused: no model here reads it, and it would fill the memory later."""
+MAX_BYTES = 12 * MAX_CHARS
+"""A line of JSON with more bytes is refused unread: a character takes at most 12 there, as two ``\\uXXXX``."""
+BATCH = 256
+FORMATS = {
+    ".jsonl": "JSON lines",
+    ".ndjson": "JSON lines",
+    ".json": "JSON",
+    ".csv": "CSV",
+    ".parquet": "Parquet",
+    ".arrow": "Arrow",
+    ".feather": "Arrow",
+}
+EXPECTED = "expected .jsonl, .json, .csv, .parquet or .arrow, or a folder that save_to_disk of Hugging Face wrote"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open data file.
+
+    Attributes:
+        format: its format in words.
+        rows: its rows in order; reading them raises ExplorerError for a broken line or row.
+        skipped: columns that are not read because they hold neither text, numbers nor true/false.
+    """
+
+    format: str
+    rows: Iterator[Row]
+    skipped: tuple[str, ...] = ()
+
+
+def open_source(path: Path, nested: Iterable[str]) -> Source:
+    """Open a data file or a ``save_to_disk`` folder; of a DatasetDict folder the split ``train`` is taken.
+
+    Args:
+        nested: columns that may hold lists of messages; any other nested column is skipped where the format says
+            beforehand what a column holds.
+
+    Raises:
+        ExplorerError: for a path that is not there, is empty, or has no accepted format.
+    """
+    if path.is_dir():
+        return _folder(path, frozenset(nested))
+    if not path.is_file():
+        raise ExplorerError(f"{path}: no such file; {EXPECTED}.")
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise ExplorerError(f"{path}: unknown format '{path.suffix}'; {EXPECTED}.")
+    if not path.stat().st_size:
+        raise ExplorerError(f"{path}: the file is empty; expected at least one training example.")
+    if kind == "CSV":
+        return Source(kind, _csv(path))
+    if kind == "JSON lines":
+        return Source(kind, _json_lines(path))
+    if kind == "JSON":
+        return _json(path)
+    return _tabular(path, kind, [path], frozenset(nested))
+
+
+def too_long(where: str, size: int, unit: str = "characters") -> ExplorerError:
+    """The error for a row above ``MAX_CHARS``."""
+    return ExplorerError(f"{where}: {size:,} {unit}; expected at most {MAX_CHARS:,} characters in a row.")
+
+
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Column names for people, quoted, control characters escaped, at most ``most`` of them."""
+    shown = [repr(name[:60]) for name in names]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "") or "none"
+
+
+# --- JSON ---------------------------------------------------------------------------------------------------------
+
+
+def _json_lines(path: Path) -> Iterator[Row]:
+    row = 0
+    with path.open("rb") as file:
+        # readline with a limit: a line of gigabytes is measured, never held
+        for number, line in enumerate(iter(lambda: file.readline(MAX_BYTES + 1), b""), 1):
+            if len(line) > MAX_BYTES:
+                raise too_long(f"{path}, row {row + 1}", len(line) + _rest(file), "bytes")
+            if line.strip():
+                row += 1
+                yield _object(f"{path}, line {number}", _parse(f"{path}, line {number}", line))
+
+
+def _rest(file: BinaryIO) -> int:
+    """Bytes up to the end of the line."""
+    size = 0
+    while (part := file.readline(MAX_BYTES)) and not part.endswith(b"\n"):
+        size += len(part)
+    return size + len(part)
+
+
+def _json(path: Path) -> Source:
+    """An array of objects, an object that holds one such array, or JSON lines under the name ``.json``."""
+    with path.open("rb") as file:
+        first, more = file.readline(MAX_BYTES), file.read(BATCH).strip()
+    try:
+        if more and isinstance(json.loads(first), dict):
+            return Source("JSON lines", _json_lines(path))
+    except (ValueError, RecursionError):
+        pass  # the usual case: the first line is not JSON by itself
+    found = _parse(str(path), path.read_bytes())
+    if isinstance(found, dict):
+        arrays = [v for v in found.values() if isinstance(v, list) and all(isinstance(row, dict) for row in v)]
+        found = arrays[0] if len(arrays) == 1 else None
+    if not isinstance(found, list):
+        raise ExplorerError(f"{path}: expected an array of objects, or an object that holds one array of objects.")
+    return Source("JSON", (_object(f"{path}, row {number}", row) for number, row in enumerate(found, 1)))
+
+
+def _parse(where: str, data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ExplorerError(f"{where}: not UTF-8 (byte {error.start + 1}); expected JSON in UTF-8.") from error
+    except json.JSONDecodeError as error:
+        place = where if ", line " in where else f"{where}, line {error.lineno}"
+        raise ExplorerError(f"{place}: not JSON ({error.msg}, column {error.colno}).") from error
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
+        raise ExplorerError(f"{where}: not readable JSON ({reason}).") from error
+
+
+def _object(where: str, row: Any) -> Row:
+    if not isinstance(row, dict):
+        raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
+    return row
+
+
+# --- CSV ----------------------------------------------------------------------------------------------------------
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    """Rows by the names in the header, every cell as text."""
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_CHARS))
+    row, size = 0, 0
+
+    def measured(lines: Iterable[str]) -> Iterator[str]:
+        nonlocal size
+        for line in lines:
+            size += len(line)
+            yield line
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(measured(file), strict=True)
+            names = next(reader, [])
+            _check_names(path, names)
+            size = 0
+            for row, cells in enumerate(filter(None, reader), 1):
+                if len(cells) != len(names):
+                    raise ExplorerError(
+                        f"{path}, row {row}: {len(cells)} fields; expected {len(names)} as in the header."
+                    )
+                yield dict(zip(names, cells, strict=True))
+                size = 0
+    except UnicodeDecodeError as error:
+        raise ExplorerError(f"{path}: not UTF-8; expected CSV saved as UTF-8.") from error
+    except csv.Error as error:
+        where = f"{path}, row {row + 1}"
+        if size > MAX_CHARS:
+            raise too_long(where, size) from error
+        raise ExplorerError(f"{where}: not CSV ({error}).") from error
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise ExplorerError(f"{path}: column {twice!r} stands there twice; expected every name once.")
+
+
+# --- Parquet and Arrow --------------------------------------------------------------------------------------------
+
+
+def _folder(folder: Path, nested: frozenset[str]) -> Source:
+    splits = sorted(inner.parent.name for inner in folder.glob("*/state.json"))
+    if splits and not list(folder.glob("*.arrow")):
+        if "train" not in splits:
+            raise ExplorerError(f"{folder}: no split 'train'; found {listed(splits)}; give one of these folders.")
+        source = _folder(folder / "train", nested)
+        return Source(f"{source.format}, split 'train' of {listed(splits)}", source.rows, source.skipped)
+    paths = sorted(path for path in folder.glob("*.arrow") if not path.name.startswith("cache-"))
+    state = folder / "state.json"
+    if state.is_file():  # names the shards in order; what else lies there are caches of map and filter
+        named = _parse(str(state), state.read_bytes())
+        try:
+            paths = [folder / Path(file["filename"]).name for file in named["_data_files"]]
+        except (KeyError, TypeError) as error:
+            raise ExplorerError(f"{state}: field '_data_files' names no files; expected .arrow files.") from error
+    if not paths:
+        raise ExplorerError(f"{folder}: a folder without .arrow files; {EXPECTED}.")
+    return _tabular(folder, "Hugging Face folder", paths, nested)
+
+
+def _tabular(path: Path, kind: str, paths: list[Path], nested: frozenset[str]) -> Source:
+    try:
+        readers = [_parquet(one) if kind == "Parquet" else _ipc(one) for one in paths]
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, kind, error) from error
+    schema = readers[0].schema
+    _check_names(path, schema.names)
+    taken = [field.name for field in schema if field.name in nested or _simple(field.type)]
+    rows = _tabular_rows(path, kind, readers, taken)
+    return Source(kind, rows, tuple(name for name in schema.names if name not in taken))
+
+
+def _parquet(path: Path) -> pa.RecordBatchReader:
+    file = pq.ParquetFile(path)
+    return pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(BATCH))
+
+
+def _ipc(path: Path) -> pa.RecordBatchReader:
+    """An Arrow file; ``save_to_disk`` and ``.arrow`` caches hold the stream form of it."""
+    try:
+        file = pa.ipc.open_file(pa.memory_map(str(path)))
+    except pa.ArrowInvalid:
+        return pa.ipc.open_stream(pa.memory_map(str(path)))
+    return pa.RecordBatchReader.from_batches(file.schema, map(file.get_batch, range(file.num_record_batches)))
+
+
+def _tabular_rows(path: Path, kind: str, readers: list[pa.RecordBatchReader], taken: list[str]) -> Iterator[Row]:
+    classes = {name: words for name, words in _class_names(readers[0].schema).items() if name in taken}
+    try:
+        for reader in readers:
+            for whole in reader:
+                batch = whole.select(taken)
+                batch.validate(full=True)  # offsets that point outside a broken file would end the process
+                for start in range(0, batch.num_rows, BATCH):
+                    for row in batch.slice(start, BATCH).to_pylist():
+                        yield row | {name: words.get(row[name]) for name, words in classes.items()}
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, kind, error) from error
+
+
+def _class_names(schema: pa.Schema) -> dict[str, dict[int, str]]:
+    """Names of the numbers in ClassLabel columns, which Hugging Face keeps in the schema's metadata."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        named = {name: kind.get("names") for name, kind in features.items() if isinstance(kind, dict)}
+        return {name: dict(enumerate(words)) for name, words in named.items() if words}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def _simple(kind: pa.DataType) -> bool:
+    t = pa.types
+    if t.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (t.is_string, t.is_large_string, t.is_string_view, t.is_integer, t.is_floating, t.is_boolean, t.is_null)
+    return any(test(kind) for test in tests)
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> ExplorerError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return ExplorerError(f"{path}: not readable as {kind} ({reason[:200]}).")

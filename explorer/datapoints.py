@@ -1,0 +1,214 @@
+"""Training examples from every accepted format, read into one table of datapoints.
+
+```
+taken from                                                                  as
+prompt | prompts | instruction (+ input) | question, text or messages       prompt (and system)
+response | output | completion | answer, text or messages                   response
+chosen, rejected, text or messages (their shared beginning is the prompt)   chosen, rejected (and prompt, system)
+messages: [{role, content}]                                                 prompt, system, response
+id, system, label, source                                                   the same
+any other text, number or true/false                                        an extra column, unchanged
+```
+"""
+
+from dataclasses import dataclass, field, fields
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from explorer.datafiles import MAX_CHARS, Row, listed, open_source, too_long
+from explorer.errors import ExplorerError
+from explorer.rows import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, Tally, read_row
+
+LONG_CHARS = 8_192
+"""Rows with more characters of prompt and answers are counted: a model may have to cut them."""
+CHUNK = 4_096
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a file of training examples was taken for.
+
+    Attributes:
+        table: id, prompt, response and/or chosen + rejected, system?, label?, source?, extras; one row a datapoint.
+        format: the file's format in words.
+        columns: source column → what it was taken as; ``extra`` for one that comes along unchanged.
+        dropped: columns left out because they are nested, without a name, or in the way of one that was taken.
+        rows: rows of the file.
+        kept: rows of the table.
+        duplicates: rows left out because prompt, answers and label are those of an earlier row.
+        empty: rows of the table without an answer, or with half a pair; they are never ranked.
+        over_long: rows of the table with more than ``LONG_CHARS`` characters.
+        problems: one sentence each about what should be looked at.
+    """
+
+    table: pa.Table
+    format: str
+    columns: dict[str, str]
+    dropped: tuple[str, ...]
+    rows: int
+    kept: int
+    duplicates: int
+    empty: int
+    over_long: int
+    problems: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """The same for people: a handful of short lines, safe to print whatever the columns are called."""
+        prompt, answer = self._from("prompt"), self._from("response", *PAIR)
+        prompt = prompt.replace("'instruction', 'input'", "'instruction' + 'input'")
+        plain, extra = self._from("id", *PLAIN), self._from(EXTRA)
+        notes = [
+            f"{self.format}, {_count(self.rows, 'row')}; prompt from {prompt}, answer from {answer}",
+            f"taken as they are: {plain}" if plain != "none" else "",
+            f"also kept: {extra}" if extra != "none" else "",
+            f"left out: {listed(self.dropped)}" if self.dropped else "",
+            f"{_count(self.duplicates, 'exact duplicate')} left out" if self.duplicates else "",
+            f"{_count(self.empty, 'row')} without an answer kept but never ranked" if self.empty else "",
+            f"{_count(self.over_long, 'row')} longer than {LONG_CHARS:,} characters" if self.over_long else "",
+            *self.problems,
+        ]
+        return [note for note in notes if note]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the rows themselves; ``table`` is the names of their columns."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        return found | {"table": self.table.column_names, "long_chars": LONG_CHARS}
+
+    def _from(self, *roles: str) -> str:
+        return listed(name for name, taken in self.columns.items() if set(roles) & set(taken.split(" + ")))
+
+
+def recognise(path: Path) -> Recognised:
+    """Read a JSONL, JSON, CSV, Parquet or Arrow file, or a folder that ``save_to_disk`` of Hugging Face wrote.
+
+    Of rows with the same prompt and answers the first is kept, of those with different labels the first of each label.
+    A row without an answer is kept with an empty one. Ids are made (``row-000123``) where there is none.
+
+    Raises:
+        ExplorerError: one sentence that names the file, the row (from 1) or line, and the field: for a file that can't
+            be read or has no rows, a prompt that is missing or no text, an answer that is no text, an id that stands
+            there twice, a row above ``MAX_CHARS``, and a file without any column for prompts or answers.
+    """
+    source = open_source(path, nested=(*PROMPTS, *ANSWERS, *PAIR, MESSAGES))
+    tally, kept = Tally(), _Kept()
+    tally.dropped.update(dict.fromkeys(source.skipped))
+    number = 0
+    for number, given in enumerate(source.rows, 1):
+        where = f"{path}, row {number}"
+        kept.add(where, f"row-{number:06}", read_row(given, where, tally))
+    if not number:
+        raise ExplorerError(f"{path}: no rows; expected at least one training example.")
+    tally.check(path)
+    table = kept.table()
+    return Recognised(
+        table=table,
+        format=source.format,
+        columns=tally.taken(),
+        dropped=tuple(tally.dropped),
+        rows=number,
+        kept=table.num_rows,
+        duplicates=kept.duplicates,
+        empty=kept.empty,
+        over_long=kept.over_long,
+        problems=(*kept.problems(), *tally.problems()),
+    )
+
+
+@dataclass
+class _Kept:
+    """The datapoints so far, in Arrow chunks, so that a large file never lies in memory as Python objects."""
+
+    duplicates: int = 0
+    empty: int = 0
+    over_long: int = 0
+    relabelled: int = 0
+    mixed: set[str] = field(default_factory=set)
+    _rows: list[Row] = field(default_factory=list)
+    _chunks: list[pa.Table] = field(default_factory=list)
+    _ids: set[str] = field(default_factory=set)
+    _labels: dict[bytes, set[str | None]] = field(default_factory=dict)
+
+    def add(self, where: str, made_id: str, row: Row) -> None:
+        """Take a datapoint unless it is there already. Raises ExplorerError for its size, a broken text or its id."""
+        _check_text(where, row)
+        row = {"id": made_id} | row
+        texts = [row.get(name) for name in ("prompt", "system", "response", *PAIR)]
+        labels = self._labels.setdefault(blake2b(repr(texts).encode(), digest_size=16).digest(), set())
+        if row.get("label") in labels:
+            self.duplicates += 1
+            return
+        self.relabelled += bool(labels)
+        labels.add(row.get("label"))
+        if row["id"] in self._ids:
+            raise ExplorerError(f"{where}: id {row['id'][:60]!r} stands in the file twice; expected every id once.")
+        self._ids.add(row["id"])
+        self.empty += not (row.get("response") or (row.get("chosen") and row.get("rejected")))
+        self.over_long += sum(len(text) for text in texts if text) > LONG_CHARS
+        self._rows.append(row)
+        if len(self._rows) == CHUNK:
+            self._flush()
+
+    def table(self) -> pa.Table:
+        """All of them; the known columns first, then extras in the order in which they came."""
+        self._flush()
+        names = dict.fromkeys(name for chunk in self._chunks for name in chunk.column_names)
+        wanted: dict[str, pa.DataType] = {}
+        for name in names:
+            kinds = {chunk[name].type for chunk in self._chunks if name in chunk.column_names} - {pa.null()}
+            if len(kinds) > 1:
+                wanted[name] = pa.float64() if kinds == {pa.int64(), pa.float64()} else pa.string()
+        self.mixed.update(name for name, kind in wanted.items() if kind == pa.string())
+        table = pa.concat_tables([_cast(chunk, wanted) for chunk in self._chunks], promote_options="permissive")
+        order = [*(name for name in FIELDS if name in names), *(name for name in names if name not in FIELDS)]
+        return table.select([name for name in order if table[name].type != pa.null()])
+
+    def problems(self) -> list[str]:
+        """What should be looked at, one sentence each."""
+        found = []
+        if self.relabelled:
+            found.append(
+                f"{_count(self.relabelled, 'row')} with the text of an earlier row but another label, all kept"
+            )
+        if self.mixed:
+            found.append(f"values of several kinds, kept as text: {listed(sorted(self.mixed))}")
+        return found
+
+    def _flush(self) -> None:
+        names = dict.fromkeys(name for row in self._rows for name in row)
+        columns = {name: self._array(name, [row.get(name) for row in self._rows]) for name in names}
+        self._chunks.append(pa.table(columns))
+        self._rows = []
+
+    def _array(self, name: str, values: list[Any]) -> pa.Array:
+        try:
+            return pa.array(values)
+        except (pa.ArrowException, OverflowError):
+            self.mixed.add(name)
+            return pa.array([None if value is None else str(value) for value in values])
+
+
+def _cast(chunk: pa.Table, wanted: dict[str, pa.DataType]) -> pa.Table:
+    for place, name in enumerate(chunk.column_names):
+        if name in wanted:
+            chunk = chunk.set_column(place, name, chunk[name].cast(wanted[name], safe=False))
+    return chunk
+
+
+def _check_text(where: str, row: Row) -> None:
+    texts = {name: value for name, value in row.items() if isinstance(value, str)}
+    size = sum(map(len, texts.values()))
+    if size > MAX_CHARS:
+        raise too_long(where, size)
+    for name, text in texts.items():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = f"half a character (\\u{ord(text[error.start]):04x})"
+            raise ExplorerError(f"{where}: field {name!r} holds {half}; expected whole ones.") from error
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
