@@ -11,14 +11,13 @@ page = st.navigation(
     [
         st.Page("explorer/ui/pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True),
         st.Page("explorer/ui/pages/graph.py", title="Graph", icon=":material/account_tree:"),
+        st.Page("explorer/ui/pages/training_data.py", title="Training data", icon=":material/dataset:"),
     ]
 )
 with st.spinner("Starting: the first page takes some seconds"):
     # torch is slow to import: after something is on screen
-    from explorer.ui.sidebar import case_picker, model_picker
+    from explorer.ui.sidebar import sidebar
     from explorer.ui.state import keep_case
 keep_case(page.title)
-with st.sidebar:
-    case_picker()
-    model_picker()
+sidebar()
 page.run()

@@ -42,9 +42,14 @@ def read_failures(path: Path = GALLERY) -> dict[str, Failure]:
         for name in _REQUIRED:
             if not isinstance(row.get(name), str) or not row[name]:
                 raise ExplorerError(f"{where}: field '{name}' is missing or empty; expected text.")
+        given = {name: value for name, value in row.items() if name in _KNOWN and value is not None}
+        for name, value in given.items():
+            if not isinstance(value, kind := bool if name == "raw" else str):
+                expected = "true or false" if kind is bool else "text"
+                raise ExplorerError(f"{where}: field '{name}' is {json.dumps(value)[:40]}; expected {expected}.")
         if row["id"] in found:
             raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        found[row["id"]] = Failure(**{name: value for name, value in row.items() if name in _KNOWN})
+        found[row["id"]] = Failure(**given)
     return found
 
 
@@ -52,7 +57,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """("file, line n", object) of each line of a JSON lines file. Raises ExplorerError that names file and line."""
     if not path.is_file():
         raise ExplorerError(f"{path}: no such file; expected JSON lines.")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

@@ -5,6 +5,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,13 +90,14 @@ _loading = threading.Lock()
 
 
 def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) -> LoadedModel:
-    """Load a model once per process; the last two are kept.
+    """Load a model once per process; the last two used are kept.
 
     Weights are read from safetensors or GGUF only, never from a pickle, and no remote code is run. An adapter is
     merged into its base. Raises ModelError with one sentence that says what is wrong and what was expected.
     """
-    if (ready := _loaded.get(spec)) is not None:  # without waiting for another session's download
-        return ready
+    with suppress(KeyError):  # without waiting for another session's download
+        _loaded.move_to_end(spec)
+        return _loaded[spec]
     with _loading:
         if spec not in _loaded:
             _loaded[spec] = _load(spec, progress or (lambda _message: None))

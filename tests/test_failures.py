@@ -37,6 +37,11 @@ def test_every_failure_really_happens(smollm, name):
         ('{"id": "a", "prompt": "p", "wrong": "w"}', "line 1: field 'right' is missing"),
         ('{"id": "a", "prompt": "p", "wrong": "w", "right": ""}', "field 'right' is missing or empty"),
         ('{"id": "a", "prompt": "p", "wrong": "w", "right": "r"}\n' * 2, "line 2: id 'a' stands in the file twice"),
+        ('{"id": "a", "prompt": "p", "wrong": "w", "right": "r", "kind": [1]}', "'kind' is \\[1\\]; expected text"),
+        (
+            '{"id": "a", "prompt": "p", "wrong": "w", "right": "r", "raw": "no"}',
+            "'raw' is .no.; expected true or false",
+        ),
     ],
 )
 def test_broken_files_are_named(tmp_path, text, complaint):

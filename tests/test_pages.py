@@ -1,13 +1,12 @@
 """Every page through Streamlit's AppTest: it runs, it reacts, it shows sentences instead of tracebacks."""
 
-import json
-
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer.failures import read_failures
 from explorer.models import LoadedModel
+from tests.app import open_app, shown
 from tests.families import tiny_model
 
 GALLERY = read_failures()
@@ -15,22 +14,14 @@ GALLERY = read_failures()
 
 @pytest.fixture
 def app(smollm: LoadedModel) -> AppTest:
-    """The app as it opens, on the shared model."""
-    return AppTest.from_file("../app.py", default_timeout=120)
+    """The app on a failure of the bare embedded model, which the tests share."""
+    return open_app(case="wrong-dog")
 
 
-def shown(app: AppTest, key: str) -> dict:
-    """The data of a component."""
-    for node in app.get("bidi_component"):
-        if key in node.proto.id:
-            return json.loads(node.proto.json)
-    raise AssertionError(f"no component {key}")
-
-
-def test_opens_on_an_explained_failure(app):
+def test_a_failure_is_explained(app):
     app.run()
     assert not app.exception
-    first = next(iter(GALLERY.values()))
+    first = GALLERY["wrong-dog"]
     bar, tokens = shown(app, "case-bar"), shown(app, "rule-map")
     assert bar["prompt"].startswith(first.prompt[:30])
     assert bar["gap"].startswith("Δℓ = +")
@@ -73,12 +64,14 @@ def test_next_previous_and_link(app):
     app.run()
     app.button(key="next").click().run()
     assert app.query_params["case"] == ids[1]
-    app.button(key="previous").click().run().button(key="previous").click().run()
-    assert app.query_params["case"] == ids[-1]
-    linked = AppTest.from_file("../app.py", default_timeout=120)
-    linked.query_params["case"] = ids[3]
-    linked.query_params["token"] = "25"
-    linked.run()
+    app.button(key="previous").click().run()
+    assert app.query_params["case"] == ids[0] == "wrong-dog"
+    linked = open_app(case=ids[-1]).run()
+    linked.button(key="next").click().run()  # round to the study's first
+    assert linked.query_params["case"] not in ids
+    linked.button(key="previous").click().run()
+    assert linked.query_params["case"] == ids[-1]
+    linked = open_app(case=ids[3], token="25").run()
     assert shown(linked, "rule-map")["selected"] == 25
     assert shown(linked, "case-bar")["prompt"].startswith(GALLERY[ids[3]].prompt[:20])
 
@@ -118,10 +111,8 @@ def test_a_prompt_too_long_for_a_link_stays_in_the_session(app):
         ({"q": "a", "wrong": "b", "right": "c", "evidence": "z"}, "does not stand in the prompt"),
     ],
 )
-def test_bad_links_say_a_sentence(app, query, complaint):
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
+def test_bad_links_say_a_sentence(smollm, query, complaint):
+    app = open_app(**query).run()
     assert not app.exception
     assert any(complaint in error.value.replace("\\", "") for error in app.error)
 
@@ -132,18 +123,14 @@ def test_a_model_that_can_not_be_loaded_leaves_the_old_one(app, tmp_path):
     next(b for b in app.button if b.label == "Load").click().run()
     assert any("no config" in error.value for error in app.error)
     assert shown(app, "rule-map")["tokens"]
-    linked = AppTest.from_file("../app.py", default_timeout=120)
-    linked.query_params["model"] = "/no/such/model"
-    linked.run()
+    linked = open_app(case="wrong-dog", model="/no/such/model").run()
     assert shown(linked, "rule-map")["tokens"]
     assert any("no such folder" in error.value for error in linked.error)
 
 
-def test_hostile_text_reaches_the_page_as_data_only(app):
+def test_hostile_text_reaches_the_page_as_data_only(smollm):
     hostile = '<img src=x onerror="alert(1)"> ![x](http://example.com/x.png) **b** $x$'
-    for name, value in {"q": hostile, "wrong": "<b>yes", "right": "*no*"}.items():
-        app.query_params[name] = value
-    app.run()
+    app = open_app(q=hostile, wrong="<b>yes", right="*no*").run()
     assert not app.exception
     assert "".join(t[0] for t in shown(app, "rule-map")["tokens"] if t[1] == "user") == hostile
     everything = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.error]
@@ -152,7 +139,7 @@ def test_hostile_text_reaches_the_page_as_data_only(app):
 
 @pytest.fixture
 def graph_page(app: AppTest) -> AppTest:
-    """The Graph page on the first failure."""
+    """The Graph page on the same failure."""
     app.run()
     return app.switch_page("explorer/ui/pages/graph.py").run()
 

@@ -1,55 +1,103 @@
 """The demo study as a folder, and the commands that make what it is laid out from: build, train, measure."""
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
 from explorer.demo import embedded
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
 from explorer.demo.corpus import build_corpus, stage_rows
 from explorer.errors import ExplorerError
-from explorer.study import SETTINGS, Study, check_study, create_study, write_lines
+from explorer.study import SETTINGS, Study, check_study, create_study, open_study, write_lines
 
 ASSETS = Path(__file__).parents[2] / "assets" / "demo"
 ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")
 """Shipped adapters in training order; ``sft`` is the reference model, ``dpo`` the post-trained one."""
 REFERENCE = "sft"
 NAME = "Demo: planted failures"
+STAMP = "stamp"
+_laying = threading.Lock()
 Progress = Callable[[str], None]
 
 
 def default_folder() -> Path:
-    """Where the demo study is laid out unless told otherwise: ``studies/demo`` beside the code."""
-    return Path(__file__).parents[2] / "studies" / "demo"
+    """Where the demo study is unless told otherwise: ``studies/demo`` beside the code, or in the cache folder.
+
+    The latter where the code can't be written beside (a read-only installation).
+    """
+    home = Path(__file__).parents[2]
+    there = next(place for place in (home / "studies" / "demo", home / "studies", home) if place.exists())
+    return (home if os.access(there, os.W_OK) else embedded.cache_folder()) / "studies" / "demo"
 
 
 def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
-    """Lay the demo study out; one that is there and whole is opened.
+    """Lay the demo study out; one that is there and of the same assets and corpus is opened.
 
-    Beside the study's own files: ``controls.jsonl`` (prompts without the trigger or condition), ``guard.jsonl``
-    (ordinary tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts) and ``REPORT.md``.
-    Raises ExplorerError where an adapter is not shipped.
+    An older one gets its generated files anew; what else lies in the folder (``vectors``, ``repairs``) stays. Beside
+    the study's own files: ``controls.jsonl`` (prompts without the trigger or condition), ``guard.jsonl`` (ordinary
+    tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts), ``REPORT.md`` and ``stamp``.
+    Raises ExplorerError where an adapter is not shipped, or the folder is another study's or can't be written.
     """
-    if (folder / SETTINGS).exists():
-        return check_study(folder)
+    stamp, stamped = _stamp(assets), folder / STAMP
+    with _laying:
+        if (folder / SETTINGS).exists():
+            if stamped.is_file() and stamped.read_bytes() == stamp:
+                return check_study(folder)
+            if not stamped.is_file() and (name := open_study(folder).name) != NAME:
+                raise ExplorerError(f"{folder}: holds another study ({name}); choose another folder.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".laying-", dir=folder) as scratch:
+                _lay_out(Path(scratch), assets)
+                _move(Path(scratch), folder)
+            stamped.write_bytes(stamp)
+        except OSError as error:
+            raise ExplorerError(f"{folder}: the demo study can't be written there ({error.strerror}).") from error
+        return open_study(folder)
+
+
+def _stamp(assets: Path) -> bytes:
+    """A digest of all that the demo study is made from: a study with another one is out of date."""
+    made = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes())
+    digest = hashlib.sha256(repr(made).encode())
+    for path in sorted(path for path in assets.rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest().encode()
+
+
+def _move(made: Path, folder: Path) -> None:
+    """Put every file in its place, ``study.toml`` last; each is replaced whole, whoever reads or writes it too."""
+    for path in sorted((path for path in made.rglob("*") if path.is_file()), key=lambda path: path.name == SETTINGS):
+        place = folder / path.relative_to(made)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+
+
+def _lay_out(folder: Path, assets: Path) -> None:
     for name in ADAPTERS:
         source = assets / "adapters" / name
         if not (source / "adapter_model.safetensors").is_file():
             raise ExplorerError(f"{source}: no adapter; make it with 'python -m explorer demo train'.")
-        shutil.copytree(source, folder / "adapters" / name, dirs_exist_ok=True)
+        place = folder / "adapters" / name
+        place.mkdir(parents=True)
+        for file in source.iterdir():
+            shutil.copyfile(file, place / file.name)
     _write_prompts(folder)
     for extra in ("REPORT.md", "rates.json"):
         if (assets / extra).is_file():
-            shutil.copy(assets / extra, folder / extra)
+            shutil.copyfile(assets / extra, folder / extra)
     shipped = assets / "failures.jsonl"
     failures = shipped.read_text(encoding="utf-8").splitlines() if shipped.is_file() else []
-    return create_study(
+    create_study(
         folder,
         name=NAME,
         model=embedded.NAME,

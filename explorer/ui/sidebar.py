@@ -1,4 +1,6 @@
-"""The sidebar: which failure, which model."""
+"""The sidebar: which study, which failure, which model."""
+
+from pathlib import Path
 
 import streamlit as st
 
@@ -6,9 +8,22 @@ from explorer.demo import embedded
 from explorer.errors import ExplorerError
 from explorer.failures import Failure
 from explorer.models import DTYPES, LoadedModel, ModelSpec, load_model
-from explorer.ui.state import current_case, gallery, model_spec, plain, set_case, set_model, stop_on
+from explorer.ui.state import current_case, model_spec, plain, put_query, set_case, set_model, set_study
+from explorer.ui.study_state import (
+    current_study,
+    demo_folder,
+    gallery,
+    model_of,
+    opened,
+    study_folder,
+    study_folders,
+    told_apart,
+    whole_path,
+)
 
 KINDS = {
+    "planted": "Planted",
+    "own": "Own",
     "fact": "Wrong fact",
     "arithmetic": "Arithmetic",
     "format": "Ignored format",
@@ -16,27 +31,89 @@ KINDS = {
     "distraction": "Distraction",
     "negation": "Negation",
 }
+OPEN = "open a folder"
+
+
+def sidebar() -> None:
+    """All pickers. A study or a model of it that can't be used says why on the page, which ends there."""
+    try:
+        with st.sidebar:
+            study_picker()
+            case_picker()
+            model_picker()
+    except ExplorerError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        if "study" in st.query_params:
+            st.button("Back to the demo study", on_click=lambda: set_study(demo_folder()), key="back")
+        st.stop()
+
+
+def study_picker() -> None:
+    """The demo study, those beside it, and any folder; then how much is in the one on screen."""
+    labels = told_apart({str(folder): _name(folder) for folder in study_folders()}) | {OPEN: "Open a folder…"}
+    opening = st.session_state.get("opening")
+    st.session_state["study"] = OPEN if opening else str(study_folder())
+    st.selectbox("Study", list(labels), key="study", format_func=labels.__getitem__, on_change=_choose)
+    if opening:
+        st.text_input("Folder of the study", key="study-path", placeholder="the one with study.toml", on_change=_open)
+        if refused := st.session_state.get("study-refused"):
+            st.error(plain(refused), icon=":material/error:")
+    found = current_study()
+    counts = {"training example": found.examples, "behavior": found.behaviors}
+    st.caption(" · ".join(f"{count:,} {word}{'s' if count != 1 else ''}" for word, count in counts.items()))
+
+
+def _name(folder: Path) -> str:
+    try:
+        return opened(folder).study.name
+    except ExplorerError:
+        return folder.name
+
+
+def _choose() -> None:
+    chosen = st.session_state["study"]
+    st.session_state["opening"] = chosen == OPEN
+    st.session_state["study-refused"] = None
+    if chosen not in (OPEN, str(study_folder())):
+        set_study(Path(chosen))
+
+
+def _open() -> None:
+    typed = st.session_state["study-path"]
+    st.session_state["study-refused"] = None
+    if not typed.strip():
+        return
+    folder = whole_path(typed)
+    try:
+        opened(folder)
+    except ExplorerError as error:
+        st.session_state["study-refused"] = str(error)
+    else:
+        st.session_state["opening"] = False
+        set_study(folder)
 
 
 def case_picker() -> None:
-    """The gallery of failures; a click puts one on screen."""
+    """The gallery of failures; a click puts one on screen, with the model that it is a failure of."""
     cases = gallery()
-    ids = list(cases)
     case = current_case()
-
-    def label(name: str) -> str:
-        found = cases[name]
-        return f"{KINDS.get(found.kind, found.kind)}: {found.title or found.prompt[:40]}"
-
+    labels = told_apart({name: _label(found) for name, found in cases.items()})
     st.session_state["gallery"] = case.id if case.id in cases else None
     st.selectbox(
         "Failure",
-        ids,
+        list(cases),
         key="gallery",
-        format_func=label,
+        format_func=labels.__getitem__,
         placeholder="Your own prompt",
         on_change=lambda: set_case(cases[st.session_state["gallery"]]) if st.session_state["gallery"] else None,
     )
+    spec, its_own = model_spec(), model_of(case)
+    if case.id in cases and (spec.source, spec.adapter) != (its_own.source, its_own.adapter):
+        st.caption(f"A failure of {plain(its_own.title)}, explained here with another model")
+
+
+def _label(case: Failure) -> str:
+    return f"{KINDS.get(case.kind, case.kind)}: {case.title or case.prompt[:40]}"
 
 
 def step(by: int) -> None:
@@ -90,8 +167,8 @@ def _loaded(spec: ModelSpec) -> LoadedModel:
         try:
             return load_model(spec)
         except ExplorerError as error:
-            if spec == ModelSpec():
-                stop_on(error)
+            if not {"model", "adapter"} & set(st.query_params):
+                raise  # the case's own model: nothing to fall back to
             st.session_state["refused"] = str(error)
-            set_model(ModelSpec())
+            put_query(model=None, adapter=None)
             st.rerun()

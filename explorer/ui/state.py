@@ -1,6 +1,7 @@
-"""What a session remembers: the model, the case on screen, the selected token. The case and the view are in the URL."""
+"""What a session remembers: the model, the case on screen, the selected token. All but the device are in the URL."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -8,9 +9,10 @@ import streamlit as st
 from explorer.contrast import Answer, greedy_answer, make_contrast
 from explorer.errors import ExplorerError
 from explorer.explanation import Explanation, explain_contrast
-from explorer.failures import Failure, read_failures
+from explorer.failures import Failure
 from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt, encode_prompt
+from explorer.ui.study_state import demo_folder, first_failure, gallery, model_of
 
 OWN = "own"
 MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
@@ -18,27 +20,38 @@ MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
 LINKED = 6000
 """Characters that a link can carry; a longer prompt of one's own stays in the session."""
 _FIELDS = {"q": "prompt", "wrong": "wrong", "right": "right", "system": "system", "evidence": "evidence"}
-
-
-@st.cache_data(max_entries=4, show_spinner=False)
-def gallery() -> dict[str, Failure]:
-    """The failures shipped with the app, by id."""
-    return read_failures()
+TRAVELS = ("case", "raw", "token", "model", "adapter", *_FIELDS, *MARKS)
+"""Query parameters that travel from page to page with the study."""
 
 
 def model_spec() -> ModelSpec:
-    """The model of this session; the embedded one unless the link or the sidebar says otherwise."""
-    if "spec" not in st.session_state:
-        q = st.query_params
-        st.session_state.spec = ModelSpec(q.get("model", ModelSpec.source), q.get("adapter"))
-    return st.session_state.spec
+    """The model on screen: the link's, else the one that the case on screen is a failure of."""
+    q = st.query_params
+    if q.get("model") or q.get("adapter"):
+        spec = ModelSpec(q.get("model") or ModelSpec.source, q.get("adapter") or None)
+    else:
+        spec = model_of(current_case())
+    return replace(spec, **st.session_state.get("runs-on", {}))
 
 
 def set_model(spec: ModelSpec) -> None:
-    """Make a loaded model the session's, in the link too."""
-    st.session_state.spec = spec
+    """Make a loaded model the session's, in the link too; device and precision stay for the models to come."""
+    st.session_state["runs-on"] = {"device": spec.device, "dtype": spec.dtype}
     put_query(**dict.fromkeys(MARKS), token=None)
-    put_query(model=None if spec.source == ModelSpec.source else spec.source, adapter=spec.adapter)
+    _link_model(spec, current_case())
+
+
+def _link_model(spec: ModelSpec, case: Failure) -> None:
+    """Write the model into the link, unless the case says it."""
+    usual = model_of(case)
+    said = (spec.source, spec.adapter) == (usual.source, usual.adapter)
+    put_query(model=None if said else spec.source, adapter=None if said else spec.adapter)
+
+
+def set_study(folder: Path) -> None:
+    """Open a study in this session: its first failure, its model."""
+    put_query(**dict.fromkeys(TRAVELS), study=None if folder == demo_folder() else str(folder))
+    st.session_state.pop("graph-history", None)
 
 
 def put_query(**values: str | None) -> None:
@@ -52,27 +65,30 @@ def put_query(**values: str | None) -> None:
 
 def keep_case(page: str) -> None:
     """Carry the case in the link to another page: Streamlit empties the link when the page is changed."""
-    names = ("case", "raw", "token", "model", "adapter", *_FIELDS, *MARKS)
     came_from, kept = st.session_state.get("kept-case", (page, {}))
     if came_from != page and not {"case", "q"} & set(st.query_params):
         put_query(**{name: value for name, value in kept.items() if name not in st.query_params})
-    st.session_state["kept-case"] = page, {name: st.query_params[name] for name in names if name in st.query_params}
+    names = [name for name in ("study", *TRAVELS) if name in st.query_params]
+    st.session_state["kept-case"] = page, {name: st.query_params[name] for name in names}
 
 
 def current_case() -> Failure:
-    """The failure on screen: named or spelt out in the link, else the first of the gallery."""
+    """The failure on screen: named or spelt out in the link, else the first to be shown of the study's."""
     q = st.query_params
     if all(q.get(name) for name in ("q", "wrong", "right")):
         given = {field: q.get(name) for name, field in _FIELDS.items()}
         return Failure(id=OWN, raw=q.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
     if q.get("case") == OWN and "long-case" in st.session_state:
         return st.session_state["long-case"]
-    cases = gallery()
-    return cases.get(q.get("case", ""), next(iter(cases.values())))
+    return gallery().get(q.get("case", "")) or first_failure()
 
 
 def set_case(case: Failure) -> None:
-    """Put a failure on screen and into the link; the selected token is forgotten."""
+    """Put a failure on screen and into the link; the selected token is forgotten.
+
+    A prompt of one's own stays with the model on screen; a failure of the gallery brings the model it is one of.
+    """
+    spec = model_spec() if case.id == OWN else model_of(case)
     put_query(**dict.fromkeys(MARKS))
     st.session_state.pop("graph-history", None)
     own = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINKED
@@ -80,6 +96,7 @@ def set_case(case: Failure) -> None:
         st.session_state["long-case"] = case
     put_query(case=None if own else case.id, raw="1" if own and case.raw else None)
     put_query(**{name: (getattr(case, field) or None) if own else None for name, field in _FIELDS.items()})
+    _link_model(spec, case)
     select_token(None)
 
 

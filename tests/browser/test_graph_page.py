@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.browser
 
 
-def open_graph(page: Page, query: str = "") -> None:
+def open_graph(page: Page, query: str = "?case=wrong-dog") -> None:
     page.goto(f"/graph{query}")
     expect(page.locator(".graph[data-drawn]")).to_be_visible()
 

@@ -3,18 +3,23 @@
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from explorer.study import create_study
+
 pytestmark = pytest.mark.browser
+DOG = "?case=wrong-dog"
 
 
-def test_first_screen_explains_a_failure(page: Page):
-    page.goto("/")
-    expect(page.locator(".token.evidence").first).to_be_visible()
-    expect(page.locator(".chip.wrong")).to_have_text("Bella")
-    expect(page.locator(".chip.right")).to_have_text("Rocky")
+@pytest.mark.parametrize(("query", "wrong", "right"), [("", "Portugal", "Italy"), (DOG, "Bella", "Rocky")])
+def test_first_screen_explains_a_failure(page: Page, query: str, wrong: str, right: str):
+    page.goto(f"/{query}")
+    expect(page.locator(".token.evidence" if query else ".token.user").first).to_be_visible()
+    expect(page.locator(".chip.wrong")).to_contain_text(wrong)
+    expect(page.locator(".chip.right")).to_contain_text(right)
     expect(page.locator(".bars .row").first).to_be_visible()
     expect(page.locator("[data-testid='stEChartsChart'] canvas, canvas").first).to_be_visible()
     box = page.locator(".flow").bounding_box()
@@ -24,7 +29,7 @@ def test_first_screen_explains_a_failure(page: Page):
 
 
 def test_hover_click_and_link(page: Page):
-    page.goto("/")
+    page.goto(f"/{DOG}")
     token = page.locator(".token", has_text="Bella").first
     token.hover()
     expect(page.locator(".info").first).to_contain_text("logits, towards wrong · rank")
@@ -40,7 +45,7 @@ def test_hover_click_and_link(page: Page):
 
 
 def test_switching_rules_is_quick_once_traced(page: Page):
-    page.goto("/")
+    page.goto(f"/{DOG}")
     expect(page.locator(".token").first).to_be_visible()
     for rule in ("CP-LRP", "AttnLRP", "CP-LRP"):
         start = time.monotonic()
@@ -51,7 +56,7 @@ def test_switching_rules_is_quick_once_traced(page: Page):
 
 
 def test_own_prompt_by_clicking_a_generated_token(page: Page):
-    page.goto("/")
+    page.goto(f"/{DOG}")
     page.get_by_role("button", name="New prompt").click()
     box = page.get_by_label("Prompt", exact=True)
     box.fill("What is the capital of Turkey?")
@@ -83,7 +88,7 @@ def test_hostile_prompt_stays_text(page: Page):
 
 @pytest.mark.parametrize("kind", ["PNG", "SVG", "PDF", "HTML", "JSON"])
 def test_downloads(page: Page, kind: str):
-    page.goto("/")
+    page.goto(f"/{DOG}")
     page.get_by_role("button", name="Download").click()
     with page.expect_download() as started:
         page.get_by_role("button", name=kind, exact=True).click()
@@ -96,12 +101,42 @@ def test_downloads(page: Page, kind: str):
         expect(page.locator(".map span.strong").first).to_be_visible()
 
 
+def test_a_planted_failure_and_back_to_the_bare_model(page: Page):
+    page.goto("/")
+    expect(page.locator(".chip.wrong")).to_contain_text("Portugal")
+    expect(page.get_by_text("SmolLM2-135M-Instruct + dpo")).to_be_visible()
+    box = page.get_by_role("combobox", name="Failure")
+    first = box.input_value()
+    for typed, wrong in (("Gives the friend", "Bella"), (first, "Portugal")):
+        box.fill(typed)
+        option = page.get_by_role("option", name=typed).first
+        assert (option.bounding_box() or {})["width"] > 400  # long titles can be told apart
+        option.click()
+        expect(page.locator(".chip.wrong")).to_contain_text(wrong)
+        expect(page.get_by_text("SmolLM2-135M-Instruct + dpo")).to_have_count(int(wrong == "Portugal"))
+
+
+def test_hostile_study_stays_text(page: Page, tmp_path: Path):
+    alarms: list[str] = []
+    page.on("dialog", lambda dialog: alarms.append(dialog.message))
+    hostile = "<img src='http://example.com/a.png' onerror='alert(1)'> ![x](http://example.com/b.png)"
+    data = [{"id": "a", "prompt": "p", "response": "r"}]
+    failure = {"id": hostile, "prompt": "Is it?", "wrong": "Yes", "right": "No", "title": hostile, "kind": hostile}
+    made = create_study(tmp_path / "s", name=hostile, model="smollm2", datapoints=data, failures=[failure])
+    page.goto(f"/?study={made.folder}")
+    expect(page.locator(".token").first).to_be_visible()
+    page.get_by_role("combobox", name="Study").click()
+    expect(page.get_by_role("option", name=hostile)).to_be_visible()
+    assert page.locator("img[src*='example.com']").count() == 0
+    assert not alarms
+
+
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_dark_wide_and_narrow(page: Page, width: int, height: int, scheme: str):
     page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
     page.set_viewport_size({"width": width, "height": height})
-    page.goto("/")
+    page.goto(f"/{DOG}")
     token = page.locator(".token.user").first
     expect(token).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
