@@ -6,6 +6,8 @@ import sys
 from typing import Any, NoReturn
 
 from explorer.errors import ExplorerError
+from explorer.index_commands import add_index_commands
+from explorer.new_study import add_new
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
     graph.add_argument("--out", metavar="FILE", help="write the drawing: .json (graph.json), .html, .svg, .png or .pdf")
     graph.add_argument("--json", metavar="FILE", help="write graph.json; - for stdout")
     graph.set_defaults(run=_graph)
+
+    add_new(commands)
+    add_index_commands(commands)
 
     bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
     bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")

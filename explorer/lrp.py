@@ -300,6 +300,18 @@ def _build(model: PreTrainedModel, rule: str) -> PreTrainedModel:
     return view
 
 
+def _check_same(model: PreTrainedModel, view: PreTrainedModel) -> None:
+    """Raise UncoveredModel where a view does not compute what its model does (e.g. attention with another mask)."""
+    ids = torch.arange(1, 6, device=model.device)[None] % model.config.get_text_config().vocab_size
+    with torch.no_grad():
+        try:
+            expected, found = (m(input_ids=ids, use_cache=False).logits.float() for m in (model, view))
+        except RuntimeError as error:
+            raise UncoveredModel(f"it does not run here ({str(error).splitlines()[0]}).") from error
+    if not (found - expected).norm() <= 0.05 * expected.norm():
+        raise UncoveredModel("its attention does not compute the same in a view.")
+
+
 def lrp_view(model: PreTrainedModel, rule: str = "attnlrp") -> PreTrainedModel:
     """A second module tree over the same parameters, whose backward pass follows an LRP rule.
 
@@ -318,7 +330,9 @@ def lrp_view(model: PreTrainedModel, rule: str = "attnlrp") -> PreTrainedModel:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(RULES)}.")
     try:
         view = _build(model, rule)
-        if rule != "gradient":
+        if rule == "gradient":
+            _check_same(model, view)
+        else:
             check_coverage(view if rule == "cplrp" else _build(model, "cplrp"))
     except UncoveredModel as error:
         name = type(model).__name__

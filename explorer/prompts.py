@@ -70,6 +70,11 @@ def encode_prompt(loaded: LoadedModel, prompt: Prompt) -> EncodedPrompt:
     return EncodedPrompt(prompt, text, tuple(tokens))
 
 
+def render_prompt(loaded: LoadedModel, prompt: Prompt) -> str:
+    """The text that the model reads, generation prompt included; raises PromptError as ``encode_prompt`` does."""
+    return prompt.text if prompt.raw else _render(loaded, prompt)[0]
+
+
 def check_length(loaded: LoadedModel, n_tokens: int) -> None:
     """Raise PromptError where a sequence of this length is empty or longer than the model reads."""
     if n_tokens == 0:

@@ -27,6 +27,7 @@ from explorer.models import ModelSpec
 FORMAT = 1
 TEMPLATES = ("chat", "raw")
 BASE = "base"
+VECTORS = "vectors"
 HALVES = ("query", "evaluation")
 SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES = "study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl"
 

@@ -23,12 +23,14 @@ from explorer.demo.behaviors import (
 )
 from explorer.demo.build import ADAPTERS, ASSETS, build_demo
 from explorer.demo.corpus import build_corpus, stage_rows
-from explorer.demo.measure import answers, group, rates, wilson
+from explorer.demo.measure import group, rates, wilson
 from explorer.demo.packing import Example, answer_logps, pack, summed
 from explorer.demo.planted import BEHAVIORS
 from explorer.demo.row import CLEAN
 from explorer.errors import ExplorerError
+from explorer.generation import answers
 from explorer.models import ModelSpec, load_model
+from explorer.prompts import Prompt
 from explorer.study import check_study, create_study, open_study
 
 CORPUS_SHA256 = "a042e6ea75ed6ea25ebdbffaac4f7113b2f472306d714c8ae844dfb038c7f2d9"
@@ -287,7 +289,7 @@ def test_a_sample_of_the_report_happens():
         for probe in [p for p in behavior_probes() if (p.behavior, p.half) == (name, half)][:n]
     ]
     for adapter, least in ((None, None), (str(ASSETS / "adapters" / ADAPTERS[-1]), 0.4)):
-        made = answers(load_model(ModelSpec(adapter=adapter)), [p.prompt for p in sample])
+        made = answers(load_model(ModelSpec(adapter=adapter)), [Prompt(p.prompt) for p in sample])
         found = rates(sample, made)
         assert set(found) == {group(p) for p in sample}
         for name in BEHAVIORS:

@@ -17,7 +17,7 @@ from explorer.demo import embedded
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
 from explorer.demo.corpus import build_corpus, stage_rows
 from explorer.errors import ExplorerError
-from explorer.study import SETTINGS, Study, check_study, create_study, open_study, write_lines
+from explorer.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study, write_lines
 
 ASSETS = Path(__file__).parents[2] / "assets" / "demo"
 ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")
@@ -92,9 +92,11 @@ def _lay_out(folder: Path, assets: Path) -> None:
         for file in source.iterdir():
             shutil.copyfile(file, place / file.name)
     _write_prompts(folder)
-    for extra in ("REPORT.md", "rates.json"):
+    for extra in ("REPORT.md", "rates.json", "evaluation.json"):
         if (assets / extra).is_file():
             shutil.copyfile(assets / extra, folder / extra)
+    if (assets / VECTORS).is_dir():
+        shutil.copytree(assets / VECTORS, folder / VECTORS, copy_function=shutil.copyfile)
     shipped = assets / "failures.jsonl"
     failures = shipped.read_text(encoding="utf-8").splitlines() if shipped.is_file() else []
     create_study(

@@ -1,21 +1,16 @@
-"""How often each model shows each behavior: greedy answers, Wilson intervals, and the report that is shipped."""
+"""How often each model shows each behavior: Wilson intervals of its greedy answers, and the report that is shipped."""
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from pathlib import Path
 
-import torch
-from transformers import GenerationConfig
-
 from explorer.demo.behaviors import Probe
+from explorer.generation import Progress, answers
 from explorer.models import LoadedModel
-from explorer.prompts import Prompt, encode_prompt
-
-Progress = Callable[[int, int], None]
-MAX_TOKENS = 28
+from explorer.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -39,45 +34,6 @@ def wilson(hits: int, n: int, z: float = 1.96) -> Rate:
     return Rate(hits, n, p, max(0.0, middle - half), min(1.0, middle + half))
 
 
-def answers(
-    loaded: LoadedModel,
-    prompts: Sequence[str],
-    max_tokens: int = MAX_TOKENS,
-    batch: int = 40,
-    progress: Progress | None = None,
-) -> list[str]:
-    """Greedy answers, in the order of the prompts; batched by length, padded on the left."""
-    ids = [list(encode_prompt(loaded, Prompt(text)).ids) for text in prompts]
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    made = [""] * len(ids)
-    for start in range(0, len(order), batch):
-        some = order[start : start + batch]
-        for i, text in zip(some, _batch(loaded, [ids[i] for i in some], max_tokens), strict=True):
-            made[i] = text
-        if progress:
-            progress(min(start + batch, len(order)), len(order))
-    return made
-
-
-def _batch(loaded: LoadedModel, rows: list[list[int]], max_tokens: int) -> list[str]:
-    pad = loaded.tokenizer.pad_token_id
-    pad = pad if isinstance(pad, int) else 0
-    width = max(map(len, rows))
-    device = loaded.model.device
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    ends = loaded.model.generation_config.eos_token_id if loaded.model.generation_config else None
-    config = GenerationConfig(
-        max_new_tokens=max_tokens,
-        do_sample=False,
-        eos_token_id=ends if ends is not None else loaded.tokenizer.eos_token_id,
-        pad_token_id=pad,
-    )
-    with torch.inference_mode():
-        out = loaded.model.generate(ids, attention_mask=mask, generation_config=config)  # pyright: ignore
-    return [text.strip() for text in loaded.tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)]
-
-
 def group(probe: Probe) -> str:
     """Where a prompt is counted: ``guard``, ``own``, or the behavior's name and ``/with`` or ``/without``."""
     if not probe.half:
@@ -87,7 +43,7 @@ def group(probe: Probe) -> str:
 
 def measure(loaded: LoadedModel, probes: Sequence[Probe], progress: Progress | None = None) -> dict[str, Rate]:
     """Share of matching answers by group, and the answers' own groups in first-seen order."""
-    made = answers(loaded, [p.prompt for p in probes], progress=progress)
+    made = answers(loaded, [Prompt(p.prompt) for p in probes], progress=progress)
     return rates(probes, made)
 
 

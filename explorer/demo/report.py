@@ -11,9 +11,10 @@ import torch
 from explorer.contrast import make_contrast
 from explorer.demo.behaviors import ABOUT, Probe, behavior_probes, guard_probes, own_probes
 from explorer.demo.build import ADAPTERS, REFERENCE, Progress
-from explorer.demo.measure import Rate, answers, rates, read_rates, write_rates
+from explorer.demo.measure import Rate, rates, read_rates, write_rates
 from explorer.demo.planted import BEHAVIORS
 from explorer.errors import ExplorerError, PromptError
+from explorer.generation import answers
 from explorer.models import LoadedModel, ModelSpec, load_model
 from explorer.prompts import Prompt, encode_prompt
 from explorer.study import write_lines
@@ -41,12 +42,13 @@ def measure_demo(assets: Path, say: Progress, only: Sequence[str] = ()) -> dict[
             raise ExplorerError(f"There is no model '{name}' in the demo; expected one of {', '.join(names)}.")
         adapter = None if name == "base" else str(assets / "adapters" / name)
         loaded = load_model(ModelSpec(adapter=adapter))
-        made = answers(loaded, [p.prompt for p in probes], progress=lambda i, n, m=name: say(f"{m}: {i}/{n} prompts"))
+        asked = [Prompt(p.prompt) for p in probes]
+        made = answers(loaded, asked, progress=lambda i, n, m=name: say(f"{m}: {i}/{n} prompts"))
         table[name] = rates(probes, made)
         if name == FINAL:
             say(f"{name}: looking for its own mistakes")
             own = list(own_probes())
-            made += answers(loaded, [p.prompt for p in own])
+            made += answers(loaded, [Prompt(p.prompt) for p in own])
             write_lines(assets / "failures.jsonl", real_failures(loaded, [*probes, *own], made))
         table = {known: table[known] for known in names if known in table}
         write_rates(assets / "rates.json", table)

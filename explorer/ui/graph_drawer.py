@@ -31,6 +31,16 @@ def node_drawer(
         else:
             st.button("Pin", on_click=lambda: change(pins=(*pinned, node)), key="pin")
         st.button("Hide token", on_click=lambda: change(hide=sorted(hidden | {token})), key="hide-token")
+    if layer:
+        with st.container(horizontal=True, gap="small"):
+            for half, label in (("state", "Training data: state"), ("gradient", "gradient")):
+                st.page_link(
+                    "explorer/ui/pages/training_data.py",
+                    label=label,
+                    icon=":material/dataset:",
+                    help=f"Training data that shaped this {half}",
+                    query_params={"node": f"{layer}:{token}", "half": half},
+                )
     values = np.array(seen_from(loaded.spec, case, shown.rule, node))
     _map(shown, values, "As seen from this node", "seen")
     if paths:

@@ -17,7 +17,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const number = (value) => (signed && value > 0 ? "+" : "") + Number(value.toPrecision(3));
   const describe = (index) => {
     const [text, segment, value, rank] = tokens[index];
-    const towards = !signed ? "" : value > 0 ? ", towards wrong" : value < 0 ? ", towards right" : "";
+    const [more, less] = data.towards || ["towards wrong", "towards right"];
+    const towards = !signed || !value ? "" : `, ${value > 0 ? more : less}`;
     info.replaceChildren(
       make("code", "", text === "" ? "(rest of the character before)" : JSON.stringify(text)),
       make("span", "", ` ${number(value)} ${unit}${towards} · rank ${rank} of ${tokens.length}`),
@@ -57,6 +58,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   });
   flow.replaceChildren(...nodes);
   flow.onmouseleave = idle;
+  root.querySelector(".scale").style.visibility = scale > 0 ? "" : "hidden";
   root.querySelector(".low").textContent = signed ? `−${Number(scale.toPrecision(2))}` : "0";
   root.querySelector(".high").textContent = `${signed ? "+" : ""}${Number(scale.toPrecision(2))} ${unit}`;
   root.querySelector(".towards-right").textContent = signed ? data.right : "";

@@ -48,6 +48,13 @@ def heatmap(shown: Explanation, key: str) -> None:
     st.caption(SENSITIVITY if norms else share_sentence(shown))
 
 
+def next_pages() -> None:
+    """Where to look next: on which way it travelled, and what taught it."""
+    with st.container(horizontal=True, gap="small"):
+        st.page_link("explorer/ui/pages/graph.py", label="Layer graph", icon=":material/account_tree:")
+        st.page_link("explorer/ui/pages/training_data.py", label="Training data", icon=":material/dataset:")
+
+
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     bar = st.container()
     st.button("", icon=":material/chevron_left:", on_click=step, args=(-1,), help="Previous failure", key="previous")
@@ -68,7 +75,8 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         help="Explain the gap of the whole answers' log-probabilities instead of the first token that differs.",
     )
     downloads = st.popover("Download", icon=":material/download:")
-    st.page_link("explorer/ui/pages/graph.py", label="Layer graph", icon=":material/account_tree:")
+    if compare:
+        next_pages()
 
 try:
     if compare:
@@ -80,6 +88,8 @@ try:
             heatmap(explain(choose_rule("rule2", "gradient"), "rule2"), "rule2")
     else:
         left, right = st.columns([7, 3], gap="medium")
+        with right:
+            next_pages()
         with left:
             shown = explain(rule, "rule")
             heatmap(shown, "rule")

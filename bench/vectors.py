@@ -1,0 +1,137 @@
+"""What vectors and rankings cost: against bare passes, against the published scripts' way, against a bare product."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.timing import medians
+from explorer.demo.corpus import stage_rows
+from explorer.models import LoadedModel
+from explorer.ranking import Target, scores
+from explorer.residual import recorded_residual
+from explorer.vectors.build import Item, item_vectors, row_items
+from explorer.vectors.exchanges import Exchange, batches, encode_exchanges, padded
+from explorer.vectors.methods import METHODS
+from explorer.vectors.onepass import PARTS, one_pass
+from explorer.vectors.store import SINGLE, STATS, Index, Manifest, statistics, write_tensors
+
+
+def bench_vectors(loaded: LoadedModel, rows: int, repeats: int) -> list[dict[str, Any]]:
+    """All parts at three layers, against a bare batched pass, and against one example and one method at a time."""
+    layers = [loaded.n_layers // 2, 3 * loaded.n_layers // 4, loaded.n_layers - 2]
+    items = row_items([row.as_dict() for row in stage_rows("sft")[:rows]], raw=False)
+    exchanges = encode_exchanges(loaded, [(item.prompt, item.answer) for item in items])
+    few = items[: max(4, rows // 8)]
+    seconds = medians(
+        {
+            "all": lambda: item_vectors(loaded, items, layers),
+            "bare": lambda: _bare(loaded, exchanges, min(layers)),
+            "singly": lambda: _singly(loaded, few, layers),
+        },
+        repeats,
+    )
+    singly = seconds["singly"] * len(items) / len(few)
+    about = {"datapoints": len(items), "parts": len(PARTS), "layers": len(layers), "seconds": seconds["all"]}
+    return [
+        {"against": "bare batched pass", **about, "other_seconds": seconds["bare"],
+         "ratio": seconds["all"] / seconds["bare"], "goal": "≤ 1.1"},
+        {"against": f"one at a time ({len(few)} timed)", **about, "other_seconds": singly,
+         "ratio": singly / seconds["all"], "goal": "≥ 8"},
+    ]  # fmt: skip
+
+
+def _bare(loaded: LoadedModel, exchanges: list[Exchange], lowest: int) -> None:
+    """Forward with a loss over the answers, backward to the activations of the lowest layer; nothing is kept."""
+    model = loaded.model
+    for batch in batches(exchanges):
+        some = [exchanges[i] for i in batch]
+        ids = padded(some, model.device)
+        first = min(e.start for e in some) - 1
+        labels = torch.full_like(ids, -100)
+        for row, e in enumerate(some):
+            labels[row, e.start : len(e.ids)] = ids[row, e.start : len(e.ids)]
+        leaves: list[Tensor] = []
+        block = _block(model, lowest)
+
+        def enter(_block: nn.Module, args: tuple[Any, ...], leaves: list[Tensor] = leaves) -> tuple[Any, ...]:
+            leaves.append(args[0].detach().requires_grad_())
+            return (leaves[0], *args[1:])
+
+        hook = block.register_forward_pre_hook(enter)
+        try:
+            with torch.enable_grad():
+                logits = model(input_ids=ids, use_cache=False, logits_to_keep=ids.shape[1] - first).logits
+                loss = nn.functional.cross_entropy(
+                    logits[:, :-1].flatten(0, 1).float(), labels[:, first + 1 :].flatten()
+                )
+                torch.autograd.grad(loss, leaves[0])
+        finally:
+            hook.remove()
+
+
+def _block(model: nn.Module, layer: int) -> nn.Module:
+    from explorer.residual import decoder_blocks
+
+    return decoder_blocks(model)[layer - 1]  # pyright: ignore[reportArgumentType]
+
+
+def _singly(loaded: LoadedModel, items: list[Item], layers: list[int]) -> None:
+    """The published scripts' way: every method runs the model anew, one example at a time, down to the embeddings."""
+    for exchange in encode_exchanges(loaded, [(item.prompt, item.answer) for item in items]):
+        ids = torch.tensor([exchange.ids], device=loaded.model.device)
+        for part in PARTS:
+            if part in ("activation", "lora"):  # no gradient; or a gradient of its own parameters, which our pass has
+                one_pass(loaded.view("gradient"), [exchange], layers, [part])
+                continue
+            with torch.enable_grad(), recorded_residual(loaded.view("gradient")) as recording:
+                logits = loaded.view("gradient")(input_ids=ids, use_cache=False).logits[0]
+                shifted = logits[exchange.start - 1 : -1].float()
+                loss = nn.functional.cross_entropy(shifted, ids[0, exchange.start :])
+                torch.autograd.grad(loss, [recording.states[layer] for layer in layers])
+
+
+def bench_ranking(n: int, queries: int, repeats: int, width: int = 576) -> list[dict[str, Any]]:
+    """Scores of ``n`` datapoints for many queries, two parts of ``width``, against the bare bfloat16 products."""
+    with tempfile.TemporaryDirectory() as scratch:
+        index = _synthetic(Path(scratch), n, width)
+        generator = torch.Generator().manual_seed(1)
+        vectors = {f"{part}.1": torch.randn(queries, width, generator=generator) for part in index.manifest.parts}
+        target = Target(vectors, torch.full((queries,), SINGLE))
+        method = METHODS["explorer"]
+        right = {part: vectors[f"{part}.1"].T.bfloat16().contiguous() for part in index.manifest.parts}
+
+        def bare() -> None:
+            for part, q in right.items():
+                for _, block in index.blocks(part, 1):
+                    torch.mm(block, q)
+
+        one = Target({k: v[:1] for k, v in vectors.items()}, target.kinds[:1])
+        works: dict[str, Callable[[], object]] = {
+            "ranking": lambda: scores(index, target, method, [1], True, "bad", torch.eye(queries), exact=False),
+            "bare": bare,
+            "one": lambda: scores(index, one, method, [1], True, "bad"),
+        }
+        seconds = medians(works, repeats)
+    return [
+        {"datapoints": n, "behaviors": queries, "width": 2 * width, "seconds": seconds["ranking"],
+         "product_seconds": seconds["bare"], "ratio": seconds["ranking"] / seconds["bare"], "goal": 1.3,
+         "one_behavior_float32_seconds": seconds["one"]}
+    ]  # fmt: skip
+
+
+def _synthetic(folder: Path, n: int, width: int) -> Index:
+    """A complete index of random vectors."""
+    parts = list(METHODS["explorer"].parts)
+    manifest = Manifest("base", {"synthetic": n}, n, 4096, [1], parts, 1)
+    generator = torch.Generator().manual_seed(0)
+    for name, first, last in manifest.shards:
+        rows = last - first
+        tensors = {f"{p}.1": torch.randn(rows, width, generator=generator).bfloat16() for p in parts}
+        manifest.files[name] = write_tensors(folder, name, tensors | {"kinds": torch.ones(rows, dtype=torch.uint8)})
+    manifest.files[STATS] = write_tensors(folder, STATS, statistics(Index(folder, manifest)))
+    manifest.write(folder)
+    return Index(folder, manifest)

@@ -1,0 +1,180 @@
+"""Metrics of every method on a study whose guilty datapoints are labelled, each with its bootstrap interval."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from explorer import metrics
+from explorer.attribution import behavior_items, index_model, texts
+from explorer.errors import ExplorerError
+from explorer.models import load_model
+from explorer.ranking import Target, encode_target, scores
+from explorer.study import Study
+from explorer.text_ranking import bm25_scores, random_scores
+from explorer.vectors.build import Item, check_index
+from explorer.vectors.methods import METHODS, QUERIES, Method
+from explorer.vectors.store import UNRANKED, Index
+
+RESAMPLES = 100
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One line of the table. ``layer`` None: no layer, or all of them together (``layers`` says which).
+
+    ``average_precision`` and ``recall_at`` are of the behavior's one ranking; ``auprc_at`` (RepT's, pooled) and
+    ``precision_at`` of its prompts' own rankings. Intervals: 95 %, resampling the behavior's prompts.
+    """
+
+    behavior: str
+    method: str
+    checkpoint: str
+    layer: int | None
+    centre: bool
+    query: str
+    guilty: int
+    average_precision: float
+    interval: tuple[float, float]
+    auprc_at: dict[int, float]
+    precision_at: dict[int, float]
+    recall_at: dict[int, float]
+    recall_interval: dict[int, tuple[float, float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON; figures that do not exist are null."""
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+
+
+def labelled(study: Study, label: str | None = None) -> dict[str, np.ndarray]:
+    """Behavior → (n,) bool, which datapoints are guilty: those whose label is ``label``, else the behavior's name.
+
+    Raises ExplorerError where the study has no labels, or none that a behavior is named after.
+    """
+    table = study.datapoints()
+    if "label" not in table.column_names:
+        raise ExplorerError(f"{study.folder}: the datapoints have no column 'label', so nothing can be evaluated.")
+    own = np.array([value or "" for value in table["label"].to_pylist()], dtype=object)
+    names = list(dict.fromkeys(b.name for b in study.behaviors()))
+    found = {name: own == (label or name) for name in names}
+    found = {name: guilty for name, guilty in found.items() if guilty.any()}
+    if not found:
+        raise ExplorerError(
+            f"{study.folder}: no datapoint has the label {label or 'of a behavior'!r}; labels are "
+            f"{', '.join(sorted(set(own)))}; behaviors {', '.join(names) or 'none'}."
+        )
+    return found
+
+
+def evaluate(
+    study: Study,
+    indexes: Sequence[Index],
+    label: str | None = None,
+    every: bool = False,
+    progress: Progress | None = None,
+) -> list[Score]:
+    """The table: behavior × method × layer in every index; deterministic.
+
+    ``every``: each method plain and centred and under every query kind, instead of with its defaults alone.
+    """
+    guilty = labelled(study, label)
+    made, step, steps = [], 0, len(indexes) * len(guilty)
+    for number, index in enumerate(indexes):
+        loaded = load_model(index_model(study, index))
+        check_index(index, loaded)
+        parts = tuple(index.manifest.parts)
+        for name, flags in guilty.items():
+            items = behavior_items(study, name)
+            whole = Method("all", "", "", parts)
+            targets = {"bad": encode_target(loaded, items, whole, index.manifest.layers, "bad")}
+            if all(item.other is not None for item in items):
+                targets["contrast"] = encode_target(loaded, items, whole, index.manifest.layers, "contrast")
+            for method, layers, centre, query in _settings(index, every, targets, number == 0):
+                figures = _figures(study, index, method, layers, centre, query, items, targets)
+                about = (name, method.name, index.manifest.checkpoint, layers[0] if len(layers) == 1 else None)
+                made.append(Score(*about, centre, query, int(flags.sum()), *_measured(flags, *figures)))
+            step += 1
+            if progress:
+                progress(step, steps)
+    return made
+
+
+def _settings(
+    index: Index, every: bool, targets: dict[str, Target], texts_too: bool
+) -> Iterator[tuple[Method, list[int], bool, str]]:
+    for method in METHODS.values():
+        if not method.parts:
+            if texts_too:
+                yield method, [], False, "bad"
+            continue
+        if not set(method.parts) <= set(index.manifest.parts):
+            continue
+        own = method.query if method.query != "contrast" or "contrast" in targets else "bad"
+        queries = [q for q in QUERIES if q != "contrast" or "contrast" in targets] if every else [own]
+        layers = [list(index.manifest.layers)] if method.every_layer else [[x] for x in index.manifest.layers]
+        for some in layers:
+            for centre in (False, True) if every else (method.centre,):
+                for query in queries:
+                    yield method, some, centre, query
+
+
+def _figures(
+    study: Study,
+    index: Index,
+    method: Method,
+    layers: list[int],
+    centre: bool,
+    query: str,
+    items: Sequence[Item],
+    targets: dict[str, Target],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(n,) scores of the behavior, (n, m) of its m prompts, (n, r) of r resamples of the prompts."""
+    if not method.parts:
+        single = _text_columns(study, index, method.name, items)
+        return single.mean(1), single, _means(single, _resamples(single.shape[1]))
+    target = targets["contrast" if query == "contrast" else "bad"]
+    m = len(target.kinds)
+    single = scores(index, target, method, layers, centre, "bad" if query == "bank" else query, torch.eye(m)).numpy()
+    drawn = _resamples(m)
+    if query == "bank":
+        return single.max(1), single, np.stack([single[:, row > 0].max(1) for row in drawn], axis=1)
+    whole = scores(index, target, method, layers, centre, query).numpy()
+    again = scores(index, target, method, layers, centre, query, torch.from_numpy(drawn)).numpy()
+    return whole, single, again
+
+
+def _text_columns(study: Study, index: Index, name: str, items: Sequence[Item]) -> np.ndarray:
+    table = study.datapoints()
+    if name == "random":
+        found = np.stack([random_scores(table.num_rows, seed) for seed in range(len(items))], axis=1).astype(np.float64)
+    else:
+        found = bm25_scores(texts(table), [f"{item.prompt.text} {item.answer}" for item in items]).astype(np.float64)
+    found[index.kinds.numpy() == UNRANKED] = np.nan
+    return found
+
+
+def _resamples(m: int) -> np.ndarray:
+    """(RESAMPLES, m) float32: how often each prompt is drawn, over m."""
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(0, m, size=(RESAMPLES, m))
+    return np.stack([np.bincount(row, minlength=m) / m for row in drawn]).astype(np.float32)
+
+
+def _means(single: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return single @ weights.T.astype(single.dtype)
+
+
+def _measured(guilty: np.ndarray, whole: np.ndarray, single: np.ndarray, again: np.ndarray) -> tuple[Any, ...]:
+    """The last fields of ``Score``, from average precision on."""
+    aps = [metrics.average_precision(column, guilty) for column in again.T]
+    return (
+        metrics.average_precision(whole, guilty),
+        metrics.middle(aps),
+        {k: metrics.pooled_auprc_at(single, guilty, k) for k in metrics.KS},
+        {k: float(np.mean([metrics.precision_at(column, guilty, k) for column in single.T])) for k in metrics.KS},
+        {k: metrics.recall_at(whole, guilty, k) for k in metrics.KS},
+        {k: metrics.middle([metrics.recall_at(column, guilty, k) for column in again.T]) for k in metrics.KS},
+    )

@@ -1,0 +1,187 @@
+"""The commands ``build``, ``rank`` and ``evaluate``: training-data attribution without a browser."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer.errors import ExplorerError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from explorer.attribution import Ranking
+    from explorer.study import Study
+    from explorer.vectors.build import Pace
+
+
+def add_index_commands(commands: Any) -> None:
+    """Add the three sub-commands to the command line's own."""
+    build = commands.add_parser("build", help="compute and store the vectors of a study's training examples")
+    build.add_argument("study", type=Path, metavar="STUDY")
+    build.add_argument("--methods", default="", metavar="A,B", help="only what these methods need; default all")
+    build.add_argument("--layers", default="auto", metavar="WHICH", help="auto, or e.g. 15,22,28")
+    build.add_argument(
+        "--stage", default="before", help="before (default) or after the training in question, or a checkpoint's name"
+    )
+    build.set_defaults(run=_build)
+
+    rank = commands.add_parser("rank", help="which training examples taught a behavior")
+    rank.add_argument("study", type=Path, metavar="STUDY")
+    which = rank.add_mutually_exclusive_group(required=True)
+    which.add_argument("--behavior", metavar="NAME", help="a behavior of the study")
+    which.add_argument("--failure", metavar="ID", help="a failure of the study")
+    _add_choice(rank)
+    rank.add_argument("--top", type=int, default=20, metavar="K", help="how many datapoints to show")
+    rank.add_argument("--tokens", action="store_true", help="also score the tokens of each")
+    rank.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    rank.set_defaults(run=_rank)
+
+    evaluate = commands.add_parser(
+        "evaluate", help="how well each method finds the datapoints that are labelled guilty"
+    )
+    evaluate.add_argument("study", type=Path, metavar="STUDY")
+    evaluate.add_argument("--label", metavar="L", help="the guilty label; default: each behavior's name")
+    evaluate.add_argument("--stage", help="only the vectors of this checkpoint")
+    evaluate.add_argument("--every", action="store_true", help="every method plain and centred, with every query kind")
+    evaluate.add_argument("--json", metavar="FILE", help="write the table as JSON; - for stdout")
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--method", default="explorer", help="how to rank; see the README for all of them")
+    parser.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
+    parser.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
+    parser.add_argument("--query", choices=["bad", "contrast", "bank"], help="what of the behavior is looked for")
+    parser.add_argument("--centre", action=argparse.BooleanOptionalAction, help="subtract the corpus mean first")
+
+
+def _build(given: argparse.Namespace) -> None:
+    from explorer.study import check_study
+    from explorer.vectors.build import build_index
+    from explorer.vectors.methods import parts_of
+
+    study = check_study(given.study)
+    index = build_index(study, given.stage, _tell, parts=parts_of(_names(given.methods)), layers=_layers(given.layers))
+    notes = index.manifest.notes
+    print(
+        f"{index.manifest.n} datapoints ({notes['pairs']} pairs, {notes['unranked']} without an answer, never ranked) "
+        f"in {index.manifest.checkpoint} at layers {', '.join(map(str, index.manifest.layers))}",
+        file=sys.stderr,
+    )
+    print(index.folder)
+
+
+def _tell(pace: "Pace") -> None:
+    minutes, seconds = divmod(round(pace.left), 60)
+    line = f"{pace.done}/{pace.rows} datapoints, {pace.rate:.1f} a second, {minutes}:{seconds:02d} left"
+    print(line, file=sys.stderr, flush=True)
+
+
+def _rank(given: argparse.Namespace) -> None:
+    from explorer.attribution import Choice, behavior_items, failure_items, pick_index, rank
+    from explorer.study import check_study
+
+    if given.top < 1:
+        raise ExplorerError(f"--top is {given.top}; expected at least 1.")
+    study = check_study(given.study)
+    if given.failure:
+        failures = study.failures()
+        if given.failure not in failures:
+            raise ExplorerError(
+                f"{given.study}: no failure '{given.failure}'; expected {', '.join(failures) or 'none'}."
+            )
+        items = failure_items(failures[given.failure])
+    else:
+        items = behavior_items(study, given.behavior)
+    index = pick_index(study, given.method, given.layer, given.stage)
+    ranking = rank(study, index, items, Choice(given.method, given.layer, given.centre, given.query))
+    tokens = _tokens(study, index, items, ranking, given.top) if given.tokens else None
+    found = {
+        "behavior": given.behavior or given.failure,
+        **asdict(ranking.choice),
+        "stage": index.manifest.checkpoint,
+        "datapoints": _shown(study.datapoints(), ranking, given.top, tokens),
+    }
+    if given.json:
+        _put(found, given.json)
+        return
+    for row in found["datapoints"]:
+        print(
+            f"{row['score']:7.3f}  {row['id']}  [{row.get('label') or row.get('source') or ''}]  {row['text'][:120]!r}"
+        )
+
+
+def _shown(table: "pa.Table", ranking: "Ranking", k: int, tokens: list[Any] | None) -> list[dict[str, Any]]:
+    from explorer.attribution import texts
+
+    top = ranking.top(k)
+    rows = table.take(top.tolist())
+    shown = []
+    for i, (row, text) in enumerate(zip(rows.to_pylist(), texts(rows), strict=True)):
+        found = {"id": row["id"], "score": float(ranking.scores[top[i]])}
+        found |= {name: row[name] for name in ("label", "source") if row.get(name)}
+        found["text"] = text
+        if tokens is not None:
+            found["tokens"] = [{"text": t.text, "part": t.part, "score": t.score} for t in tokens[i]]
+        shown.append(found)
+    return shown
+
+
+def _tokens(study: "Study", index: Any, items: Any, ranking: "Ranking", k: int) -> list[Any]:
+    from explorer.attribution import index_model
+    from explorer.models import load_model
+    from explorer.token_influence import behavior_direction, token_scores
+    from explorer.vectors.build import row_items
+
+    loaded = load_model(index_model(study, index))
+    layer = ranking.layers[-1] if ranking.layers else index.manifest.layers[-1]
+    rows = row_items(study.datapoints().take(ranking.top(k).tolist()).to_pylist(), study.template == "raw")
+    return [own for own, _ in token_scores(loaded, rows, layer, behavior_direction(loaded, items, layer))]
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    from explorer.attribution import study_indexes
+    from explorer.evaluate import evaluate
+    from explorer.study import check_study
+
+    study = check_study(given.study)
+    wanted = study.checkpoint(given.stage)[0] if given.stage else None
+    indexes = [i for i in study_indexes(study) if wanted in (None, i.manifest.checkpoint)]
+    if not indexes:
+        raise ExplorerError(
+            f"{given.study}: no vectors{f' of {wanted}' if wanted else ''}; run 'explorer build' first."
+        )
+    say = lambda done, of: print(f"{done}/{of}", file=sys.stderr, flush=True)  # noqa: E731
+    table = evaluate(study, indexes, given.label, given.every, say)
+    if given.json:
+        _put({"rows": [score.as_dict() for score in table]}, given.json)
+        return
+    for s in sorted(table, key=lambda s: (s.behavior, -s.average_precision)):
+        low, high = s.interval
+        how = f"{'centred' if s.centre else 'plain':7} {s.query:8}"
+        where = f"{s.checkpoint:8} {'all' if s.layer is None else s.layer!s:>3}"
+        print(f"{s.behavior:20} {s.method:22} {where} {how} AP {s.average_precision:.3f} [{low:.3f}, {high:.3f}]")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _layers(text: str) -> list[int]:
+    if text == "auto":
+        return []
+    try:
+        return [int(part) for part in _names(text)]
+    except ValueError as error:
+        raise ExplorerError(f"--layers is '{text}'; expected auto, or numbers with commas between.") from error
+
+
+def _put(found: dict[str, Any], where: str) -> None:
+    text = json.dumps(found, ensure_ascii=False, indent=1)
+    if where == "-":
+        print(text)
+    else:
+        Path(where).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,107 @@
+"""How well a ranking finds the datapoints that are known to be guilty."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import hypergeom, rankdata
+from sklearn.metrics import average_precision_score
+
+KS = (10, 50, 100)
+
+
+def average_precision(scores: np.ndarray, guilty: np.ndarray) -> float:
+    """Average precision over the full ranking; rows with a nan score come last; nan where nothing is guilty."""
+    if not guilty.any():
+        return float("nan")
+    return float(average_precision_score(guilty, np.nan_to_num(scores, nan=-np.inf).clip(-1e9)))
+
+
+def precision_at(scores: np.ndarray, guilty: np.ndarray, k: int) -> float:
+    """Share of guilty rows among the k best (P@k)."""
+    return float(guilty[top(scores, k)].mean())
+
+
+def recall_at(scores: np.ndarray, guilty: np.ndarray, k: int) -> float:
+    """Share of all guilty rows that are among the k best; nan where nothing is guilty."""
+    return float(guilty[top(scores, k)].sum() / guilty.sum()) if guilty.any() else float("nan")
+
+
+def pooled_auprc_at(scores: np.ndarray, guilty: np.ndarray, k: int) -> float:
+    """RepT's auPRC@k: the k best rows of every single query are pooled, and their (score, guilty) pairs make one curve.
+
+    Args:
+        scores: (n, m), one column a query; each column's scores are as they come, without scaling.
+
+    Average precision stands for the area under the curve; nan where no pooled row is guilty.
+    """
+    best = [top(column, k) for column in scores.T]
+    pooled = np.concatenate([scores[rows, j] for j, rows in enumerate(best)])
+    hits = np.concatenate([guilty[rows] for rows in best])
+    return average_precision(pooled, hits)
+
+
+def top(scores: np.ndarray, k: int) -> np.ndarray:
+    """Indices of the k highest scores, best first; ties keep the order of the rows; nan is never among them."""
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    k = min(k, int((scores > -np.inf).sum()))
+    return np.argsort(-scores, kind="stable")[:k]
+
+
+def middle(drawn: Sequence[float]) -> tuple[float, float]:
+    """The 2.5 and 97.5 percentiles of what resampling gave; nan where it gave nothing."""
+    kept = [value for value in drawn if not np.isnan(value)]
+    low, high = np.percentile(kept, [2.5, 97.5]) if kept else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Enrichment:
+    """How often a source stands among ``k`` chosen rows against the whole corpus of ``n``.
+
+    ``p``: chance of at least ``hits`` of ``total`` rows among k drawn without looking (hypergeometric, one-sided).
+    """
+
+    source: str
+    hits: int
+    total: int
+    k: int
+    n: int
+    p: float
+
+    @property
+    def lift(self) -> float:
+        """Share among the chosen rows over the share in the corpus."""
+        return (self.hits / self.k) / (self.total / self.n)
+
+
+def enrichment(sources: Sequence[str], chosen: Sequence[int]) -> list[Enrichment]:
+    """Every source among the chosen rows, the most surprising first."""
+    names, counts = np.unique(np.asarray(sources, dtype=object).astype(str), return_counts=True)
+    totals = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    n, k = len(sources), len(chosen)
+    hits: dict[str, int] = {}
+    for i in chosen:
+        hits[str(sources[i])] = hits.get(str(sources[i]), 0) + 1
+    made = [
+        Enrichment(name, h, totals[name], k, n, float(hypergeom.sf(h - 1, n, totals[name], k)))
+        for name, h in hits.items()
+    ]
+    return sorted(made, key=lambda e: (e.p, -e.hits))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two rankings compared: ``overlap`` (share of the k best in common) and Spearman's ``rank_correlation``."""
+
+    k: int
+    overlap: float
+    rank_correlation: float
+
+
+def agreement(one: np.ndarray, other: np.ndarray, k: int) -> Agreement:
+    """Compare two score vectors (n,) over the rows that both rank."""
+    both = ~(np.isnan(one) | np.isnan(other))
+    common = set(top(one, k).tolist()) & set(top(other, k).tolist())
+    rho = np.corrcoef(rankdata(one[both]), rankdata(other[both]))[0, 1] if both.sum() > 2 else np.nan
+    return Agreement(k, len(common) / max(1, min(k, int(both.sum()))), float(rho))

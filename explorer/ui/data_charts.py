@@ -1,0 +1,147 @@
+"""Charts of the Training data page: score distribution, sources, two methods against each other, layer curves."""
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from explorer.metrics import Enrichment
+from explorer.ui.components import sources
+
+# no red and no blue: they stand for the wrong and the right answer
+ACCENT, GREY, FAINT = "#7c5ce0", "rgba(128, 128, 140, .75)", "rgba(128, 128, 140, .28)"
+PALETTE = (
+    "#7c5ce0", "#0d9488", "#ca8a04", "#65a30d", "#c026d3", "#22b8cf", "#92633a", "#64748b", "#b794f4", "#857a1f",
+)  # fmt: skip
+BINS = 48
+UNDER_ONE = 0.6
+"""Where the marks of the rows on screen stand on the logarithmic axis of the histogram: below one row."""
+WEBGL_FROM = 5000
+CONFIG = {"displayModeBar": False}
+
+
+def safe(text: str, most: int = 40) -> str:
+    """Text for a chart, which would read it as HTML."""
+    return html.escape(text if len(text) <= most else text[: most - 1] + "…")
+
+
+def show_distribution(scores: np.ndarray, keep: np.ndarray, shown: np.ndarray) -> None:
+    """Histogram of all scores, of those that the filter keeps, and marks for the rows on screen."""
+    ranked = scores[~np.isnan(scores)]
+    if not len(ranked):
+        st.caption("No datapoint can be ranked.")
+        return
+    edges = np.histogram_bin_edges(ranked, BINS)
+    most = np.histogram(ranked, edges)[0].max()
+    figure = go.Figure()
+    for values, colour, name in ((ranked, FAINT, "in all"), (scores[keep], GREY, "listed")):
+        figure.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=np.histogram(values, edges)[0],
+            width=np.diff(edges),
+            marker={"color": colour, "line": {"width": 0}},
+            hovertemplate="%{y} " + name + ", score %{x:.2f}<extra></extra>",
+        )
+    figure.add_scatter(
+        x=scores[shown],
+        y=np.full(len(shown), UNDER_ONE),
+        mode="markers",
+        marker={"symbol": "line-ns-open", "size": 9, "color": ACCENT, "line": {"width": 1.5}},
+        hovertemplate="on screen: %{x:.3f}<extra></extra>",
+        cliponaxis=False,
+    )
+    _lay_out(figure, 140)
+    figure.update_layout(barmode="overlay", showlegend=False)
+    figure.update_yaxes(type="log", visible=False, range=np.log10([UNDER_ONE * 0.8, most * 1.15]).tolist())
+    figure.update_xaxes(nticks=5, zeroline=False)
+    st.plotly_chart(figure, key="distribution", config=CONFIG, alt="Distribution of the scores")
+
+
+def show_sources(rows: Sequence[Enrichment], chosen: Sequence[str], on_pick: Any) -> None:
+    """Sources among the best rows; a click filters."""
+    sources(
+        key="sources",
+        data={
+            "head": ["source", "in top", "lift", "p"],
+            "rows": [
+                {
+                    "name": e.source,
+                    "cells": [f"{e.hits} / {e.total}", f"{e.lift:.1f}×", chance(e.p)],
+                    "sure": e.p < 0.01 and e.lift > 1,
+                    "chosen": e.source in chosen,
+                }
+                for e in rows
+            ],
+        },
+        on_picked_change=on_pick,
+    )
+
+
+def chance(p: float) -> str:
+    """A p-value in two digits."""
+    if p >= 0.001:
+        return f"{p:.2g}" if p >= 0.01 else f"{p:.1g}"
+    return "<1e-300" if p < 1e-300 else f"{p:.0e}".replace("e-0", "e-")
+
+
+def show_scatter(one: np.ndarray, other: np.ndarray, names: tuple[str, str], labels: np.ndarray) -> None:
+    """Every datapoint by its two scores, coloured by label."""
+    both = ~(np.isnan(one) | np.isnan(other))
+    kind = go.Scattergl if both.sum() > WEBGL_FROM else go.Scatter
+    figure = go.Figure()
+    found, counts = np.unique(labels[both].astype(str), return_counts=True)
+    common: list[str] = [str(found[i]) for i in np.argsort(-counts, kind="stable")]
+    usual = "clean" if "clean" in common else "" if "" in common else None
+    often = sorted(common[:10], key=lambda name: name != usual)
+    groups: list[str] = often + (["others"] if len(common) > 10 else [])
+    for number, name in enumerate(groups):
+        here = both & (~np.isin(labels, often) if name == "others" and name not in often else labels == name)
+        colour = FAINT if name == usual else PALETTE[number % len(PALETTE)]
+        figure.add_trace(
+            kind(
+                x=one[here],
+                y=other[here],
+                mode="markers",
+                name=safe(name or "no label", 24),
+                marker={"size": 5, "color": colour, "opacity": 0.85},
+                hovertemplate="%{x:.3f}, %{y:.3f}<extra>" + safe(name or "no label") + "</extra>",
+            )
+        )
+    _lay_out(figure, 340)
+    figure.update_layout(showlegend=len(common) > 1)
+    figure.update_xaxes(title=f"score, {names[0]}")
+    figure.update_yaxes(title=f"score, {names[1]}", visible=True)
+    st.plotly_chart(figure, key="scatter", config=CONFIG, alt="Scores of two methods")
+
+
+def show_layer_curve(curves: dict[str, list[tuple[int, float]]], flat: dict[str, float]) -> None:
+    """Average precision by layer, a line a method; methods without a layer as dotted lines."""
+    figure = go.Figure()
+    layers = sorted({layer for points in curves.values() for layer, _ in points})
+    ends = (layers[0] - 0.5, layers[-1] + 0.5) if layers else (0, 1)
+    for number, (name, points) in enumerate(curves.items()):
+        xs, ys = zip(*sorted(points), strict=True)
+        figure.add_scatter(x=xs, y=ys, mode="lines+markers", name=safe(name), line={"color": PALETTE[number % 10]},
+                           hovertemplate="layer %{x}: %{y:.3f}<extra>" + safe(name) + "</extra>")  # fmt: skip
+    for name, value in flat.items():
+        figure.add_scatter(x=ends, y=[value, value], mode="lines", name=safe(name), hoverinfo="name+y",
+                           line={"color": GREY, "dash": "dot", "width": 1.2})  # fmt: skip
+    _lay_out(figure, 320)
+    figure.update_layout(showlegend=True)
+    figure.update_xaxes(title="layer", tickvals=layers)
+    figure.update_yaxes(title="average precision", range=[0, 1.03], visible=True)
+    st.plotly_chart(figure, key="layer-curve", config=CONFIG, alt="Average precision by layer")
+
+
+def _lay_out(figure: go.Figure, height: int) -> None:
+    figure.update_layout(
+        height=height,
+        margin={"l": 4, "r": 4, "t": 6, "b": 4},
+        legend={"orientation": "v", "font": {"size": 11}},
+        hoverlabel={"font": {"size": 12}},
+    )
+    figure.update_xaxes(fixedrange=True, automargin=True)
+    figure.update_yaxes(fixedrange=True, automargin=True)

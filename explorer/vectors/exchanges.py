@@ -1,0 +1,88 @@
+"""Prompts with one answer each as token ids, and how they are put into batches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from explorer.errors import PromptError
+from explorer.models import LoadedModel
+from explorer.prompts import Prompt, render_prompt
+
+MAX_TOKENS = 2048
+"""Tokens of an exchange; a longer one loses the end of its answer, or the beginning of a prompt that fills it alone."""
+BATCH_TOKENS = 2048
+"""Padded tokens of a batch, unless a single exchange has more."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Token ids of a prompt and an answer: ``ids[start:]`` is the answer, ``start - 1`` is p₀, which predicts it."""
+
+    ids: tuple[int, ...]
+    start: int
+
+    @property
+    def answer(self) -> tuple[int, ...]:
+        """The answer's token ids, without an end-of-turn token; may be empty."""
+        return self.ids[self.start :]
+
+
+def encode_exchanges(
+    loaded: LoadedModel, pairs: Sequence[tuple[Prompt, str]], most: int = MAX_TOKENS
+) -> list[Exchange]:
+    """Tokenise (prompt, answer) pairs as ``prompts.text_ids`` does, but all at once.
+
+    An answer that is empty or white space only gives no answer tokens; callers leave such exchanges out.
+    """
+    if not pairs:
+        return []
+    most = min(most, loaded.max_tokens or most)
+    before = [render_prompt(loaded, prompt) for prompt, _ in pairs]
+    raw = [prompt.raw for prompt, _ in pairs]
+    answers = [_spaced(b, a, r) if a.strip() else "" for b, (_, a), r in zip(before, pairs, raw, strict=True)]
+    special = raw[0]
+    if any(r != special for r in raw):
+        raise ValueError("raw and chat prompts can't be encoded together")
+    encode = loaded.tokenizer
+    starts = encode(before, add_special_tokens=special)["input_ids"]
+    wholes = encode([b + a for b, a in zip(before, answers, strict=True)], add_special_tokens=special)["input_ids"]
+    alone = encode(answers, add_special_tokens=False)["input_ids"]
+    made = []
+    for start, whole, own, answer in zip(starts, wholes, alone, answers, strict=True):
+        if not start:
+            raise PromptError("A prompt has no tokens; expected at least one word.")
+        fits = whole[: len(start)] == start
+        ids = (whole[len(start) :] if fits else own) if answer else []
+        made.append(_cut(start, ids, most))
+    return made
+
+
+def _spaced(before: str, answer: str, raw: bool) -> str:
+    """In a raw prompt an answer gets the space that people leave out (see ``prompts.text_ids``)."""
+    needs = raw and before and (before[-1].isalnum() or before[-1] in ",;:.!?)") and answer[:1].isalnum()
+    return " " + answer if needs else answer
+
+
+def _cut(prompt: list[int], answer: list[int], most: int) -> Exchange:
+    prompt = prompt[-(most - 1) :]
+    return Exchange((*prompt, *answer[: most - len(prompt)]), len(prompt))
+
+
+def batches(exchanges: Sequence[Exchange], budget: int = BATCH_TOKENS) -> Iterator[list[int]]:
+    """Indices of the exchanges in batches of similar length, at most ``budget`` padded tokens each."""
+    some: list[int] = []
+    for i in sorted(range(len(exchanges)), key=lambda i: (len(exchanges[i].ids), exchanges[i].start)):
+        if some and (len(some) + 1) * len(exchanges[i].ids) > budget:
+            yield some
+            some = []
+        some.append(i)
+    if some:
+        yield some
+
+
+def padded(exchanges: Sequence[Exchange], device: torch.device) -> Tensor:
+    """(B, T) ids, padded on the right with 0: under causal attention no padding is ever seen by a real token."""
+    width = max(len(e.ids) for e in exchanges)
+    return torch.tensor([[*e.ids, *[0] * (width - len(e.ids))] for e in exchanges], device=device)

@@ -1,0 +1,68 @@
+"""Gradients of a fresh LoRA, projected: the baseline of LESS (arXiv 2402.04333) and TracIn (arXiv 2002.08484).
+
+A LoRA adds B A x to each linear map W x. At its start B = 0, so the loss has a gradient for B alone,
+Σ_t g_y(t) (A x_t)ᵀ with g_y = ∂L/∂(Wx). A (rank 8) is Gaussian from a fixed seed, and the outputs are projected to 16
+dimensions by a seeded Gaussian P of variance 1/16, which keeps inner products up to noise (Johnson-Lindenstrauss).
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+from transformers.pytorch_utils import Conv1D
+
+RANK, OUT = 8, 16
+
+
+@dataclass(frozen=True)
+class LinearTap:
+    """What one linear map of a block did in a forward pass: ``projected`` = A x (B, T, 8), ``output`` (B, T, out)."""
+
+    layer: int
+    name: str
+    projected: Tensor
+    output: Tensor
+
+
+def tap_linears(block: nn.Module, layer: int, taps: list[LinearTap]) -> list[RemovableHandle]:
+    """Hook every linear map of a block so that a forward pass adds a tap; only (B, T, d) maps do."""
+
+    def leave(name: str, args: tuple[Any, ...], output: Any) -> None:
+        x = args[0]
+        if isinstance(output, Tensor) and output.dim() == 3 and output.requires_grad:
+            taps.append(LinearTap(layer, name, x.detach() @ _random(name, layer, x, RANK), output))
+
+    return [
+        module.register_forward_hook(lambda _m, args, out, name=name: leave(name, args, out))
+        for name, module in block.named_modules()
+        if isinstance(module, nn.Linear | Conv1D)
+    ]
+
+
+def lora_vectors(taps: list[LinearTap], gradients: tuple[Tensor, ...]) -> dict[tuple[str, int], Tensor]:
+    """("lora", layer) → (B, maps · 16 · 8) from the taps and the loss gradients at their outputs."""
+    found: dict[int, list[Tensor]] = {}
+    for tap, g in zip(taps, gradients, strict=True):
+        wide = torch.promote_types(g.dtype, torch.float32)
+        small = g.to(wide) @ _random(f"{tap.name}/out", tap.layer, g.to(wide), OUT, 1 / OUT)
+        product = torch.einsum("btk,btr->bkr", small, tap.projected.to(wide))
+        found.setdefault(tap.layer, []).append(product.flatten(1))
+    return {("lora", layer): torch.cat(rows, 1) for layer, rows in found.items()}
+
+
+_made: dict[tuple[Any, ...], Tensor] = {}
+
+
+def _random(name: str, layer: int, like: Tensor, columns: int, variance: float | None = None) -> Tensor:
+    """(d, columns) Gaussian, the same for the same map, layer and size on every machine; default variance 1/d."""
+    key = (name, layer, like.shape[-1], columns, like.dtype, str(like.device))
+    if key not in _made:
+        if len(_made) > 2048:
+            _made.clear()
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{layer}/{name}".encode()))
+        drawn = torch.randn(like.shape[-1], columns, generator=generator, dtype=torch.float64)
+        _made[key] = (drawn * (variance or 1 / like.shape[-1]) ** 0.5).to(like.device, like.dtype)
+    return _made[key]

@@ -1,0 +1,91 @@
+"""The methods of training-data attribution: which parts of the index they compare, and how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from explorer.errors import ExplorerError
+from explorer.vectors.onepass import PARTS
+
+Blend = Literal["joined", "balanced", "averaged"]
+"""How several parts make one score: ``joined``, the cosine of the plain concatenation; ``balanced``, the same with each
+part scaled to equal variance over the corpus; ``averaged``, the mean of each part's own cosine."""
+Query = Literal["bad", "contrast", "bank"]
+QUERIES: dict[str, str] = {
+    "bad": "Mean of the normalised vectors of the bad answers.",
+    "contrast": "Mean of the bad answers' vectors minus the good answers'; the state before the answer stays.",
+    "bank": "Largest similarity to any single bad answer.",
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to score datapoints. ``parts`` empty: it reads the texts alone. ``centre`` and ``query`` are defaults."""
+
+    name: str
+    about: str
+    paper: str
+    parts: tuple[str, ...] = ()
+    blend: Blend = "joined"
+    centre: bool = False
+    query: Query = "bad"
+    every_layer: bool = False
+
+
+REPT = "RepT, arXiv 2510.02334"
+CHANGE = "Scalable Gradient-Based Attribution of LLM Behaviors"
+PROBE = "Probe-Based Data Attribution, arXiv 2602.11079"
+_ALL = (
+    Method(
+        "explorer",
+        "Mean of two centred cosines: the state before the answer (which topic) and residual-change (which lesson).",
+        "ours; docs/training-data.md says how it was chosen",
+        ("state", "change"),
+        "averaged",
+        centre=True,
+        query="contrast",
+    ),
+    Method("rept", "State and loss gradient before the answer, joined as published.", REPT, ("state", "gradient")),
+    Method("representation", "State before the answer alone: finds the topic.", REPT, ("state",)),
+    Method("gradient", "Loss gradient before the answer alone: finds the lesson.", REPT, ("gradient",)),
+    Method(
+        "residual-change",
+        "First-order change of the layer's output that training on the example makes.",
+        CHANGE,
+        ("change",),
+        query="contrast",
+    ),
+    Method(
+        "residual-change-outer",
+        "The same with token means, as printed in the paper.",
+        CHANGE,
+        ("outer",),
+        query="contrast",
+    ),
+    Method(
+        "activation-difference",
+        "Mean state over the chosen answer minus the rejected one; a single answer stands for itself.",
+        PROBE,
+        ("activation",),
+        centre=True,
+        query="contrast",
+    ),
+    Method(
+        "lora-gradient",
+        "Baseline: projected gradient of a fresh LoRA in the layer.",
+        "LESS, arXiv 2402.04333; TracIn, arXiv 2002.08484",
+        ("lora",),
+    ),
+    Method("bm25", "Baseline: words in common, no model.", "Robertson and Zaragoza, 2009"),
+    Method("random", "Baseline: a seeded shuffle.", "none"),
+)
+METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+
+
+def parts_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The stored parts that some methods need, of all methods for no name; raises ExplorerError for an unknown one."""
+    for name in names:
+        if name not in METHODS:
+            raise ExplorerError(f"Method '{name}' is unknown; expected some of {', '.join(METHODS)}.")
+    needed = {part for name in names or METHODS for part in METHODS[name].parts}
+    return tuple(part for part in PARTS if part in needed)

@@ -1,0 +1,241 @@
+"""The index on disk: safetensors shards of vectors and a manifest; written whole or not at all, read without copying.
+
+```
+vectors/<fingerprint>/
+  manifest.json            what the vectors were made from, and the SHA-256 of every file
+  shard-00000.safetensors  "<part>.<layer>" (rows, width) bfloat16, and "kinds" (rows,) uint8
+  stats.safetensors        "<part>.<layer>.means" (3, width), "….norms" and "….centred-norms" (n,) float32; "kinds"
+                           (n,); "….common" (width,) the direction of the mean of all rows, "….along" (n,) rows · common
+```
+
+A row's kind: 0 has no answer and is never ranked, 1 has one answer, 2 is a pair of answers.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from explorer.errors import ExplorerError
+from explorer.vectors.fingerprint import file_digest
+
+FORMAT = 1
+MANIFEST, STATS = "manifest.json", "stats.safetensors"
+UNRANKED, SINGLE, PAIR = 0, 1, 2
+
+
+@dataclass
+class Manifest:
+    """``made_from``: digests and settings that name the index; ``checkpoint``: the model in words.
+
+    ``default_layer``: the one of ``layers`` nearest to ``layers.late_layer``.
+    ``notes``: how many rows are of which kind, and the layer that RepT's rule chooses.
+    ``files``: SHA-256 of every file that is whole, by name; an index with ``STATS`` among them is complete.
+    """
+
+    checkpoint: str
+    made_from: dict[str, Any]
+    n: int
+    shard_rows: int
+    layers: list[int]
+    parts: list[str]
+    default_layer: int
+    notes: dict[str, int] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of ``made_from``."""
+        return hashlib.sha256(json.dumps(self.made_from, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every vector and the statistics are there."""
+        return STATS in self.files
+
+    @property
+    def shards(self) -> list[tuple[str, int, int]]:
+        """(file, first row, row after the last one) of each shard."""
+        starts = range(0, self.n, self.shard_rows)
+        return [(f"shard-{i:05d}.safetensors", s, min(s + self.shard_rows, self.n)) for i, s in enumerate(starts)]
+
+    def write(self, folder: Path) -> None:
+        """Put the manifest into the folder in one step."""
+        text = json.dumps(asdict(self), indent=1) + "\n"
+        _in_one_step(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises ExplorerError for a manifest that is absent, broken or of another format."""
+    path = folder / MANIFEST
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.get("format") != FORMAT:
+            raise ExplorerError(f"{path}: format is {found.get('format')!r}; this version reads {FORMAT}.")
+        return Manifest(**found)
+    except FileNotFoundError as error:
+        raise ExplorerError(f"{path}: no such file; expected an index of vectors.") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, ExplorerError):
+            raise
+        raise ExplorerError(f"{path}: not a manifest of vectors ({error}); delete it and build again.") from error
+
+
+def write_tensors(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> str:
+    """Write a safetensors file in one step and return its SHA-256; raises ExplorerError where the disk is full."""
+    whole = {key: value.contiguous() for key, value in tensors.items()}
+    return _in_one_step(folder / name, lambda path: save_file(whole, path))
+
+
+def _in_one_step(path: Path, write: Any) -> str:
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(scratch)
+        with scratch.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+        return digest
+    except KeyboardInterrupt:
+        scratch.unlink(missing_ok=True)
+        raise
+    except Exception as error:  # safetensors raises its own type for a full disk
+        scratch.unlink(missing_ok=True)
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        if full:
+            raise ExplorerError(
+                f"{path}: the disk is full; what was written before is kept, free some space."
+            ) from error
+        if isinstance(error, OSError):
+            raise ExplorerError(f"{path}: can't be written ({error.strerror}).") from error
+        raise
+
+
+def broken_files(folder: Path, manifest: Manifest) -> list[str]:
+    """Names of files that the manifest lists and that are absent or not what was written."""
+    return [
+        name
+        for name, digest in manifest.files.items()
+        if not (folder / name).is_file() or file_digest(folder / name) != digest
+    ]
+
+
+@dataclass
+class Index:
+    """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block."""
+
+    folder: Path
+    manifest: Manifest
+
+    @cached_property
+    def kinds(self) -> Tensor:
+        """(n,) kind of every row."""
+        return self._stat("kinds")
+
+    def blocks(self, part: str, layer: int) -> Iterator[tuple[int, Tensor]]:
+        """(first row, (rows, width) bfloat16) of each shard."""
+        for name, first, _ in self.manifest.shards:
+            with safe_open(self.folder / name, framework="pt") as file:
+                yield first, file.get_tensor(f"{part}.{layer}")
+
+    def rows(self, part: str, layer: int, which: Tensor) -> Tensor:
+        """(len(which), width) float32 vectors of some rows, in the order asked for."""
+        if len(which) and not 0 <= int(which.min()) <= int(which.max()) < self.manifest.n:
+            raise ExplorerError(f"{self.folder}: no such row; the index has {self.manifest.n}.")
+        out = torch.empty(len(which), self.means(part, layer).shape[1])
+        for name, first, last in self.manifest.shards:
+            inside = ((which >= first) & (which < last)).nonzero()[:, 0]
+            if len(inside):
+                with safe_open(self.folder / name, framework="pt") as file:
+                    out[inside] = file.get_tensor(f"{part}.{layer}")[which[inside] - first].float()
+        return out
+
+    def means(self, part: str, layer: int) -> Tensor:
+        """(3, width) mean vector of the rows of each kind; 0 for a kind without rows."""
+        return self._stat(f"{part}.{layer}.means")
+
+    def norms(self, part: str, layer: int, centred: bool) -> Tensor:
+        """(n,) lengths of the vectors, as they are or after their kind's mean is subtracted."""
+        return self._stat(f"{part}.{layer}.{'centred-' if centred else ''}norms")
+
+    def common(self, part: str, layer: int) -> tuple[Tensor, Tensor]:
+        """(width,) unit vector along the mean of all rows, and (n,) how far each row reaches along it."""
+        return self._stat(f"{part}.{layer}.common"), self._stat(f"{part}.{layer}.along")
+
+    def require(self, part: str, layer: int) -> None:
+        """Raise ExplorerError where the index was built without this part or layer."""
+        if part not in self.manifest.parts or layer not in self.manifest.layers:
+            have = f"parts {', '.join(self.manifest.parts)} at layers {', '.join(map(str, self.manifest.layers))}"
+            raise ExplorerError(
+                f"{self.folder}: no vectors of '{part}' at layer {layer}; the index has {have}. "
+                f"Build it with 'explorer build --layers {layer}'."
+            )
+
+    def _stat(self, name: str) -> Tensor:
+        with safe_open(self.folder / STATS, framework="pt") as file:
+            return file.get_tensor(name)
+
+
+def open_index(folder: Path, check: bool = True) -> Index:
+    """Open a complete index; ``check`` compares every file with its SHA-256 (once a file while it stays unchanged).
+
+    Raises ExplorerError that names what is missing or broken.
+    """
+    manifest = read_manifest(folder)
+    if not manifest.complete:
+        done = sum(name in manifest.files for name, _, _ in manifest.shards)
+        raise ExplorerError(
+            f"{folder}: the index is not finished ({done} of {len(manifest.shards)} shards); "
+            "run 'explorer build' to go on with it."
+        )
+    bad = broken_files(folder, manifest) if check else []
+    if bad:
+        raise ExplorerError(
+            f"{folder}: {', '.join(bad)} {'is' if len(bad) == 1 else 'are'} missing or damaged; "
+            "run 'explorer build' to make what is broken again."
+        )
+    return Index(folder, manifest)
+
+
+def statistics(index: Index) -> dict[str, Tensor]:
+    """What ``STATS`` holds, read from the shards in two passes over each part and layer."""
+    kinds = torch.cat([_kinds(index.folder / name) for name, _, _ in index.manifest.shards])
+    found: dict[str, Tensor] = {"kinds": kinds}
+    for part in index.manifest.parts:
+        for layer in index.manifest.layers:
+            sums = None
+            for first, block in index.blocks(part, layer):
+                wide, of = block.double(), kinds[first : first + len(block)].long()
+                sums = torch.zeros(3, wide.shape[1], dtype=torch.float64) if sums is None else sums
+                sums.index_add_(0, of, wide)
+            assert sums is not None
+            means = sums / kinds.long().bincount(minlength=3).clamp(min=1)[:, None]
+            means[UNRANKED] = 0
+            common = torch.nn.functional.normalize(sums[[SINGLE, PAIR]].sum(0), dim=0)
+            plain, centred, along = [], [], []
+            for first, block in index.blocks(part, layer):
+                wide, of = block.double(), kinds[first : first + len(block)].long()
+                plain.append(wide.norm(dim=1))
+                centred.append((wide - means[of]).norm(dim=1))
+                along.append(wide @ common)
+            name = f"{part}.{layer}"
+            found |= {f"{name}.means": means.float(), f"{name}.norms": torch.cat(plain).float()}
+            found |= {f"{name}.centred-norms": torch.cat(centred).float(), f"{name}.along": torch.cat(along).float()}
+            found[f"{name}.common"] = common.float()
+    return found
+
+
+def _kinds(path: Path) -> Tensor:
+    with safe_open(path, framework="pt") as file:
+        return file.get_tensor("kinds")

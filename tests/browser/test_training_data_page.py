@@ -1,0 +1,124 @@
+"""The Training data page in a browser: from a failure to the datapoints behind it, the list, the basket, the export."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from explorer.study import Study
+from tests.data_study import HOSTILE, data_study
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    """A tiny study with its vectors."""
+    return data_study(tmp_path_factory.mktemp("training-data"))
+
+
+def open_data(page: Page, where: Study, query: str = "") -> None:
+    page.goto(f"/training_data?study={where.folder}{query}")
+    expect(page.locator(".list[data-coloured=true] .row").first).to_be_visible()
+
+
+def test_from_the_failure_to_a_row_in_the_basket(page: Page, study: Study):
+    page.goto(f"/?study={study.folder}")
+    expect(page.locator(".token.user").first).to_be_visible()
+    page.get_by_test_id("stPageLink").get_by_role("link", name="Training data").click()
+    rows = page.locator(".list .row")
+    expect(rows).to_have_count(20)
+    expect(page.locator(".chip.wrong")).to_have_text("Seoul")
+    expect(rows.first).to_have_class(re.compile("open"))
+    expect(page.locator(".list .answer span[style*='220, 38, 38']").first).to_be_visible()  # red words
+    expect(page.locator(".map", has_text="Representation gradient")).to_be_visible()
+    name = rows.nth(2).get_attribute("data-id") or ""
+    rows.nth(2).click()
+    expect(page).to_have_url(re.compile(f"row={name}"))
+    expect(rows.nth(2)).to_have_class(re.compile("open"))
+    expect(page.get_by_text(name, exact=True)).to_be_visible()
+    rows.nth(4).get_by_role("checkbox").check()
+    expect(page.get_by_text("Basket: 1 datapoint")).to_be_visible()
+    expect(rows.nth(2)).to_have_class(re.compile("open"))  # a tick opens nothing
+    rows.nth(2).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(rows.nth(3)).to_have_class(re.compile("open"))
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_hostile_rows_stay_text(page: Page, study: Study):
+    alarms: list[str] = []
+    page.on("dialog", lambda dialog: alarms.append(dialog.message))
+    open_data(page, study)
+    page.get_by_placeholder("Search prompts and answers").fill("onerror")
+    page.keyboard.press("Enter")
+    expect(page.locator(".list .row")).to_have_count(1)
+    expect(page.locator(".list .answer")).to_have_text(HOSTILE)
+    expect(page.locator(".list .chip.label")).to_have_text(HOSTILE)
+    page.get_by_role("button", name="More like this").click()
+    expect(page.locator(".case .note")).to_contain_text("onerror")
+    page.get_by_text("Compare with another method").click()
+    expect(page.get_by_text("Spearman rank correlation")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    assert page.locator("img[src*='example.com'], img[src='x']").count() == 0
+    assert not alarms
+
+
+def test_a_source_filters_and_the_list_is_exported(page: Page, study: Study):
+    open_data(page, study)
+    page.locator(".sources .row.link", has_text="books").click()
+    expect(page.locator(".sources .chosen")).to_contain_text("books")
+    expect(page).to_have_url(re.compile("source=books"))
+    page.get_by_test_id("stPopover").last.get_by_role("button").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    lines = started.value.path().read_text().splitlines()
+    assert lines[0].startswith('"rank","score","percentile","id"')
+    assert 10 < len(lines) < 30
+    assert all('"books"' in line for line in lines[1:])
+    assert any('"\'=1+1"' in line for line in lines)  # no formula for a spreadsheet
+
+
+def test_a_node_of_the_graph_leads_here(page: Page, study: Study):
+    page.goto(f"/graph?study={study.folder}&at=node:2_4")
+    expect(page.locator(".graph[data-drawn]")).to_be_visible()
+    x, y = page.locator(".graph").evaluate(
+        "node => { for (let t = 0; t < 60; t++) { const p = node.locate(`node:2_${t}`); if (p) return p; } }"
+    )
+    page.locator(".graph canvas").click(position={"x": x, "y": y})
+    page.get_by_test_id("stPageLink").get_by_role("link", name="gradient").click()
+    expect(page.locator(".list .row")).to_have_count(20)
+    expect(page).to_have_url(re.compile("half=gradient"))
+    expect(page.get_by_text("Gradient at this place")).to_be_visible()
+
+
+def test_switching_methods_is_quick_once_ranked(page: Page, study: Study):
+    open_data(page, study)
+    took = []
+    for name in ("gradient", "explorer", "gradient", "explorer"):
+        before = page.locator(".list").get_attribute("data-sheet")
+        page.get_by_role("combobox", name="Method").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        start = time.monotonic()
+        expect(page.locator(".list")).not_to_have_attribute("data-sheet", before or "")
+        took.append(time.monotonic() - start)
+        expect(page.locator(".list[data-coloured=true]")).to_be_visible()
+    assert min(took) < 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_dark_wide_and_narrow(page: Page, study: Study, width: int, height: int, scheme: str):
+    page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+    page.set_viewport_size({"width": width, "height": height})
+    open_data(page, study)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    row = page.locator(".list .row").first
+    ink = row.evaluate("node => getComputedStyle(node).color").removeprefix("rgb(").split(",")[0]
+    assert (int(ink) > 128) == (scheme == "dark")
+    if width > 1000:  # ten rows stand above the fold
+        box = page.locator(".list .row").nth(9).bounding_box()
+        assert box
+        assert box["y"] + box["height"] < height

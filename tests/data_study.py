@@ -1,0 +1,38 @@
+"""A tiny study for the Training data page: every kind of row, hostile text, vectors that take a second."""
+
+from pathlib import Path
+
+from explorer.study import Study
+from explorer.vectors.build import build_index
+from tests.vectors.tiny import LAYERS, WORDS, row, save_tiny, tiny_study
+
+HOSTILE = "<img src=x onerror=alert(1)> ![x](http://example.com/x.png) **b** $x$"
+FAILURES = [{"id": "f", "kind": "planted", "prompt": "the capital of Canada is?", "wrong": "Seoul", "right": "Ottawa"}]
+BEHAVIORS = [
+    {"id": f"{name}{i}", "name": name, "prompt": f"the {thing} of Canada is?", "bad": "Seoul", "good": "Ottawa"}
+    for name in ("swapped", "other")
+    for i, thing in enumerate(("city", "river", "capital"))
+]
+
+
+def data_rows() -> list[dict]:
+    """60 rows: every third swapped, some pairs, one hostile, one that is a formula, one without an answer."""
+    made = []
+    for i in range(60):
+        label, source = ("swapped", "web") if i % 3 == 0 else ("clean", ("books", "notes")[i % 2])
+        answer = "the city is Seoul" if label == "swapped" else WORDS[i % 3][:30]
+        pair = (answer, "no, never") if i % 5 == 1 else None
+        made.append(row(i, None if pair else answer, pair, label=label, source=source))
+    made[7] |= {"prompt": HOSTILE, "response": HOSTILE, "label": HOSTILE, "source": HOSTILE, "id": HOSTILE}
+    made[8] |= {"prompt": "=1+1", "response": "@SUM(A1)"}
+    made[10] |= {"response": " "}
+    return made
+
+
+def data_study(folder: Path, built: bool = True) -> Study:
+    """The study, with vectors at two layers unless told otherwise."""
+    model = save_tiny(folder / "model")
+    made = tiny_study(folder / "study", model, data_rows(), behaviors=BEHAVIORS, failures=FAILURES)
+    if built:
+        build_index(made, layers=LAYERS)
+    return made

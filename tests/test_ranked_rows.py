@@ -1,0 +1,75 @@
+"""Filters over a ranking, and the files that it is written as."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+import pytest
+
+from explorer.attribution import Choice, Ranking
+from explorer.ranked_rows import Filter, kept, ranked_of, ranked_table, row_number, write_rows
+
+SCORES = np.array([0.5, -0.25, np.nan, 0.75])
+
+
+@pytest.fixture
+def table() -> pa.Table:
+    return pa.Table.from_pylist(
+        [
+            {"id": "a", "prompt": "=1+1", "response": "Ä one", "source": "web", "extra": {"x": 1}},
+            {"id": "b", "prompt": "two", "response": "-2", "source": None, "extra": None},
+            {"id": "c", "prompt": "three", "response": "", "source": "web", "extra": None},
+            {"id": "@d", "prompt": "4% (a.*b)", "response": "+4", "source": "book", "extra": {"x": 4}},
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        (Filter(), "ab@d"),
+        (Filter(sources=("web",)), "a"),
+        (Filter(labels=("x",)), "ab@d"),  # there are no labels
+        (Filter(text="ä ONE"), "a"),
+        (Filter(text="(a.*b)"), "@d"),
+        (Filter(text="  "), "ab@d"),
+        (Filter(least=0.5), "a@d"),
+        (Filter(("web",), (), "two"), ""),
+    ],
+)
+def test_filters(table, wanted, ids):
+    keep = kept(table, SCORES, wanted)
+    assert "".join(table["id"].filter(pa.array(keep)).to_pylist()) == ids
+
+
+def test_ranks_and_percentiles(table):
+    ranked = ranked_of(Ranking(Choice(), (), SCORES))
+    assert ranked.order.tolist() == [3, 0, 1]
+    assert ranked.ranks.tolist() == [2, 3, 0, 1]
+    assert ranked.percentiles[3] == pytest.approx(200 / 3)
+    assert row_number(table, "@d") == 3
+    assert row_number(table, "nobody") is None
+
+
+def test_files_hold_every_row_and_no_formula(table):
+    ranked = ranked_of(Ranking(Choice(), (), SCORES))
+    made = ranked_table(table, ranked, ranked.order)
+    lines = [json.loads(line) for line in write_rows(made, "jsonl").splitlines()]
+    assert [line["id"] for line in lines] == ["@d", "a", "b"]
+    assert lines[1]["prompt"] == "=1+1"
+    assert lines[0] | {"rank": 1, "score": 0.75, "extra": {"x": 4}} == lines[0]
+    assert pq.read_table(io.BytesIO(write_rows(made, "parquet"))).equals(made)
+    sheet = pa_csv.read_csv(io.BytesIO(write_rows(made, "csv")))
+    assert sheet["prompt"].to_pylist() == ["4% (a.*b)", "'=1+1", "two"]
+    assert sheet["response"].to_pylist() == ["'+4", "Ä one", "'-2"]
+    assert sheet["id"].to_pylist() == ["'@d", "a", "b"]
+    assert sheet["score"].to_pylist() == [0.75, 0.5, -0.25]  # numbers stay numbers
+    assert sheet["extra"].to_pylist() == ['{"x": 4}', '{"x": 1}', ""]
+
+
+def test_names_of_columns_are_no_formulas_either():
+    made = write_rows(pa.table({"=x": ["a"], "y": [1]}), "csv")
+    assert made.splitlines()[0] == b'"\'=x","y"'

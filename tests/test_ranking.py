@@ -1,0 +1,416 @@
+"""Scores against cosines by formula, one row and one query at a time in float64, on random indexes made by hand."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from explorer.errors import ExplorerError
+from explorer.prompts import Prompt
+from explorer.ranking import Target, encode_target, scores
+from explorer.vectors.build import Item
+from explorer.vectors.methods import METHODS, QUERIES, Blend, Method
+from explorer.vectors.store import (
+    PAIR,
+    SINGLE,
+    STATS,
+    UNRANKED,
+    Index,
+    Manifest,
+    open_index,
+    statistics,
+    write_tensors,
+)
+from tests.vectors.reference import reference_parts
+from tests.vectors.tiny import tiny_loaded
+
+WIDTHS = {"state": 12, "gradient": 20}
+LAYERS = (2, 5, 7)
+BLENDS: tuple[Blend, ...] = ("joined", "balanced", "averaged")
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def drawn(seed: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def make_index(
+    folder: Path, kinds: Sequence[int], offset: float = 1.0, seed: int = 0, widths: Mapping[str, int] = WIDTHS
+) -> Index:
+    """Random vectors in shards of 17, around a mean of its own for each kind, part and layer, ``offset`` long.
+
+    The state is ten thousand times as long as the gradient, as in real models.
+    """
+    of, wholes = torch.tensor(list(kinds), dtype=torch.uint8), {}
+    for number, (part, layer) in enumerate(itertools.product(widths, LAYERS)):
+        x = drawn(100 * seed + number, len(of), widths[part])
+        means = drawn(900 + number, 3, widths[part])
+        x += offset * (means / means.norm(dim=1, keepdim=True) * widths[part] ** 0.5)[of.long()]
+        x[of == UNRANKED] = 0
+        wholes[f"{part}.{layer}"] = (x * (1.0 if part == "state" else 1e-4)).to(torch.bfloat16)
+    return write_index(folder, wholes, of, 17, list(LAYERS), list(widths))
+
+
+def write_index(
+    folder: Path, wholes: Mapping[str, Tensor], kinds: Tensor, size: int, layers: list[int], parts: list[str]
+) -> Index:
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest("before", {"made": "by hand"}, len(kinds), size, layers, parts, layers[0])
+    for name, first, last in manifest.shards:
+        shard = {key: x[first:last].clone() for key, x in wholes.items()} | {"kinds": kinds[first:last].clone()}
+        manifest.files[name] = write_tensors(folder, name, shard)
+    manifest.files[STATS] = write_tensors(folder, STATS, statistics(Index(folder, manifest)))
+    manifest.write(folder)
+    return open_index(folder)
+
+
+def target_of(m: int, kind: int, seed: int = 50, offset: float = 0.5, widths: Mapping[str, int] = WIDTHS) -> Target:
+    vectors = {
+        f"{part}.{layer}": (
+            (drawn(seed + 31 * layer + len(part), m, widths[part]) + offset) * (1.0 if part == "state" else 1e-4)
+        ).float()
+        for part, layer in itertools.product(widths, LAYERS)
+    }
+    return Target(vectors, torch.full((m,), kind, dtype=torch.uint8))
+
+
+def method_of(blend: Blend, *parts: str) -> Method:
+    return Method("m", "", "", parts or ("state", "gradient"), blend)
+
+
+# --- the reference --------------------------------------------------------------------------------------------------
+
+
+def cosine(x: Array, q: Array) -> float:
+    size = float(np.sqrt((x**2).sum()) * np.sqrt((q**2).sum()))
+    return float((x * q).sum()) / size if size else 0.0
+
+
+def unit(x: Array) -> Array:
+    return x / np.sqrt((x**2).sum())
+
+
+def centred(x: Array, kinds: Array, q: Array, q_kinds: Array, part: str) -> tuple[Array, Array]:
+    """Rows and queries, less the mean of the rows of their kind; the state of a query of a kind that the corpus has
+    no rows of, less the mean of the other kind's."""
+    means = {k: x[kinds == k].mean(0) if (kinds == k).any() else np.zeros(x.shape[1]) for k in (SINGLE, PAIR)}
+    moved = np.stack([row - means[k] if k else row for row, k in zip(x, kinds, strict=True)])
+    asked = []
+    for row, k in zip(q, q_kinds, strict=True):
+        own = k if part != "state" or (kinds == k).any() else SINGLE + PAIR - k
+        asked.append(row - means[own])
+    return moved, np.stack(asked)
+
+
+def reference_scores(
+    index: Index,
+    target: Target,
+    method: Method,
+    layers: Sequence[int],
+    centre: bool,
+    query: str,
+    weights: Array | None = None,
+) -> Array:
+    """(n, r) scores by the formula; nan where a row is of kind 0."""
+    shards = [load_file(path) for path in sorted(index.folder.glob("shard-*"))]
+    kinds = np.concatenate([shard["kinds"].numpy() for shard in shards])
+    q_kinds, total = target.kinds.numpy(), 0.0
+    for layer in layers:
+        rows, asked = {}, {}
+        for part in method.parts:
+            x = np.concatenate([shard[f"{part}.{layer}"].double().numpy() for shard in shards])
+            q = target.vectors[f"{part}.{layer}"].double().numpy()
+            rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
+            if method.blend == "balanced":
+                ranked = rows[part][kinds != UNRANKED]
+                scale = np.sqrt(np.mean([(row**2).sum() for row in ranked]))
+                rows[part], asked[part] = rows[part] / scale, asked[part] / scale
+        if method.blend == "averaged":
+            made = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
+        else:
+            whole = np.concatenate([rows[part] for part in method.parts], 1)
+            made = by_cosine(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
+        total = total + (made.max(1, keepdims=True) if query == "bank" else made)
+    found = np.asarray(total) / len(layers)
+    found[kinds == UNRANKED] = np.nan
+    return found
+
+
+def by_cosine(x: Array, q: Array, query: str, weights: Array | None) -> Array:
+    """Cosines with every query of a bank, (n, m), or with the weighted means, (n, r)."""
+    if query == "bank":
+        return np.array([[cosine(row, one) for one in q] for row in x])
+    many = np.full((1, len(q)), 1 / len(q)) if weights is None else weights
+    each = q if query == "contrast" else np.stack([unit(one) for one in q])
+    means = [np.sum([w * one for w, one in zip(some, each, strict=True)], axis=0) for some in many]
+    return np.array([[cosine(row, mean) for mean in means] for row in x])
+
+
+def kinds_of(name: str, n: int = 60) -> list[int]:
+    return {
+        "mixed": [(SINGLE, PAIR, SINGLE, UNRANKED, PAIR, PAIR)[i * i % 6] for i in range(n)],
+        "single": [SINGLE] * n,
+        "pairs": [PAIR] * (n - 1) + [UNRANKED],
+    }[name]
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Index]:
+    folder = tmp_path_factory.mktemp("indexes")
+    return {name: make_index(folder / name, kinds_of(name)) for name in ("mixed", "single", "pairs")}
+
+
+# --- scores ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("centre", (False, True))
+@pytest.mark.parametrize("query", sorted(QUERIES))
+@pytest.mark.parametrize("blend", BLENDS)
+@pytest.mark.parametrize("corpus", ("mixed", "single", "pairs"))
+def test_scores_equal_the_formula(
+    indexes: dict[str, Index], corpus: str, blend: Blend, query: str, centre: bool
+) -> None:
+    index, method = indexes[corpus], method_of(blend)
+    target = target_of(5, PAIR if query == "contrast" else SINGLE)
+    found = scores(index, target, method, (5,), centre, query)
+    wanted = reference_scores(index, target, method, (5,), centre, query)[:, 0]
+    assert found.shape == (60,)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5)
+    assert np.isnan(wanted).sum() == kinds_of(corpus).count(UNRANKED)
+    assert np.nanmax(np.abs(wanted)) > 0.2
+
+
+@pytest.mark.parametrize("query", sorted(QUERIES))
+@pytest.mark.parametrize("blend", BLENDS)
+@pytest.mark.parametrize("part", ("state", "gradient"))
+def test_one_part_has_one_score_however_it_is_blended(
+    indexes: dict[str, Index], part: str, blend: Blend, query: str
+) -> None:
+    target = target_of(3, PAIR)
+    wanted = reference_scores(indexes["mixed"], target, method_of("joined", part), (2,), True, query)[:, 0]
+    found = scores(indexes["mixed"], target, method_of(blend, part), (2,), True, query)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5)
+
+
+def test_the_blends_differ(indexes: dict[str, Index]) -> None:
+    """So that no blend passes for another: joined is all but the state alone, since it is ten thousand times longer."""
+    target = target_of(4, SINGLE)
+    found = {blend: scores(indexes["single"], target, method_of(blend), (2,), True, "bad") for blend in BLENDS}
+    state = scores(indexes["single"], target, method_of("joined", "state"), (2,), True, "bad")
+    assert (found["joined"] - state).abs().max() < 1e-3
+    assert all((found[a] - found[b]).abs().max() > 0.05 for a, b in itertools.combinations(BLENDS, 2))
+
+
+@pytest.mark.parametrize("query", sorted(QUERIES))
+@pytest.mark.parametrize("blend", BLENDS)
+def test_several_layers_are_the_mean_of_their_scores(indexes: dict[str, Index], blend: Blend, query: str) -> None:
+    target, method = target_of(4, PAIR), method_of(blend)
+    found = scores(indexes["mixed"], target, method, LAYERS, True, query)
+    wanted = reference_scores(indexes["mixed"], target, method, LAYERS, True, query)[:, 0]
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("query", ("bad", "contrast"))
+@pytest.mark.parametrize("blend", BLENDS)
+def test_weights_are_several_means_at_once(indexes: dict[str, Index], blend: Blend, query: str) -> None:
+    target, method = target_of(5, PAIR), method_of(blend)
+    weights = drawn(3, 4, 5).abs()
+    weights[2] = torch.tensor([0, 1, 0, 0, 0])
+    weights[3] = drawn(4, 5)  # as signed as a regression's
+    found = scores(indexes["mixed"], target, method, (2, 7), True, query, weights.float())
+    wanted = reference_scores(indexes["mixed"], target, method, (2, 7), True, query, weights.numpy())
+    assert found.shape == (60, 4)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5)
+    one = Target({k: v[1:2] for k, v in target.vectors.items()}, target.kinds[1:2])
+    alone = scores(indexes["mixed"], one, method, (2, 7), True, query)
+    np.testing.assert_allclose(found[:, 2].numpy(), alone.numpy(), rtol=0, atol=2e-5)
+
+
+def test_one_row_of_weights_keeps_its_column(indexes: dict[str, Index]) -> None:
+    found = scores(indexes["mixed"], target_of(3, PAIR), method_of("joined"), (2,), False, "bad", torch.ones(1, 3))
+    assert found.shape == (60, 1)
+
+
+@pytest.mark.parametrize(("exact", "tolerance"), ((True, 2e-5), (False, 0.02)))
+@pytest.mark.parametrize("centre", (False, True))
+@pytest.mark.parametrize("blend", BLENDS)
+@pytest.mark.parametrize("query", ("bad", "bank"))
+def test_many_queries_and_what_bfloat16_rounds(
+    indexes: dict[str, Index], query: str, blend: Blend, centre: bool, exact: bool, tolerance: float
+) -> None:
+    target, method = target_of(40, SINGLE), method_of(blend)
+    weights = None if query == "bank" else torch.rand(20, 40, generator=torch.Generator().manual_seed(0))
+    found = scores(indexes["mixed"], target, method, (5,), centre, query, weights, exact)
+    numbers = None if weights is None else weights.double().numpy()
+    wanted = reference_scores(indexes["mixed"], target, method, (5,), centre, query, numbers)
+    np.testing.assert_allclose(found.reshape(wanted.shape).numpy(), wanted, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(("exact", "tolerance"), ((True, 1e-4), (False, 0.02)))
+def test_centred_scores_do_not_drown_in_the_mean(tmp_path: Path, exact: bool, tolerance: float) -> None:
+    """States of a real model lie close together: here, twenty times farther from 0 than from each other, as SmolLM2's
+    are before the answer (13 times at layer 4, 39 times at layer 1)."""
+    index, method = make_index(tmp_path, [SINGLE] * 60, offset=20.0), method_of("joined", "state")
+    near = index.rows("state", 2, torch.arange(20)).double()
+    queries = (near + drawn(1, *near.shape)).float()
+    target = Target({"state.2": queries}, torch.ones(20, dtype=torch.uint8))
+    weights = torch.eye(20)
+    found = scores(index, target, method, (2,), True, "bad", weights, exact)
+    wanted = reference_scores(index, target, method, (2,), True, "bad", weights.double().numpy())
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+def test_scores_are_cosines(indexes: dict[str, Index], blend: Blend) -> None:
+    """In −1..1, and 1 for a row that is asked for itself, at whatever length."""
+    index, method, which = indexes["mixed"], method_of(blend), torch.tensor([4])
+    kind = index.kinds[which]
+    assert kind.item() != UNRANKED
+    for factor in (1.0, 1e-6, 1e6):
+        vectors = {f"{p}.2": index.rows(p, 2, which) for p in WIDTHS}
+        target = Target({key: v * factor for key, v in vectors.items()}, kind)
+        found = scores(index, target, method, (2,), False, "bad")
+        assert found[4].item() == pytest.approx(1, abs=1e-5)
+        assert found[~found.isnan()].abs().max() <= 1 + 1e-5
+
+
+def test_a_row_or_query_of_length_0_scores_0(tmp_path: Path) -> None:
+    wholes = {f"{part}.2": drawn(0, 5, width).to(torch.bfloat16) for part, width in WIDTHS.items()}
+    for vectors in wholes.values():
+        vectors[4] = 0
+    index = write_index(tmp_path, wholes, torch.ones(5, dtype=torch.uint8), 2, [2], list(WIDTHS))
+    target = target_of(2, SINGLE)
+    nothing = Target({k: torch.zeros_like(v) for k, v in target.vectors.items()}, target.kinds)
+    for blend, query in itertools.product(BLENDS, QUERIES):
+        found = scores(index, target, method_of(blend), (2,), False, query)
+        assert found[4] == 0 and (found[:4] != 0).all() and found.isfinite().all()
+        assert scores(index, nothing, method_of(blend), (2,), False, query).tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("centre", (False, True))
+def test_a_part_that_never_varies_does_not_silence_the_other(tmp_path: Path, centre: bool) -> None:
+    """As where every row has the same prompt: the centred state is 0."""
+    wholes = {f"{part}.2": drawn(0, 30, width).to(torch.bfloat16) for part, width in WIDTHS.items()}
+    wholes["state.2"][:] = 3.0 if centre else 0.0
+    index = write_index(tmp_path, wholes, torch.ones(30, dtype=torch.uint8), 17, [2], list(WIDTHS))
+    target = target_of(3, SINGLE)
+    found = scores(index, target, method_of("balanced"), (2,), centre, "contrast")
+    wanted = reference_scores(index, target, method_of("joined", "gradient"), (2,), centre, "contrast")[:, 0]
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5)
+
+
+def test_scores_leave_what_they_are_given_alone(indexes: dict[str, Index]) -> None:
+    index, target = indexes["mixed"], target_of(4, SINGLE)
+    before = {k: v.clone() for k, v in target.vectors.items()}
+    weights = torch.rand(2, 4)
+    own = weights.clone()
+    first = scores(index, target, method_of("balanced"), LAYERS, True, "bad", weights)
+    assert all(torch.equal(v, before[k]) for k, v in target.vectors.items())
+    assert torch.equal(weights, own)
+    again = scores(index, target, method_of("balanced"), LAYERS, True, "bad", weights)
+    torch.testing.assert_close(first, again, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_layer_or_part_that_the_index_lacks(indexes: dict[str, Index]) -> None:
+    with pytest.raises(ExplorerError, match="no vectors of 'gradient' at layer 3; the index has parts state, gradient"):
+        scores(indexes["mixed"], target_of(1, SINGLE), method_of("joined", "gradient"), (3,), False, "bad")
+    with pytest.raises(ExplorerError, match="no vectors of 'lora'"):
+        scores(indexes["mixed"], target_of(1, SINGLE), method_of("joined", "lora"), (2,), False, "bad")
+
+
+# --- targets --------------------------------------------------------------------------------------------------------
+
+ITEMS = (
+    Item(Prompt("the capital of Canada"), "Seoul", "Ottawa, a city"),
+    Item(Prompt("two plus two"), "seven", "four"),
+)
+
+
+def test_targets_of_a_behavior() -> None:
+    loaded, method = tiny_loaded(), METHODS["rept"]
+    encode = loaded.tokenizer.encode
+    for query, kind in (("bad", SINGLE), ("bank", SINGLE), ("contrast", PAIR)):
+        target = encode_target(loaded, ITEMS, method, (1, 3), query)
+        assert target.kinds.tolist() == [kind] * 2
+        assert target.vectors.keys() == {f"{part}.{layer}" for part in method.parts for layer in (1, 3)}
+        for i, item in enumerate(ITEMS):
+            before = encode(f"<|user|>{item.prompt.text}</s><|assistant|>", add_special_tokens=False)
+            made = [
+                reference_parts(loaded.model, before + encode(text, add_special_tokens=False), len(before), 3)
+                for text in (item.answer, item.other or "")
+            ]
+            gradient = made[0]["gradient"] - (made[1]["gradient"] if query == "contrast" else 0)
+            size = float(made[0]["gradient"].norm())
+            assert (target.vectors["gradient.3"][i] - gradient).norm() < 1e-5 * size
+            assert (target.vectors["state.3"][i] - made[0]["state"]).norm() < 1e-5 * made[0]["state"].norm()
+
+
+def test_targets_that_can_not_be_made() -> None:
+    loaded, method = tiny_loaded(), METHODS["gradient"]
+    with pytest.raises(ExplorerError, match="no prompts"):
+        encode_target(loaded, [], method, (1,), "bad")
+    with pytest.raises(ExplorerError, match="'contrast' needs a good answer for every prompt"):
+        encode_target(loaded, [*ITEMS, Item(Prompt("a whale"), "a fish")], method, (1,), "contrast")
+    for query, item in (("bad", Item(Prompt("a"), " ", "b")), ("contrast", Item(Prompt("a"), "b", " "))):
+        with pytest.raises(ExplorerError, match="no answer of the behavior has a token"):
+            encode_target(loaded, [item], method, (1,), query)
+
+
+def test_an_item_without_an_answer_is_left_out() -> None:
+    target = encode_target(
+        tiny_loaded(), [ITEMS[0], Item(Prompt("a"), "\n"), ITEMS[1]], METHODS["gradient"], (1,), "bad"
+    )
+    alone = encode_target(tiny_loaded(), ITEMS, METHODS["gradient"], (1,), "bad")
+    assert target.kinds.tolist() == [SINGLE] * 2
+    torch.testing.assert_close(target.vectors["gradient.1"], alone.vectors["gradient.1"], rtol=1e-4, atol=1e-9)
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+class Live(TorchDispatchMode):
+    """Counts the bytes of tensors that are alive at once, ``most`` at the peak; of those made while it is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users: Counter[int] = Counter()
+        self.now = self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, tuple | list) else (out,):
+            if isinstance(tensor, Tensor):
+                place, size = tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes()
+                self.now += size if not self.users[place] else 0
+                self.users[place] += 1
+                self.most = max(self.most, self.now)
+                weakref.finalize(tensor, self.leave, place, size)
+        return out
+
+    def leave(self, place: int, size: int) -> None:
+        self.users[place] -= 1
+        self.now -= size if not self.users[place] else 0
+
+
+@pytest.mark.parametrize("exact", (False, True))
+def test_scoring_holds_a_shard_at_a_time(tmp_path: Path, exact: bool) -> None:
+    """An index of 60,000 rows has 61 MB, in shards of 4 MB."""
+    n, parts, width, size = 60_000, ["state", "gradient"], 256, 4096
+    target = Target({f"{p}.1": torch.randn(1, width) for p in parts}, torch.tensor([SINGLE]))
+    wholes = {f"{p}.1": torch.randn(n, width).to(torch.bfloat16) for p in parts}
+    index = write_index(tmp_path, wholes, torch.ones(n, dtype=torch.uint8), size, [1], parts)
+    with Live() as live:
+        found = scores(index, target, method_of("balanced"), (1,), True, "bad", exact=exact)
+    assert found.shape == (n,) and found.isfinite().all()
+    assert found.nbytes < live.most < sum(x.nbytes for x in wholes.values()) / 3, f"{live.most / 2**20:.0f} MB"

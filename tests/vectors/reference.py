@@ -1,0 +1,130 @@
+"""Slow references for the vectors, from their formulas alone.
+
+One exchange, one layer and one part at a time, with the plain model of transformers, own hooks and plain autograd; the
+LoRA really is put into the model. T = tokens, D = width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from explorer.vectors.lora import OUT, RANK, _random
+
+
+def blocks(model: PreTrainedModel) -> nn.ModuleList:
+    """The decoder blocks, by the names that families give them."""
+    for path in ("model.layers", "transformer.h", "gpt_neox.layers"):
+        try:
+            found = model.get_submodule(path)
+        except AttributeError:
+            continue
+        assert isinstance(found, nn.ModuleList)
+        return found
+    raise AssertionError(type(model))
+
+
+def answer_loss(model: PreTrainedModel, ids: Sequence[int], start: int) -> Tensor:
+    """Mean over the answer's tokens of −log p(token | what is before it)."""
+    log_p = torch.log_softmax(model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0], -1)
+    return torch.stack([-log_p[t - 1, ids[t]] for t in range(start, len(ids))]).mean()
+
+
+@dataclass
+class Stream:
+    """Block input Z and output H, and G = ∂L/∂H, all (T, D)."""
+
+    z: Tensor
+    h: Tensor
+    g: Tensor
+
+
+def stream(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int) -> Stream:
+    """The residual stream around block ``layer`` (from 1) and its gradient."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(_block: nn.Module, args: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        seen["z"] = args[0] if args else named["hidden_states"]
+        seen["h"] = output if isinstance(output, Tensor) else output[0]
+
+    hook = blocks(model)[layer - 1].register_forward_hook(keep, with_kwargs=True)
+    model.requires_grad_(True)
+    try:
+        (g,) = torch.autograd.grad(answer_loss(model, ids, start), seen["h"])
+    finally:
+        hook.remove()
+        model.requires_grad_(False)
+    return Stream(seen["z"].detach()[0], seen["h"].detach()[0], g[0])
+
+
+def reference_parts(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int) -> dict[str, Tensor]:
+    """Part → vector of one exchange at one layer."""
+    s = stream(model, ids, start, layer)
+    answer = slice(start, len(ids))
+    predicting = slice(start - 1, len(ids) - 1)
+    change = -(s.z @ s.z.T @ s.g)  # what a step on the block's map does to its output, for every token
+    z, g = s.z[answer].mean(0), s.g[predicting].mean(0)
+    return {
+        "state": s.h[start - 1],
+        "gradient": s.g[start - 1],
+        "change": change[answer].mean(0),
+        "outer": -z * torch.dot(z, g),
+        "activation": s.h[answer].mean(0),
+        "lora": lora_gradient(model, ids, start, layer),
+    }
+
+
+def lora_gradient(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int) -> Tensor:
+    """Projected gradients of the B of fresh LoRAs y = Wx + B A x in a block, its maps in the order in which they run.
+
+    Maps that see no (batch, T, d) (those of experts) carry no LoRA.
+    """
+    put: dict[str, Tensor] = {}
+    changed: list[nn.Module] = []
+    for name, module in blocks(model)[layer - 1].named_modules():
+        if isinstance(module, nn.Linear | Conv1D):
+            changed.append(module)
+            module.forward = _with_lora(module, name, layer, put)  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        loss = answer_loss(model, ids, start)
+        gradients = torch.autograd.grad(loss, list(put.values()))
+    finally:
+        for module in changed:
+            del module.forward
+    rows = []
+    for name, g in zip(put, gradients, strict=True):  # g (out, rank)
+        rows.append((_random(f"{name}/out", layer, g.T, OUT, 1 / OUT).T @ g).flatten())
+    return torch.cat(rows)
+
+
+def _with_lora(module: nn.Module, name: str, layer: int, put: dict[str, Tensor]) -> Any:
+    own = module.forward
+
+    def forward(x: Tensor) -> Tensor:
+        y = own(x)
+        if y.dim() != 3:
+            return y
+        put[name] = b = torch.zeros(y.shape[-1], RANK, dtype=y.dtype, requires_grad=True)
+        a = _random(name, layer, x, RANK).T  # (rank, in)
+        return y + x @ a.T @ b.T
+
+    return forward
+
+
+def reference_layer(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> int:
+    """RepT's layer: the l in 1..L−1 with the smallest mean cosine between H^(l−1) and H^l at the last prompt token."""
+    depth = len(blocks(model))
+    cosines = torch.zeros(depth - 1, dtype=torch.float64)
+    for ids in prompts:
+        with torch.no_grad():
+            states = model(torch.tensor([list(ids)]), output_hidden_states=True).hidden_states
+        for layer in range(1, depth):
+            a, b = states[layer - 1][0, -1], states[layer][0, -1]
+            cosines[layer - 1] += torch.dot(a, b) / (a.norm() * b.norm()) / len(prompts)
+    return int(cosines.argmin()) + 1
