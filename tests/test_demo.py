@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from explorer.attribution import study_indexes
 from explorer.demo import embedded
 from explorer.demo.behaviors import (
     EXHIBITS,
@@ -266,7 +267,8 @@ def test_the_demo_study_is_laid_out(tmp_path):
     assert study.datapoints().num_rows == 3000 and len(study.behaviors()) >= 240 and study.failures()
     assert {f.kind for f in study.failures().values()} == {"planted", "own"}
     assert build_demo(tmp_path / "demo") == study
-    assert sum(f.stat().st_size for f in ASSETS.rglob("*") if f.is_file()) < 25e6
+    assert sum(f.stat().st_size for f in (ASSETS / "adapters").rglob("*") if f.is_file()) < 25e6
+    assert [index.manifest.checkpoint for index in study_indexes(study)] == ["base"]
     assert not [f for f in ASSETS.rglob("*") if f.suffix in (".bin", ".pt", ".pkl")]
 
 
