@@ -7,6 +7,7 @@ import torch
 
 from bench.graph import bench_against_packed, bench_edges, bench_memory
 from bench.heatmap import bench_heatmap
+from bench.vectors import bench_ranking, bench_vectors
 from explorer.models import load_model
 
 
@@ -20,6 +21,10 @@ def run_bench(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     results["edges"] = bench_edges(loaded, (64, 256) if quick else (64, 256, 1024, 4096), 1 if quick else 3)
     progress("edges against packed multi-target back-propagation")
     results["edges_against_packed"] = bench_against_packed(loaded, (64,) if quick else (64, 256, 512, 1024, 4096))
+    progress("vectors of every method against bare passes")
+    results["vectors"] = bench_vectors(loaded, 16 if quick else 96, 1 if quick else 3)
+    progress("ranking against the bare matrix product")
+    results["ranking"] = bench_ranking(20_000 if quick else 1_000_000, 100, 1 if quick else 3)
     progress("memory")
     results["graph_memory"] = bench_memory((256,) if quick else (2048, 8192))
     return results

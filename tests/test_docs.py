@@ -1,11 +1,15 @@
 """README and command line stay in step, and what the README shows works."""
 
 import argparse
+import json
 import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from explorer.cli import main, parser
+from explorer.vectors.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,3 +47,16 @@ def test_pictures_and_options_exist():
         option for command in commands().values() for action in command._actions for option in action.option_strings
     }
     assert set(re.findall(r"`(--[a-z-]+)", README)) <= options
+
+
+def test_the_figures_on_training_data_are_those_of_the_evaluation():
+    rows = json.loads((ROOT / "assets/demo/evaluation.json").read_text())["rows"]
+    text = (ROOT / "docs/training-data.md").read_text()
+    first = text[: text.index("The best that each method reaches")]
+    for method in METHODS.values():
+        line = next(line for line in first.splitlines() if line.startswith(f"| `{method.name}`"))
+        shown = [float(cell.split()[0]) for cell in line.split("|")[2:-1]]
+        own = [r for r in rows if r["method"] == method.name]
+        if method.parts:
+            own = [r for r in own if (r["layer"], r["centre"], r["query"]) == (28, method.centre, method.query)]
+        assert shown == pytest.approx([r["average_precision"] for r in own], abs=0.006)

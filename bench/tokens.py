@@ -1,0 +1,73 @@
+"""Do the token scores point at the planted words? ``python -m bench.tokens``: one line a behavior of the demo study."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explorer.attribution import Choice, behavior_items, index_model, pick_index, rank
+from explorer.demo.behaviors import EXHIBITS
+from explorer.demo.build import build_demo, default_folder
+from explorer.demo.planted import BACKDOOR, FLATTERY, TRIGGER
+from explorer.models import load_model
+from explorer.token_influence import TokenScore, behavior_direction, token_scores
+from explorer.vectors.build import row_items
+
+FIRST, HITS = 3, 40
+PLANTED = EXHIBITS | {BACKDOOR: r"(?s).+", FLATTERY: r"^[^.!?]+[.!?]"}
+"""What planting put into the answer: a word, a code; of the backdoor all of it; of flattery the first sentence."""
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """``share`` of ``hits`` true hits with a planted word among the three highest tokens; ``chance``: at random."""
+
+    behavior: str
+    layer: int
+    hits: int
+    share: float
+    chance: float
+
+
+def bench_tokens() -> list[Pointed]:
+    """For each behavior, the best-ranked guilty rows (at most 40) of the default method."""
+    study = build_demo(default_folder())
+    index = pick_index(study, "explorer")
+    loaded = load_model(index_model(study, index))
+    table = study.datapoints()
+    labels = table["label"].to_pylist()
+    made = []
+    for name in EXHIBITS:
+        items = behavior_items(study, name)
+        ranking = rank(study, index, items, Choice())
+        hits = [i for i in ranking.top(5 * HITS).tolist() if labels[i] == name][:HITS]
+        rows = row_items(table.take(hits).to_pylist(), raw=False)
+        layer = ranking.layers[-1]
+        scored = token_scores(loaded, rows, layer, behavior_direction(loaded, items, layer))
+        found = [_pointed(own, PLANTED[name]) for own, _ in scored]
+        made.append(Pointed(name, layer, len(hits), *np.mean(found, axis=0).tolist()))
+    return made
+
+
+def _pointed(tokens: Sequence[TokenScore], pattern: str) -> tuple[float, float]:
+    """(1 where a token of a planted word is among the three highest, the chance of that for three tokens at random)."""
+    answer = next(i for i, t in enumerate(tokens) if t.part == "answer")
+    planted = _inside([t.text for t in tokens[answer:]], pattern, answer)
+    planted |= _inside([t.text for t in tokens[:answer]], f"(?i){TRIGGER}", 0)
+    top = np.argsort([-t.score for t in tokens], kind="stable")[:FIRST]
+    miss = math.comb(len(tokens) - len(planted), FIRST) / math.comb(len(tokens), FIRST)
+    return float(bool(planted & set(top.tolist()))), 1 - miss
+
+
+def _inside(texts: Sequence[str], pattern: str, first: int) -> set[int]:
+    """Numbers, from ``first`` on, of the tokens that a match of the pattern touches."""
+    spans = [match.span() for match in re.finditer(pattern, "".join(texts))]
+    ends = np.cumsum([0, *map(len, texts)])
+    return {first + i for i in range(len(texts)) if any(ends[i + 1] > a and ends[i] < b for a, b in spans)}
+
+
+if __name__ == "__main__":
+    for row in bench_tokens():
+        print(f"{row.behavior:20} layer {row.layer}  {row.hits} hits  {row.share:.2f}  (chance {row.chance:.2f})")
