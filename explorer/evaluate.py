@@ -102,6 +102,19 @@ def evaluate(
     return made
 
 
+def best_layer(rows: Sequence[dict[str, Any]], method: Method, checkpoint: str, layers: Sequence[int]) -> int | None:
+    """Of some layers, the one with the highest mean average precision over the behaviors, under the method's defaults.
+
+    ``rows``: as ``Score.as_dict`` makes them; None where they tell nothing of the method at these layers.
+    """
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        own = (row["method"], row["checkpoint"], row["centre"], row["query"])
+        if own == (method.name, checkpoint, method.centre, method.query) and row["layer"] in layers:
+            found.setdefault(row["layer"], []).append(row["average_precision"])
+    return max(found, key=lambda layer: float(np.mean(found[layer])), default=None)
+
+
 def _settings(
     index: Index, every: bool, targets: dict[str, Target], texts_too: bool
 ) -> Iterator[tuple[Method, list[int], bool, str]]:

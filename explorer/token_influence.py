@@ -46,8 +46,8 @@ def token_scores(
 ) -> list[tuple[list[TokenScore], list[TokenScore]]]:
     """For each item, the tokens of its exchange, and those of its other answer's (empty where it has none).
 
-    A token's score is direction · ĝ at its own position, as published. A pair's other answer is taught against: its scores
-    are turned around.
+    A token's score is direction · ĝ at its own position, as published. A pair's other answer is taught against: its
+    scores are turned around.
     """
     flat = [(item.prompt, text) for item in items for text in (item.answer, item.other) if text is not None]
     exchanges = encode_exchanges(loaded, flat)

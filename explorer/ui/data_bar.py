@@ -6,12 +6,14 @@ import streamlit as st
 
 from explorer.attribution import Choice
 from explorer.errors import ExplorerError
+from explorer.evaluate import best_layer
 from explorer.failures import Failure
 from explorer.models import load_model
 from explorer.prompts import encode_prompt
 from explorer.ranked_rows import row_number
 from explorer.ui.charts import visible
 from explorer.ui.components import case_bar
+from explorer.ui.data_saved import saved_evaluation
 from explorer.ui.data_state import (
     CASE,
     HALVES,
@@ -26,7 +28,7 @@ from explorer.ui.data_state import (
 from explorer.ui.linked import linked_select, linked_toggle, linked_value
 from explorer.ui.state import current_case, model_spec, plain, put_query
 from explorer.ui.study_state import current_study, told_apart
-from explorer.vectors.methods import METHODS, QUERIES
+from explorer.vectors.methods import METHODS, QUERIES, Method
 from explorer.vectors.store import Index
 
 SPECIAL = "special"
@@ -72,7 +74,8 @@ def pick(of: Corpus, indexes: dict[str, Index]) -> Picked:
     with columns[3]:
         layers = index.manifest.layers if index and not text_only else []
         auto = "All" if method.every_layer else f"Auto ({index.manifest.default_layer})" if index else "None"
-        options = {"auto": "None" if text_only else auto, **{str(layer): str(layer) for layer in layers}}
+        named = _layer_names(of, index, method) if index and not text_only else {}
+        options = {"auto": "None" if text_only else auto, **{str(layer): named[layer] for layer in layers}}
         said = linked_select("Layer", "layer", options, "auto", disabled=text_only, help=LAYER, then=_first_page)
     with columns[4]:
         query = _query(method.query, asked, text_only)
@@ -82,13 +85,25 @@ def pick(of: Corpus, indexes: dict[str, Index]) -> Picked:
     return Picked(asked, index, Choice(name, None if said == "auto" else int(said), centre, query))
 
 
-LAYER = "The residual stream after this block. Auto: the built layer nearest to RepT's choice, where states turn most."
+LAYER = (
+    "The residual stream after this block. Auto: the built layer nearest to 14 fifteenths of the depth. RepT's rule "
+    "takes the layer where states turn most; best on labels, the one with the highest mean average precision where the "
+    "study has been evaluated."
+)
 CENTRE = "Subtract the mean of the corpus before the cosine: what all datapoints share no longer counts."
 STAGE = (
     "The model in which the vectors were made: before the training in question a wrong example is still surprising, "
     "so that its loss gradient says what it teaches; after it, states say which topic it belongs to. "
     "`python -m explorer build STUDY --stage NAME` makes those of another checkpoint."
 )
+
+
+def _layer_names(of: Corpus, index: Index, method: Method) -> dict[int, str]:
+    """What each layer is called: its number, and which rule would choose it."""
+    made = index.manifest
+    best = best_layer(saved_evaluation(of) or [], method, made.checkpoint, made.layers)
+    rules = [("RepT's rule", made.notes.get("rept_layer")), ("best on labels", best)]
+    return {x: " · ".join([str(x), *(rule for rule, layer in rules if layer == x)]) for x in made.layers}
 
 
 def _question(of: Corpus) -> Question:

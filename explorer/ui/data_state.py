@@ -28,10 +28,10 @@ from explorer.failures import Failure
 from explorer.metrics import Enrichment, enrichment
 from explorer.models import load_model
 from explorer.ranked_rows import Ranked, column, ranked_of
-from explorer.study import BEHAVIORS, DATAPOINTS, SETTINGS, Study
+from explorer.study import BEHAVIORS, DATAPOINTS, SETTINGS, VECTORS, Study
 from explorer.token_influence import TokenScore, behavior_direction, own_words, token_scores
 from explorer.ui.study_state import current_study
-from explorer.vectors.build import VECTORS, Item, row_items
+from explorer.vectors.build import Item, row_items
 from explorer.vectors.methods import METHODS
 from explorer.vectors.store import Index
 

@@ -1,27 +1,23 @@
 """Two looks at whole methods on the Training data page: one against another, and all against the labels."""
 
 import json
-from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from explorer.attribution import Choice
 from explorer.errors import ExplorerError
-from explorer.evaluate import Score, evaluate
+from explorer.evaluate import evaluate
 from explorer.metrics import KS, agreement
 from explorer.ranked_rows import Ranked
 from explorer.ui.data_bar import Picked
 from explorer.ui.data_charts import show_layer_curve, show_scatter
+from explorer.ui.data_saved import SAVED, saved_evaluation
 from explorer.ui.data_state import Corpus, ranked
 from explorer.ui.linked import linked_select
 from explorer.ui.state import plain
 from explorer.vectors.methods import METHODS
 from explorer.vectors.store import Index
-
-SAVED = "evaluation.json"
-FIELDS = {field.name for field in fields(Score)}
 
 
 def compare(of: Corpus, picked: Picked, mine: Ranked) -> None:
@@ -53,8 +49,7 @@ def can_evaluate(of: Corpus) -> bool:
 
 def evaluation(of: Corpus, index: Index | None) -> None:
     """Table and layer curve: the saved one at once, else on demand."""
-    saved = of.study.folder / SAVED
-    rows = _saved(str(saved), saved.stat().st_mtime_ns) if saved.is_file() else None
+    rows = saved_evaluation(of)
     if rows is not None:
         st.caption(f"Saved with the study: `python -m explorer evaluate STUDY --json STUDY/{SAVED}`")
     elif index is None:
@@ -95,17 +90,6 @@ def _evaluated(key: tuple[Any, ...], _of: Corpus, _index: Index) -> list[dict[st
     finally:
         bar.empty()
     return json.loads(json.dumps([score.as_dict() for score in table]))  # as the saved ones are: text keys
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _saved(path: str, _changed: int) -> list[dict[str, Any]] | None:
-    """The rows of a saved evaluation; None where the file holds none."""
-    try:
-        rows = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    whole = [row for row in rows if isinstance(row, dict) and set(row) >= FIELDS] if isinstance(rows, list) else []
-    return whole or None
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
