@@ -22,7 +22,7 @@ def assets(tmp_path: Path) -> Path:
 def test_an_outdated_study_gets_its_files_anew_and_keeps_what_is_the_users(tmp_path, assets):
     folder = build_demo(tmp_path / "demo", assets).folder
     for name in ("vectors", "repairs"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
         (folder / name / "mine").write_text("mine")
     written = (folder / SETTINGS).stat().st_mtime_ns
     assert build_demo(folder, assets).failures() and (folder / SETTINGS).stat().st_mtime_ns == written

@@ -8,10 +8,13 @@ import json
 import multiprocessing
 import os
 import random
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -223,7 +226,8 @@ def kill_a_build(study: Study, delay: float, shard_rows: int, dies_at: tuple[int
     """Kill a building process ``delay`` seconds after its first shard, or let it kill itself; whether it was killed."""
     told, tell = FORK.Pipe(duplex=False)
     process = FORK.Process(target=build_and_tell, args=(study.folder, tell, 0.004, shard_rows, dies_at))
-    process.start()
+    with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):  # AppTest leaves app.py there, to be run again
+        process.start()
     tell.close()
     if not dies_at[0]:
         assert told.poll(60), "the process built nothing"
