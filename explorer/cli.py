@@ -5,6 +5,7 @@ import json
 import sys
 from typing import Any, NoReturn
 
+from explorer.behaviors.command import add_cluster
 from explorer.errors import ExplorerError
 from explorer.index_commands import add_index_commands
 from explorer.new_study import add_new
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_new(commands)
     add_index_commands(commands)
+    add_cluster(commands)
 
     bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
     bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")

@@ -1,0 +1,109 @@
+"""What clustering a large study costs: seconds of each step and peak memory, on synthetic vectors with groups in them.
+
+python -m bench.clusters --behaviors 1000 --datapoints 400000 --folder /tmp/clusters
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from explorer.attribution import Choice
+from explorer.behaviors.clusters import find_clusters
+from explorer.behaviors.matrix import similarity
+from explorer.behaviors.projection import project
+from explorer.behaviors.subjects import Subject, Subjects
+from explorer.behaviors.tree import grow_columns
+from explorer.ranking import Target
+from explorer.vectors.store import SINGLE, STATS, Index, Manifest, open_index, statistics, write_tensors
+
+PARTS, LAYER, GROUPS, SHARD = ("state", "change"), 1, 20, 4096
+
+
+def bench_clusters(behaviors: int, datapoints: int, width: int, folder: Path) -> dict[str, Any]:
+    """Seconds by step and peak memory of this process in GB; the index is made in ``folder`` first and left there."""
+    index, target = _made(behaviors, datapoints, width, folder)
+    subjects = Subjects(tuple(Subject(f"s{i}", "", f"prompt {i}", "now", "then") for i in range(behaviors)))
+    seconds: dict[str, float] = {}
+    before = _peak()
+    matrix = _timed(seconds, "similarity", lambda: similarity(index, subjects, target, Choice("explorer", LAYER)))
+    columns = _timed(seconds, "datapoint tree", lambda: grow_columns(matrix.values))
+    found = _timed(seconds, "clusters, nulls and stability", lambda: find_clusters(index, matrix))
+    _timed(seconds, "map", lambda: project(matrix.values))
+    clusters = _timed(seconds, "another number of clusters", lambda: found.cut(12))
+    return {
+        "behaviors": behaviors,
+        "datapoints": datapoints,
+        "width": width * len(PARTS),
+        "threads": torch.get_num_threads(),
+        "seconds": seconds,
+        "total_seconds": sum(seconds.values()),
+        "memory_gb": _peak(),
+        "memory_before_gb": before,
+        "emergent": sum(c.emergent for c in clusters),
+        "reduction": columns.reduction,
+    }
+
+
+def _timed(seconds: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
+    start = perf_counter()
+    made = work()
+    seconds[name] = perf_counter() - start
+    print(f"{name}: {seconds[name]:.1f} s, peak {_peak():.1f} GB", file=sys.stderr, flush=True)
+    return made
+
+
+def _made(behaviors: int, datapoints: int, width: int, folder: Path) -> tuple[Index, Target]:
+    """An index a fifth of which belongs to one of ``GROUPS`` groups, and subjects nine tenths of which do."""
+    generator = torch.Generator().manual_seed(0)
+    centres = {part: 1.5 * torch.randn(GROUPS, width, generator=generator) for part in PARTS}
+
+    def some(n: int, grouped: float) -> Mapping[str, torch.Tensor]:
+        group = torch.randint(0, GROUPS, (n,), generator=generator)
+        inside = (torch.rand(n, 1, generator=generator) < grouped).float()
+        return {
+            f"{part}.{LAYER}": torch.randn(n, width, generator=generator) + inside * centres[part][group]
+            for part in PARTS
+        }
+
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest("base", {"made": "by bench"}, datapoints, SHARD, [LAYER], list(PARTS), LAYER)
+    for name, first, last in manifest.shards:
+        whole = {key: x.to(torch.bfloat16) for key, x in some(last - first, 0.2).items()}
+        kinds = torch.full((last - first,), SINGLE, dtype=torch.uint8)
+        manifest.files[name] = write_tensors(folder, name, whole | {"kinds": kinds})
+    manifest.files[STATS] = write_tensors(folder, STATS, statistics(Index(folder, manifest)))
+    manifest.write(folder)
+    target = Target(dict(some(behaviors, 0.9)), torch.full((behaviors,), SINGLE, dtype=torch.uint8))
+    return open_index(folder, check=False), target
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def main() -> None:
+    """Run it with the sizes given, and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--behaviors", type=int, default=1_000)
+    parser.add_argument("--datapoints", type=int, default=400_000)
+    parser.add_argument("--width", type=int, default=576, help="of each of the two parts")
+    parser.add_argument("--folder", type=Path, help="where the index is made and left; default a temporary one")
+    given = parser.parse_args()
+    if given.folder:
+        found = bench_clusters(given.behaviors, given.datapoints, given.width, given.folder)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            found = bench_clusters(given.behaviors, given.datapoints, given.width, Path(folder))
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
