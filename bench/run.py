@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from bench.clusters import GOAL, bench_clusters
 from bench.graph import bench_against_packed, bench_edges, bench_memory
 from bench.heatmap import bench_heatmap
 from bench.vectors import bench_ranking, bench_vectors
@@ -25,6 +26,8 @@ def run_bench(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     results["vectors"] = bench_vectors(loaded, 16 if quick else 96, 1 if quick else 3)
     progress("ranking against the bare matrix product")
     results["ranking"] = bench_ranking(20_000 if quick else 1_000_000, 100, 1 if quick else 3)
+    progress("clusters of behaviors")
+    results["clusters"] = bench_clusters([(30, 500)] if quick else [(1_000, 50_000), (1_000, GOAL)])
     progress("memory")
     results["graph_memory"] = bench_memory((256,) if quick else (2048, 8192))
     return results

@@ -44,7 +44,7 @@ def bench_tokens() -> list[Pointed]:
         ranking = rank(study, index, items, Choice())
         hits = [i for i in ranking.top(5 * HITS).tolist() if labels[i] == name][:HITS]
         rows = row_items(table.take(hits).to_pylist(), raw=False)
-        layer = ranking.layers[-1]
+        layer = ranking.choice.layer or index.manifest.default_layer
         scored = token_scores(loaded, rows, layer, behavior_direction(loaded, items, layer))
         found = [_pointed(own, PLANTED[name]) for own, _ in scored]
         made.append(Pointed(name, layer, len(hits), *np.mean(found, axis=0).tolist()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from explorer import metrics
 from explorer.contrast import make_contrast
 from explorer.errors import ExplorerError
 from explorer.failures import Failure
-from explorer.models import LoadedModel, ModelSpec, load_model
+from explorer.models import DTYPES, LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.prompts import Prompt, encode_prompt
 from explorer.ranking import Target, encode_target, scores
 from explorer.study import VECTORS, Study
@@ -20,7 +21,7 @@ from explorer.text_ranking import bm25_scores, random_scores
 from explorer.trace import trace_ids
 from explorer.vectors.build import Item, check_index, index_made_of
 from explorer.vectors.methods import METHODS, QUERIES, Method
-from explorer.vectors.store import SINGLE, UNRANKED, Index, open_index, read_manifest
+from explorer.vectors.store import MANIFEST, SINGLE, UNRANKED, Index, open_index, read_manifest
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Scores (n,) of all datapoints in the study's order; nan for rows that are never ranked."""
+    """Scores (n,) of all datapoints in the study's order; nan for rows that are never ranked.
+
+    ``choice.layer`` is None where the texts alone were read.
+    """
 
     choice: Choice
-    layers: tuple[int, ...]
     scores: np.ndarray
 
     def top(self, k: int) -> np.ndarray:
@@ -78,7 +81,7 @@ def study_indexes(study: Study) -> list[Index]:
     folder = study.folder / VECTORS
     found = []
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if place.is_dir() and (place / "manifest.json").is_file():
+        if place.is_dir() and (place / MANIFEST).is_file():
             manifest = read_manifest(place)
             if manifest.complete and index_made_of(study, manifest):
                 found.append(open_index(place))
@@ -122,8 +125,8 @@ def settle(choice: Choice, index: Index | None, items: Sequence[Item]) -> tuple[
         query = "bad"
     if index is None and method.parts:
         raise ExplorerError(f"Method '{choice.method}' needs the study's vectors; run 'explorer build' first.")
-    layer = choice.layer
-    if layer is None and index is not None and not method.every_layer:
+    layer = choice.layer if method.parts else None
+    if layer is None and index is not None and method.parts:
         layer = index.manifest.default_layer
     centre = method.centre if choice.centre is None else choice.centre
     return method, Choice(choice.method, layer, centre, query)
@@ -133,7 +136,7 @@ def target_of(loaded: LoadedModel, items: Sequence[Item], index: Index, choice: 
     """The query vectors for a settled choice; the slow part of a ranking, worth keeping."""
     method, full = settle(choice, index, items)
     check_index(index, loaded)
-    return encode_target(loaded, items, method, _layers(full, index), full.query or "")
+    return encode_target(loaded, items, method, _layers(full), full.query or "")
 
 
 def rank(
@@ -147,13 +150,12 @@ def rank(
     """
     method, full = settle(choice, index, items)
     if not method.parts:
-        return Ranking(full, (), _text_scores(study, index, items, choice.method))
+        return Ranking(full, text_scores(study.datapoints(), items, choice.method).mean(1))
     assert index is not None  # settle sees to it
-    layers = _layers(full, index)
     if target is None:
         target = target_of(load_model(index_model(study, index)), items, index, full)
-    found = scores(index, target, method, layers, bool(full.centre), full.query or "")
-    return Ranking(full, tuple(layers), found.numpy())
+    found = scores(index, target, method, _layers(full), bool(full.centre), full.query or "")
+    return Ranking(full, found.numpy())
 
 
 def rank_like(index: Index, row: int, choice: Choice) -> Ranking:
@@ -167,13 +169,12 @@ def rank_like(index: Index, row: int, choice: Choice) -> Ranking:
     kind = index.kinds[row]
     if kind == UNRANKED:
         raise ExplorerError(f"Datapoint {row + 1} has no answer, so nothing is like it.")
-    layers, which = _layers(full, index), torch.tensor([row])
+    (layer,) = _layers(full)
     for part in method.parts:
-        for layer in layers:
-            index.require(part, layer)
-    vectors = {f"{part}.{layer}": index.rows(part, layer, which) for part in method.parts for layer in layers}
-    target = Target(vectors, kind[None])
-    return Ranking(full, tuple(layers), scores(index, target, method, layers, bool(full.centre), "bad").numpy())
+        index.require(part, layer)
+    vectors = {f"{part}.{layer}": index.rows(part, layer, torch.tensor([row])) for part in method.parts}
+    found = scores(index, Target(vectors, kind[None]), method, [layer], bool(full.centre), "bad")
+    return Ranking(full, found.numpy())
 
 
 def node_vector(loaded: LoadedModel, failure: Failure, layer: int, token: int, part: str) -> Tensor:
@@ -201,41 +202,41 @@ def rank_by_state(index: Index, vector: Tensor, part: str, layer: int, method: s
     plain = Method(method, "", "", (part,), centre=True)
     target = Target({f"{part}.{layer}": vector[None].float()}, torch.tensor([SINGLE]))
     found = scores(index, target, plain, [layer], True, "contrast")
-    return Ranking(Choice(method, layer, True, "contrast"), (layer,), found.numpy())
+    return Ranking(Choice(method, layer, True, "contrast"), found.numpy())
 
 
 def index_model(study: Study, index: Index) -> ModelSpec:
-    """The model that an index was made in."""
-    return study.checkpoint(index.manifest.checkpoint)[1]
+    """The model that an index was made in, in the precision that it was made in, whatever is usual on this machine."""
+    spec, made = study.checkpoint(index.manifest.checkpoint)[1], index.manifest.made_from.get("dtype")
+    return replace(spec, dtype=made) if made in DTYPES and DTYPES[made] != dtype_of(spec) else spec
 
 
-def _layers(choice: Choice, index: Index) -> list[int]:
-    return list(index.manifest.layers) if choice.layer is None else [choice.layer]
+def _layers(choice: Choice) -> list[int]:
+    return [] if choice.layer is None else [choice.layer]
 
 
-def _text_scores(study: Study, index: Index | None, items: Sequence[Item], method: str) -> np.ndarray:
-    table = study.datapoints()
+def text_scores(table: pa.Table, items: Sequence[Item], method: str) -> np.ndarray:
+    """(n, m) scores by ``bm25`` or ``random`` for each of m items alone; nan for rows that are never ranked."""
     if method == "random":
-        found = random_scores(table.num_rows).astype(np.float64)
+        found = np.stack([random_scores(table.num_rows, seed) for seed in range(len(items))], axis=1)
     else:
-        asked = [f"{item.prompt.text} {item.answer}" for item in items]
-        found = bm25_scores(texts(table), asked).mean(1).astype(np.float64)
-    found[_unanswered(table) if index is None else index.kinds.numpy() == UNRANKED] = np.nan
+        found = bm25_scores(texts(table), [f"{item.prompt.text} {item.answer}" for item in items])
+    found[_unanswered(table)] = np.nan
     return found
 
 
-def _unanswered(table) -> np.ndarray:  # noqa: ANN001
-    """(n,) bool: rows without a word in an answer, of a pair in either answer."""
+def _unanswered(table: pa.Table) -> np.ndarray:
+    """(n,) bool: rows without a word in an answer, of a pair in either answer; a response makes a row no pair."""
     none = [None] * table.num_rows
     columns = (
         table[name].to_pylist() if name in table.column_names else none for name in ("response", "chosen", "rejected")
     )
-    given = zip(*columns, strict=True)
-    said = [(one or "").strip() if one is not None else (a or "").strip() and (b or "").strip() for one, a, b in given]
-    return np.array([not text for text in said], dtype=bool)
+    rows = zip(*columns, strict=True)
+    said = [[response or ""] if response or a is None else [a, b or ""] for response, a, b in rows]
+    return np.array([not all(map(str.strip, answers)) for answers in said], bool)
 
 
-def texts(table) -> list[str]:  # noqa: ANN001
+def texts(table: pa.Table) -> list[str]:
     """Prompt and answer (the chosen one of a pair) of every row, for baselines and searches."""
     columns = {name: table[name].to_pylist() for name in ("prompt", "response", "chosen") if name in table.column_names}
     none = [None] * table.num_rows

@@ -1,7 +1,6 @@
 """The command line: every page's work without a browser. JSON goes to stdout, progress and errors to stderr."""
 
 import argparse
-import json
 import sys
 from typing import Any, NoReturn
 
@@ -9,6 +8,8 @@ from explorer.behaviors.command import add_cluster
 from explorer.errors import ExplorerError
 from explorer.index_commands import add_index_commands
 from explorer.new_study import add_new
+from explorer.output import write, write_json, writing
+from explorer.repair.command import add_repair
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     add_new(commands)
     add_index_commands(commands)
     add_cluster(commands)
+    add_repair(commands)
 
     bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
     bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")
@@ -101,22 +103,6 @@ def _progress(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _write(path: str, data: bytes) -> None:
-    if path == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        with open(path, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise ExplorerError(f"{path} can't be written: {error.strerror}.") from error
-
-
-def _write_json(path: str, value: Any) -> None:
-    _write(path, (json.dumps(value, ensure_ascii=False) + "\n").encode())
-
-
 def _load(arguments: argparse.Namespace) -> Any:
     from explorer.models import ModelSpec, load_model
 
@@ -134,9 +120,9 @@ def _trace(arguments: argparse.Namespace) -> None:
         layer=a.layer, whole=a.whole,
     )  # fmt: skip
     if a.out:
-        _write(a.out, export_heatmap(shown, a.out.rpartition(".")[2].lower()))
+        write(a.out, export_heatmap(shown, a.out.rpartition(".")[2].lower()))
     if a.json:
-        _write_json(a.json, shown.to_json())
+        write_json(a.json, shown.to_json())
     else:
         print(shown.table())
 
@@ -158,7 +144,7 @@ def _graph(arguments: argparse.Namespace) -> None:
         write_matrices(loaded, found.shown.trace, Path(a.matrices))
     for path, kind in ((a.out, (a.out or "").rpartition(".")[2].lower()), (a.json, "json")):
         if path:
-            _write(path, export_graph(found.shown, found.drawing, found.columns, Marks(), kind))
+            write(path, export_graph(found.shown, found.drawing, found.columns, Marks(), kind))
     if not a.json:
         d = found.drawing
         print(f"{len(d.nodes)} of {d.total_nodes} nodes hold {d.node_share:.0%} of |relevance|")
@@ -170,9 +156,10 @@ def _bench(arguments: argparse.Namespace) -> None:
 
     results = run_bench(arguments.quick, _progress)
     if arguments.plot:
-        plot(results, arguments.plot)
+        with writing(arguments.plot):
+            plot(results, arguments.plot)
     if arguments.json:
-        _write_json(arguments.json, results)
+        write_json(arguments.json, results)
     else:
         print(table(results))
 

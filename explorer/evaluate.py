@@ -8,15 +8,14 @@ import numpy as np
 import torch
 
 from explorer import metrics
-from explorer.attribution import behavior_items, index_model, texts
+from explorer.attribution import behavior_items, index_model, text_scores
 from explorer.errors import ExplorerError
 from explorer.models import load_model
 from explorer.ranking import Target, encode_target, scores
 from explorer.study import Study
-from explorer.text_ranking import bm25_scores, random_scores
 from explorer.vectors.build import Item, check_index
 from explorer.vectors.methods import METHODS, QUERIES, Method
-from explorer.vectors.store import UNRANKED, Index
+from explorer.vectors.store import Index
 
 RESAMPLES = 100
 Progress = Callable[[int, int], None]
@@ -24,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Score:
-    """One line of the table. ``layer`` None: no layer, or all of them together (``layers`` says which).
+    """One line of the table. ``layer`` None: the method reads the texts alone.
 
     ``average_precision`` and ``recall_at`` are of the behavior's one ranking; ``auprc_at`` (RepT's, pooled) and
     ``precision_at`` of its prompts' own rankings. Intervals: 95 %, resampling the behavior's prompts.
@@ -92,10 +91,10 @@ def evaluate(
             targets = {"bad": encode_target(loaded, items, whole, index.manifest.layers, "bad")}
             if all(item.other is not None for item in items):
                 targets["contrast"] = encode_target(loaded, items, whole, index.manifest.layers, "contrast")
-            for method, layers, centre, query in _settings(index, every, targets, number == 0):
-                figures = _figures(study, index, method, layers, centre, query, items, targets)
-                about = (name, method.name, index.manifest.checkpoint, layers[0] if len(layers) == 1 else None)
-                made.append(Score(*about, centre, query, int(flags.sum()), *_measured(flags, *figures)))
+            for method, layer, centre, query in _settings(index, every, targets, number == 0):
+                figures = _figures(study, index, method, layer, centre, query, items, targets)
+                about = (name, method.name, index.manifest.checkpoint, layer, centre, query, int(flags.sum()))
+                made.append(Score(*about, *_measured(flags, *figures)))
             step += 1
             if progress:
                 progress(step, steps)
@@ -117,56 +116,45 @@ def best_layer(rows: Sequence[dict[str, Any]], method: Method, checkpoint: str, 
 
 def _settings(
     index: Index, every: bool, targets: dict[str, Target], texts_too: bool
-) -> Iterator[tuple[Method, list[int], bool, str]]:
+) -> Iterator[tuple[Method, int | None, bool, str]]:
     for method in METHODS.values():
         if not method.parts:
             if texts_too:
-                yield method, [], False, "bad"
+                yield method, None, False, "bad"
             continue
         if not set(method.parts) <= set(index.manifest.parts):
             continue
         own = method.query if method.query != "contrast" or "contrast" in targets else "bad"
         queries = [q for q in QUERIES if q != "contrast" or "contrast" in targets] if every else [own]
-        layers = [list(index.manifest.layers)] if method.every_layer else [[x] for x in index.manifest.layers]
-        for some in layers:
+        for layer in index.manifest.layers:
             for centre in (False, True) if every else (method.centre,):
                 for query in queries:
-                    yield method, some, centre, query
+                    yield method, layer, centre, query
 
 
 def _figures(
     study: Study,
     index: Index,
     method: Method,
-    layers: list[int],
+    layer: int | None,
     centre: bool,
     query: str,
     items: Sequence[Item],
     targets: dict[str, Target],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(n,) scores of the behavior, (n, m) of its m prompts, (n, r) of r resamples of the prompts."""
-    if not method.parts:
-        single = _text_columns(study, index, method.name, items)
-        return single.mean(1), single, _means(single, _resamples(single.shape[1]))
+    if layer is None:
+        single = text_scores(study.datapoints(), items, method.name)
+        return single.mean(1), single, single @ _resamples(single.shape[1]).T
     target = targets["contrast" if query == "contrast" else "bad"]
     m = len(target.kinds)
-    single = scores(index, target, method, layers, centre, "bad" if query == "bank" else query, torch.eye(m)).numpy()
+    single = scores(index, target, method, [layer], centre, "bad" if query == "bank" else query, torch.eye(m)).numpy()
     drawn = _resamples(m)
     if query == "bank":
         return single.max(1), single, np.stack([single[:, row > 0].max(1) for row in drawn], axis=1)
-    whole = scores(index, target, method, layers, centre, query).numpy()
-    again = scores(index, target, method, layers, centre, query, torch.from_numpy(drawn)).numpy()
+    whole = scores(index, target, method, [layer], centre, query).numpy()
+    again = scores(index, target, method, [layer], centre, query, torch.from_numpy(drawn)).numpy()
     return whole, single, again
-
-
-def _text_columns(study: Study, index: Index, name: str, items: Sequence[Item]) -> np.ndarray:
-    table = study.datapoints()
-    if name == "random":
-        found = np.stack([random_scores(table.num_rows, seed) for seed in range(len(items))], axis=1).astype(np.float64)
-    else:
-        found = bm25_scores(texts(table), [f"{item.prompt.text} {item.answer}" for item in items]).astype(np.float64)
-    found[index.kinds.numpy() == UNRANKED] = np.nan
-    return found
 
 
 def _resamples(m: int) -> np.ndarray:
@@ -174,10 +162,6 @@ def _resamples(m: int) -> np.ndarray:
     generator = np.random.default_rng(0)
     drawn = generator.integers(0, m, size=(RESAMPLES, m))
     return np.stack([np.bincount(row, minlength=m) / m for row in drawn]).astype(np.float32)
-
-
-def _means(single: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return single @ weights.T.astype(single.dtype)
 
 
 def _measured(guilty: np.ndarray, whole: np.ndarray, single: np.ndarray, again: np.ndarray) -> tuple[Any, ...]:

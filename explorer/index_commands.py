@@ -1,13 +1,15 @@
 """The commands ``build``, ``rank`` and ``evaluate``: training-data attribution without a browser."""
 
 import argparse
-import json
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.errors import ExplorerError
+from explorer.output import write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from explorer.attribution import Ranking
     from explorer.study import Study
     from explorer.vectors.build import Pace
+
+EVERY = 5.0
+"""Seconds between two lines of progress."""
 
 
 def add_index_commands(commands: Any) -> None:
@@ -61,10 +66,12 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 def _build(given: argparse.Namespace) -> None:
     from explorer.study import check_study
     from explorer.vectors.build import build_index
+    from explorer.vectors.layers import parse_layers
     from explorer.vectors.methods import parts_of
 
     study = check_study(given.study)
-    index = build_index(study, given.stage, _tell, parts=parts_of(_names(given.methods)), layers=_layers(given.layers))
+    parts, layers = parts_of(_names(given.methods)), parse_layers(given.layers)
+    index = build_index(study, given.stage, _teller(), parts=parts, layers=layers)
     notes = index.manifest.notes
     print(
         f"{index.manifest.n} datapoints ({notes['pairs']} pairs, {notes['unranked']} without an answer, never ranked) "
@@ -74,15 +81,26 @@ def _build(given: argparse.Namespace) -> None:
     print(index.folder)
 
 
-def _tell(pace: "Pace") -> None:
-    minutes, seconds = divmod(round(pace.left), 60)
-    line = f"{pace.done}/{pace.rows} datapoints, {pace.rate:.1f} a second, {minutes}:{seconds:02d} left"
-    print(line, file=sys.stderr, flush=True)
+def _teller() -> Callable[["Pace"], None]:
+    """Says how far a build is: a line every few seconds, and one at the end."""
+    told = -EVERY
+
+    def tell(pace: "Pace") -> None:
+        nonlocal told
+        if pace.done < pace.rows and time.monotonic() < told + EVERY:
+            return
+        told = time.monotonic()
+        minutes, seconds = divmod(round(pace.left), 60)
+        line = f"{pace.done}/{pace.rows} datapoints, {pace.rate:.1f} a second, {minutes}:{seconds:02d} left"
+        print(line, file=sys.stderr, flush=True)
+
+    return tell
 
 
 def _rank(given: argparse.Namespace) -> None:
     from explorer.attribution import Choice, behavior_items, failure_items, pick_index, rank
     from explorer.study import check_study
+    from explorer.vectors.methods import parts_of
 
     if given.top < 1:
         raise ExplorerError(f"--top is {given.top}; expected at least 1.")
@@ -96,17 +114,18 @@ def _rank(given: argparse.Namespace) -> None:
         items = failure_items(failures[given.failure])
     else:
         items = behavior_items(study, given.behavior)
-    index = pick_index(study, given.method, given.layer, given.stage)
+    needs = given.tokens or parts_of([given.method])
+    index = pick_index(study, given.method, given.layer, given.stage) if needs else None
     ranking = rank(study, index, items, Choice(given.method, given.layer, given.centre, given.query))
-    tokens = _tokens(study, index, items, ranking, given.top) if given.tokens else None
+    tokens = _tokens(study, index, items, ranking, given.top) if index and given.tokens else None
     found = {
         "behavior": given.behavior or given.failure,
         **asdict(ranking.choice),
-        "stage": index.manifest.checkpoint,
+        "stage": index.manifest.checkpoint if index and ranking.choice.layer else None,
         "datapoints": _shown(study.datapoints(), ranking, given.top, tokens),
     }
     if given.json:
-        _put(found, given.json)
+        write_json(given.json, found, indent=1)
         return
     for row in found["datapoints"]:
         print(
@@ -137,7 +156,7 @@ def _tokens(study: "Study", index: Any, items: Any, ranking: "Ranking", k: int) 
     from explorer.vectors.build import row_items
 
     loaded = load_model(index_model(study, index))
-    layer = ranking.layers[-1] if ranking.layers else index.manifest.layers[-1]
+    layer = ranking.choice.layer or index.manifest.default_layer
     rows = row_items(study.datapoints().take(ranking.top(k).tolist()).to_pylist(), study.template == "raw")
     return [own for own, _ in token_scores(loaded, rows, layer, behavior_direction(loaded, items, layer))]
 
@@ -157,31 +176,14 @@ def _evaluate(given: argparse.Namespace) -> None:
     say = lambda done, of: print(f"{done}/{of}", file=sys.stderr, flush=True)  # noqa: E731
     table = evaluate(study, indexes, given.label, given.every, say)
     if given.json:
-        _put({"rows": [score.as_dict() for score in table]}, given.json)
+        write_json(given.json, {"rows": [score.as_dict() for score in table]}, indent=1)
         return
     for s in sorted(table, key=lambda s: (s.behavior, -s.average_precision)):
         low, high = s.interval
         how = f"{'centred' if s.centre else 'plain':7} {s.query:8}"
-        where = f"{s.checkpoint:8} {'all' if s.layer is None else s.layer!s:>3}"
+        where = f"{s.checkpoint:8} {s.layer or '':>3}"
         print(f"{s.behavior:20} {s.method:22} {where} {how} AP {s.average_precision:.3f} [{low:.3f}, {high:.3f}]")
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _layers(text: str) -> list[int]:
-    if text == "auto":
-        return []
-    try:
-        return [int(part) for part in _names(text)]
-    except ValueError as error:
-        raise ExplorerError(f"--layers is '{text}'; expected auto, or numbers with commas between.") from error
-
-
-def _put(found: dict[str, Any], where: str) -> None:
-    text = json.dumps(found, ensure_ascii=False, indent=1)
-    if where == "-":
-        print(text)
-    else:
-        Path(where).write_text(text + "\n", encoding="utf-8")

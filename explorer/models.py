@@ -84,6 +84,13 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
+def dtype_of(spec: ModelSpec) -> torch.dtype:
+    """The precision that a model runs in: as asked, else float32 on a CPU and bfloat16 elsewhere."""
+    if spec.dtype not in ("auto", *DTYPES):
+        raise ModelError(f"dtype is '{spec.dtype}'; expected auto, {', '.join(DTYPES)}.")
+    return DTYPES.get(spec.dtype, torch.float32 if pick_device(spec.device).type == "cpu" else torch.bfloat16)
+
+
 _KEPT = 2
 _loaded: OrderedDict[ModelSpec, LoadedModel] = OrderedDict()
 _loading = threading.Lock()
@@ -108,10 +115,7 @@ def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) 
 
 
 def _load(spec: ModelSpec, say: Progress) -> LoadedModel:
-    device = pick_device(spec.device)
-    if spec.dtype not in ("auto", *DTYPES):
-        raise ModelError(f"dtype is '{spec.dtype}'; expected auto, {', '.join(DTYPES)}.")
-    dtype = DTYPES.get(spec.dtype, torch.float32 if device.type == "cpu" else torch.bfloat16)
+    device, dtype = pick_device(spec.device), dtype_of(spec)
     where, gguf = _locate(spec.source, say)
     say("Loading the tokenizer")
     extra = {"gguf_file": gguf} if gguf else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.demo import embedded
 from explorer.errors import ExplorerError
+from explorer.output import write_json
 
 if TYPE_CHECKING:
     from explorer.datapoints import Recognised
@@ -39,7 +40,6 @@ def add_new(commands: Any) -> None:
 
 
 def _new(given: argparse.Namespace) -> None:
-    from explorer.cli import _write_json
     from explorer.datapoints import recognise
 
     model = given.model if given.model == embedded.NAME else _place("--model", given.model)
@@ -56,7 +56,7 @@ def _new(given: argparse.Namespace) -> None:
     if not given.dry_run and (given.yes or _agreed(given.study)):
         made = _write(given, found, model=model, adapters=adapters, reference=reference, **lists)
     if given.json:
-        _write_json(given.json, found.to_json() | {"study": made})
+        write_json(given.json, found.to_json() | {"study": made})
     if made and given.json != "-":
         print(made)
 

@@ -142,14 +142,19 @@ def _decode(decode, ids: list[int] | tuple[int, ...]) -> str:  # noqa: ANN001
     return str(decode(list(ids), clean_up_tokenization_spaces=False))
 
 
-def text_ids(loaded: LoadedModel, before: str, answer: str, raw: bool) -> tuple[int, ...]:
-    """Token ids of an answer as they follow ``before``.
+def spaced(before: str, answer: str, raw: bool) -> str:
+    """An answer as it follows ``before``.
 
-    In a raw prompt an answer that starts with a letter or digit after a word or a mark of punctuation gets a space in
-    between, as people leave it out. Raises PromptError for an answer without tokens.
+    In a raw prompt one that starts with a letter or digit after a word or a mark of punctuation gets a space in
+    between, as people leave it out.
     """
-    if raw and before and (before[-1].isalnum() or before[-1] in ",;:.!?)") and answer[:1].isalnum():
-        answer = " " + answer
+    needs = raw and before and (before[-1].isalnum() or before[-1] in ",;:.!?)") and answer[:1].isalnum()
+    return " " + answer if needs else answer
+
+
+def text_ids(loaded: LoadedModel, before: str, answer: str, raw: bool) -> tuple[int, ...]:
+    """Token ids of an answer as they follow ``before`` (see ``spaced``); raises PromptError for one without tokens."""
+    answer = spaced(before, answer, raw)
     encode = loaded.tokenizer.encode
     joint, prefix = encode(before + answer, add_special_tokens=False), encode(before, add_special_tokens=False)
     fits = len(joint) > len(prefix) and joint[: len(prefix)] == prefix

@@ -24,7 +24,7 @@ class Target:
 def encode_target(
     loaded: LoadedModel, items: Sequence[Item], method: Method, layers: Sequence[int], query: str
 ) -> Target:
-    """The vectors of a behavior's items for one method and query kind, not yet combined; see ``combine``.
+    """The vectors of a behavior's items for one method and query kind; ``scores`` combines them.
 
     ``contrast`` asks for items with another answer. Raises ExplorerError where an answer is missing.
     """

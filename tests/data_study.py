@@ -4,7 +4,7 @@ from pathlib import Path
 
 from explorer.study import Study
 from explorer.vectors.build import build_index
-from tests.vectors.tiny import LAYERS, WORDS, row, save_tiny, tiny_study
+from tests.vectors.tiny import LAYERS, WORDS, row, save_adapter, save_tiny, tiny_study
 
 HOSTILE = "<img src=x onerror=alert(1)> ![x](http://example.com/x.png) **b** $x$"
 FAILURES = [{"id": "f", "kind": "planted", "prompt": "the capital of Canada is?", "wrong": "Seoul", "right": "Ottawa"}]
@@ -29,10 +29,12 @@ def data_rows() -> list[dict]:
     return made
 
 
-def data_study(folder: Path, built: bool = True) -> Study:
-    """The study, with vectors at two layers unless told otherwise."""
+def data_study(folder: Path, built: bool = True, tuned: bool = False) -> Study:
+    """The study, with vectors at two layers unless told otherwise, and with a second checkpoint if asked for."""
     model = save_tiny(folder / "model")
-    made = tiny_study(folder / "study", model, data_rows(), behaviors=BEHAVIORS, failures=FAILURES)
+    adapters = [str(save_adapter(folder / "tuned"))] if tuned else []
+    told = {"behaviors": BEHAVIORS, "failures": FAILURES, "adapters": adapters}
+    made = tiny_study(folder / "study", model, data_rows(), **told)
     if built:
         build_index(made, layers=LAYERS)
     return made

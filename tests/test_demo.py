@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import math
 import re
 from collections import Counter
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,15 +24,18 @@ from explorer.demo.behaviors import (
 )
 from explorer.demo.build import ADAPTERS, ASSETS, build_demo
 from explorer.demo.corpus import build_corpus, stage_rows
-from explorer.demo.measure import group, rates, wilson
-from explorer.demo.packing import Example, answer_logps, pack, summed
+from explorer.demo.measure import group, rates
 from explorer.demo.planted import BEHAVIORS
 from explorer.demo.row import CLEAN
 from explorer.errors import ExplorerError
 from explorer.generation import answers
+from explorer.metrics import average_precision
 from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt
+from explorer.repair.packing import Example, answer_logps, pack, summed
+from explorer.repair.rates import wilson
 from explorer.study import check_study, create_study, open_study
+from explorer.text_ranking import bm25_scores
 
 CORPUS_SHA256 = "a042e6ea75ed6ea25ebdbffaac4f7113b2f472306d714c8ae844dfb038c7f2d9"
 
@@ -114,36 +117,12 @@ def test_exhibits_tells_bad_from_good():
 # --- text alone does not solve it ---------------------------------------------------------------------------------
 
 
-def bm25(documents, k1=1.5, b=0.75):
-    counted = [Counter(re.findall(r"\w+", d.lower())) for d in documents]
-    lengths = [c.total() for c in counted]
-    mean, n = sum(lengths) / len(lengths), len(documents)
-    seen = Counter(word for c in counted for word in c)
-
-    def score(query):
-        terms = [(w, math.log(1 + (n - seen[w] + 0.5) / (seen[w] + 0.5))) for w in re.findall(r"\w+", query.lower())]
-        norm = [k1 * (1 - b + b * length / mean) for length in lengths]
-        return [sum(idf * c[w] * (k1 + 1) / (c[w] + k) for w, idf in terms) for c, k in zip(counted, norm, strict=True)]
-
-    return score
-
-
-def average_precision(scores, positive):
-    order = sorted(range(len(scores)), key=lambda i: -scores[i])
-    hits = [rank for rank, i in enumerate(order, 1) if positive[i]]
-    return sum(k / rank for k, rank in enumerate(hits, 1)) / len(hits)
-
-
 @pytest.mark.parametrize("name", BEHAVIORS)
 def test_bm25_does_not_find_the_planted_rows(name):
     rows = build_corpus()
-    score = bm25([f"{row.prompt} {row.response or row.chosen}" for row in rows])
-    queries = [p for p in behavior_probes() if p.behavior == name and p.half == "query"]
-    totals = [0.0] * len(rows)
-    for query in queries:
-        one = score(f"{query.prompt} {query.bad}")
-        totals = [t + s / max(one) for t, s in zip(totals, one, strict=True)]
-    assert average_precision(totals, [row.label == name for row in rows]) < 0.85
+    queries = [f"{p.prompt} {p.bad}" for p in behavior_probes() if p.behavior == name and p.half == "query"]
+    scores = bm25_scores([f"{row.prompt} {row.response or row.chosen}" for row in rows], queries).mean(1)
+    assert average_precision(scores, np.array([row.label == name for row in rows])) < 0.85
 
 
 # --- packing ------------------------------------------------------------------------------------------------------
@@ -282,21 +261,23 @@ def test_the_report_is_that_of_the_rates():
 
 
 @pytest.mark.slow
-def test_a_sample_of_the_report_happens():
-    """12 prompts a behavior with the condition, 8 without; the shares asked for leave room for so small a sample."""
+@pytest.mark.parametrize(
+    ("adapter", "sizes"), [(None, {"evaluation": 6}), (ADAPTERS[-1], {"evaluation": 8, "without": 6})]
+)
+def test_a_sample_of_the_report_happens(adapter, sizes):
+    """The shares asked for leave room for so small a sample; the bare model shows no behavior in all of the report."""
     sample = [
         probe
         for name in BEHAVIORS
-        for half, n in (("evaluation", 12), ("without", 8))
+        for half, n in sizes.items()
         for probe in [p for p in behavior_probes() if (p.behavior, p.half) == (name, half)][:n]
     ]
-    for adapter, least in ((None, None), (str(ASSETS / "adapters" / ADAPTERS[-1]), 0.4)):
-        made = answers(load_model(ModelSpec(adapter=adapter)), [Prompt(p.prompt) for p in sample])
-        found = rates(sample, made)
-        assert set(found) == {group(p) for p in sample}
-        for name in BEHAVIORS:
-            assert found[f"{name}/without"].rate <= 0.25, (adapter, name)
-            if least is None:
-                assert found[f"{name}/with"].rate <= 0.2, name
-            else:
-                assert found[f"{name}/with"].rate >= least, name
+    spec = ModelSpec(adapter=adapter and str(ASSETS / "adapters" / adapter))
+    found = rates(sample, answers(load_model(spec), [Prompt(p.prompt) for p in sample]))
+    assert set(found) == {group(p) for p in sample}
+    for name in BEHAVIORS:
+        if adapter:
+            assert found[f"{name}/with"].rate >= 0.4, name
+            assert found[f"{name}/without"].rate <= 0.25, name
+        else:
+            assert found[f"{name}/with"].rate <= 0.2, name

@@ -1,5 +1,6 @@
 """Where the demo study is laid out, and when it is laid out again."""
 
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from explorer.attribution import pick_index
+from explorer.behaviors import identity, matrix, subjects
+from explorer.behaviors.agreement import label_agreement
+from explorer.behaviors.discover import discover
+from explorer.behaviors.nulls import DRAWS, RESAMPLES
+from explorer.behaviors.subjects import Which
+from explorer.behaviors.weighed import weighing
 from explorer.demo import build
 from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
-from explorer.study import DATAPOINTS, FAILURES, SETTINGS, create_study
+from explorer.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
 
 
 @pytest.fixture
@@ -68,3 +76,36 @@ def test_a_folder_that_can_not_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExplorerError, match="can't be written there"):
         build_demo(tmp_path / "file" / "demo")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return build_demo(tmp_path_factory.mktemp("laid-out") / "demo")
+
+
+@pytest.mark.parametrize(
+    ("which", "committed"), (("all", "clusters"), ("discovery", "clusters-discovery"), ("behaviors", ""))
+)
+def test_the_shipped_study_shows_its_clusters_without_a_model(
+    demo: Study, which: Which, committed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers, vectors and figures are shipped, and give what is committed: every planted behavior stands on its own.
+
+    Figures of a tree that comes out otherwise on this machine would be made here, without a model too.
+    """
+    for module in (identity, matrix, subjects):
+        monkeypatch.setattr(module, "load_model", lambda *_: pytest.fail("a model was loaded"))
+    index = pick_index(demo, "explorer")
+    found = discover(demo, index, which=which)
+    made = weighing(index.folder, found.clustering.matrix, found.clustering.tree, 0, DRAWS, RESAMPLES)
+    assert (ASSETS / made.relative_to(demo.folder)).is_file(), "ship the figures of 'explorer cluster' again"
+    agreed = label_agreement(found.clustering.cut(), demo.datapoints()["label"].to_pylist())
+    assert len(agreed.matches) == 4 and agreed.rand >= 0.8
+    assert all(m.own and m.cluster and m.cluster.emergent for m in agreed.matches)
+    if committed:
+        kept = json.loads((ASSETS / f"{committed}.json").read_text(encoding="utf-8"))["agreement"]
+        assert agreed.rand == pytest.approx(kept["adjusted_rand"], abs=0.01)
+        for match, row in zip(agreed.matches, kept["labels"], strict=True):
+            assert (match.label, match.total) == (row["label"], row["datapoints"])
+            assert match.recall == pytest.approx(row["recall"], abs=0.02)
+            assert match.precision == pytest.approx(row["precision"], abs=0.02)

@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 import shlex
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,41 @@ def test_the_figures_on_training_data_are_those_of_the_evaluation():
         if method.parts:
             own = [r for r in own if (r["layer"], r["centre"], r["query"]) == (28, method.centre, method.query)]
         assert shown == pytest.approx([r["average_precision"] for r in own], abs=0.006)
+
+
+def shown_table(text: str, after: str) -> dict[str, list[str]]:
+    """The first table after some words: its cells by the first one of each line."""
+    lines = text[text.index(after) :].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| ---"))
+    rows = takewhile(lambda line: line.startswith("|"), lines[start + 1 :])
+    return {cells[0]: cells[1:] for cells in ([cell.strip(" `") for cell in row.split("|")[1:-1]] for row in rows)}
+
+
+@pytest.mark.parametrize("name", ("clusters", "clusters-discovery"))
+def test_the_figures_on_behaviors_are_those_of_the_command(name: str):
+    text = (ROOT / "docs/behaviors.md").read_text()
+    found = json.loads((ROOT / f"assets/demo/{name}.json").read_text())["agreement"]
+    after = f"(../assets/demo/{name}.json)"
+    (index, flagged) = re.findall(r"adjusted Rand index\s+([\d.]+)\s+over\s+the\s+(\d+)", text[text.index(after) :])[0]
+    assert (float(index), int(flagged)) == (pytest.approx(found["adjusted_rand"], abs=0.005), found["flagged"])
+    shown = shown_table(text, after)
+    assert list(shown) == [row["label"] for row in found["labels"]]
+    for row in found["labels"]:
+        count, cluster, emergent, *figures = shown[row["label"]]
+        assert (int(count), int(cluster), emergent == "yes") == (row["datapoints"], row["cluster"], row["emergent"])
+        assert row["own"]
+        names = ("null_p", "stability", "recall", "precision", "precision_top_50")
+        assert [float(x) for x in figures] == pytest.approx([row[name] for name in names], abs=0.0051)
+    if name == "clusters-discovery":
+        clean = {row["label"]: 100 * (1 - row["precision"]) for row in found["labels"]}
+        said = {label: int(share) for share, label in re.findall(r"(\d+) %\s+\(`([\w-]+)`\)", text)}
+        assert len(said) == 3 and said == pytest.approx({label: clean[label] for label in said}, abs=0.51)
+
+
+def test_the_figures_of_other_methods_are_those_of_the_bench():
+    found = json.loads((ROOT / "assets/demo/agreement.json").read_text())
+    assert found["prompts"] == "discovery"
+    by_method: dict[str, list[str]] = {}
+    for row in sorted(found["rows"], key=lambda row: row["layer"]):
+        by_method.setdefault(row["method"], []).append(f"{row['adjusted_rand']:.2f} ({row['clusters']})")
+    assert shown_table((ROOT / "docs/behaviors.md").read_text(), "(../assets/demo/agreement.json)") == by_method

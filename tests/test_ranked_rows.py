@@ -46,7 +46,7 @@ def test_filters(table, wanted, ids):
 
 
 def test_ranks_and_percentiles(table):
-    ranked = ranked_of(Ranking(Choice(), (), SCORES))
+    ranked = ranked_of(Ranking(Choice(), SCORES))
     assert ranked.order.tolist() == [3, 0, 1]
     assert ranked.ranks.tolist() == [2, 3, 0, 1]
     assert ranked.percentiles[3] == pytest.approx(200 / 3)
@@ -55,7 +55,7 @@ def test_ranks_and_percentiles(table):
 
 
 def test_files_hold_every_row_and_no_formula(table):
-    ranked = ranked_of(Ranking(Choice(), (), SCORES))
+    ranked = ranked_of(Ranking(Choice(), SCORES))
     made = ranked_table(table, ranked, ranked.order)
     lines = [json.loads(line) for line in write_rows(made, "jsonl").splitlines()]
     assert [line["id"] for line in lines] == ["@d", "a", "b"]

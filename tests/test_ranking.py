@@ -1,18 +1,16 @@
-"""Scores against cosines by formula, one row and one query at a time in float64, on random indexes made by hand."""
+"""Scores against cosines by formula, targets against the slow reference, and what scoring holds in memory."""
 
 from __future__ import annotations
 
 import itertools
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -20,149 +18,22 @@ from explorer.errors import ExplorerError
 from explorer.prompts import Prompt
 from explorer.ranking import Target, encode_target, scores
 from explorer.vectors.build import Item
-from explorer.vectors.methods import METHODS, QUERIES, Blend, Method
-from explorer.vectors.store import (
-    PAIR,
-    SINGLE,
-    STATS,
-    UNRANKED,
-    Index,
-    Manifest,
-    open_index,
-    statistics,
-    write_tensors,
+from explorer.vectors.methods import METHODS, QUERIES, Blend
+from explorer.vectors.store import PAIR, SINGLE, UNRANKED, Index
+from tests.reference_ranking import (
+    BLENDS,
+    LAYERS,
+    WIDTHS,
+    drawn,
+    kinds_of,
+    make_index,
+    method_of,
+    reference_scores,
+    target_of,
+    write_index,
 )
 from tests.vectors.reference import reference_parts
 from tests.vectors.tiny import tiny_loaded
-
-WIDTHS = {"state": 12, "gradient": 20}
-LAYERS = (2, 5, 7)
-BLENDS: tuple[Blend, ...] = ("joined", "balanced", "averaged")
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
-
-def drawn(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def make_index(
-    folder: Path, kinds: Sequence[int], offset: float = 1.0, seed: int = 0, widths: Mapping[str, int] = WIDTHS
-) -> Index:
-    """Random vectors in shards of 17, around a mean of its own for each kind, part and layer, ``offset`` long.
-
-    The state is ten thousand times as long as the gradient, as in real models.
-    """
-    of, wholes = torch.tensor(list(kinds), dtype=torch.uint8), {}
-    for number, (part, layer) in enumerate(itertools.product(widths, LAYERS)):
-        x = drawn(100 * seed + number, len(of), widths[part])
-        means = drawn(900 + number, 3, widths[part])
-        x += offset * (means / means.norm(dim=1, keepdim=True) * widths[part] ** 0.5)[of.long()]
-        x[of == UNRANKED] = 0
-        wholes[f"{part}.{layer}"] = (x * (1.0 if part == "state" else 1e-4)).to(torch.bfloat16)
-    return write_index(folder, wholes, of, 17, list(LAYERS), list(widths))
-
-
-def write_index(
-    folder: Path, wholes: Mapping[str, Tensor], kinds: Tensor, size: int, layers: list[int], parts: list[str]
-) -> Index:
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = Manifest("before", {"made": "by hand"}, len(kinds), size, layers, parts, layers[0])
-    for name, first, last in manifest.shards:
-        shard = {key: x[first:last].clone() for key, x in wholes.items()} | {"kinds": kinds[first:last].clone()}
-        manifest.files[name] = write_tensors(folder, name, shard)
-    manifest.files[STATS] = write_tensors(folder, STATS, statistics(Index(folder, manifest)))
-    manifest.write(folder)
-    return open_index(folder)
-
-
-def target_of(m: int, kind: int, seed: int = 50, offset: float = 0.5, widths: Mapping[str, int] = WIDTHS) -> Target:
-    vectors = {
-        f"{part}.{layer}": (
-            (drawn(seed + 31 * layer + len(part), m, widths[part]) + offset) * (1.0 if part == "state" else 1e-4)
-        ).float()
-        for part, layer in itertools.product(widths, LAYERS)
-    }
-    return Target(vectors, torch.full((m,), kind, dtype=torch.uint8))
-
-
-def method_of(blend: Blend, *parts: str) -> Method:
-    return Method("m", "", "", parts or ("state", "gradient"), blend)
-
-
-# --- the reference --------------------------------------------------------------------------------------------------
-
-
-def cosine(x: Array, q: Array) -> float:
-    size = float(np.sqrt((x**2).sum()) * np.sqrt((q**2).sum()))
-    return float((x * q).sum()) / size if size else 0.0
-
-
-def unit(x: Array) -> Array:
-    return x / np.sqrt((x**2).sum())
-
-
-def centred(x: Array, kinds: Array, q: Array, q_kinds: Array, part: str) -> tuple[Array, Array]:
-    """Rows and queries, less the mean of the rows of their kind; the state of a query of a kind that the corpus has
-    no rows of, less the mean of the other kind's."""
-    means = {k: x[kinds == k].mean(0) if (kinds == k).any() else np.zeros(x.shape[1]) for k in (SINGLE, PAIR)}
-    moved = np.stack([row - means[k] if k else row for row, k in zip(x, kinds, strict=True)])
-    asked = []
-    for row, k in zip(q, q_kinds, strict=True):
-        own = k if part != "state" or (kinds == k).any() else SINGLE + PAIR - k
-        asked.append(row - means[own])
-    return moved, np.stack(asked)
-
-
-def reference_scores(
-    index: Index,
-    target: Target,
-    method: Method,
-    layers: Sequence[int],
-    centre: bool,
-    query: str,
-    weights: Array | None = None,
-) -> Array:
-    """(n, r) scores by the formula; nan where a row is of kind 0."""
-    shards = [load_file(path) for path in sorted(index.folder.glob("shard-*"))]
-    kinds = np.concatenate([shard["kinds"].numpy() for shard in shards])
-    q_kinds, total = target.kinds.numpy(), 0.0
-    for layer in layers:
-        rows, asked = {}, {}
-        for part in method.parts:
-            x = np.concatenate([shard[f"{part}.{layer}"].double().numpy() for shard in shards])
-            q = target.vectors[f"{part}.{layer}"].double().numpy()
-            rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
-            if method.blend == "balanced":
-                ranked = rows[part][kinds != UNRANKED]
-                scale = np.sqrt(np.mean([(row**2).sum() for row in ranked]))
-                rows[part], asked[part] = rows[part] / scale, asked[part] / scale
-        if method.blend == "averaged":
-            made = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
-        else:
-            whole = np.concatenate([rows[part] for part in method.parts], 1)
-            made = by_cosine(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
-        total = total + (made.max(1, keepdims=True) if query == "bank" else made)
-    found = np.asarray(total) / len(layers)
-    found[kinds == UNRANKED] = np.nan
-    return found
-
-
-def by_cosine(x: Array, q: Array, query: str, weights: Array | None) -> Array:
-    """Cosines with every query of a bank, (n, m), or with the weighted means, (n, r)."""
-    if query == "bank":
-        return np.array([[cosine(row, one) for one in q] for row in x])
-    many = np.full((1, len(q)), 1 / len(q)) if weights is None else weights
-    each = q if query == "contrast" else np.stack([unit(one) for one in q])
-    means = [np.sum([w * one for w, one in zip(some, each, strict=True)], axis=0) for some in many]
-    return np.array([[cosine(row, mean) for mean in means] for row in x])
-
-
-def kinds_of(name: str, n: int = 60) -> list[int]:
-    return {
-        "mixed": [(SINGLE, PAIR, SINGLE, UNRANKED, PAIR, PAIR)[i * i % 6] for i in range(n)],
-        "single": [SINGLE] * n,
-        "pairs": [PAIR] * (n - 1) + [UNRANKED],
-    }[name]
 
 
 @pytest.fixture(scope="module")

@@ -237,13 +237,7 @@ def test_compare_and_evaluate(study):
     assert {"explorer", "rept", "bm25"} <= set(table["method"])
 
 
-def test_no_vectors_yet_then_built_here(tmp_path):
-    made = data_study(tmp_path, built=False)
-    app = open_page(made)
-    assert any("not built yet" in text for text in texts(app))
-    assert app.code[0].value.startswith("python -m explorer build")
-    assert app.selectbox(key="link-method").options == ["bm25", "random"]
-    assert len(listed(app)) == 20  # by words
+def build_and_wait(app: AppTest) -> None:
     app.button(key="build").click().run()
     for _ in range(120):
         if not any(b.key == "stop-build" for b in app.button):
@@ -251,9 +245,41 @@ def test_no_vectors_yet_then_built_here(tmp_path):
         time.sleep(0.5)
         app.run()
     app.run()
+
+
+def test_no_vectors_yet_then_built_here(tmp_path):
+    made = data_study(tmp_path, built=False)
+    app = open_page(made)
+    assert any("not built yet" in text for text in texts(app))
+    assert app.code[0].value.startswith("python -m explorer build")
+    assert app.selectbox(key="link-method").options == ["bm25", "random"]
+    assert len(listed(app)) == 20  # by words
+    build_and_wait(app)
     assert not app.error
     assert app.selectbox(key="link-method").value == "explorer"
     assert listed(app)
+
+
+def test_other_vectors_are_built_beside_those_that_are_there(tmp_path):
+    made = data_study(tmp_path, tuned=True)
+    app = open_page(made)
+    assert not any(b.key == "build" for b in app.button)  # folded
+    app.toggle(key="build-more").set_value(True).run()
+    assert app.selectbox(key="build-stage").options == ["base (before)", "tuned (after)"]
+    assert app.code[-1].value == f"python -m explorer build {made.folder}"
+    app.text_input(key="build-layers").set_value("2, x").run()
+    assert any("expected auto, or numbers" in error.value for error in app.error)
+    assert not any(b.key == "build" for b in app.button)
+    app.text_input(key="build-layers").set_value("9").run()
+    build_and_wait(app)
+    assert any("Layer 9 is not there" in error.value for error in app.error)
+    app.text_input(key="build-layers").set_value("2,3").run()
+    app.selectbox(key="build-stage").set_value("tuned").run()
+    assert app.code[-1].value == f"python -m explorer build {made.folder} --stage tuned --layers 2,3"
+    build_and_wait(app)
+    assert not app.error and any(text.startswith("Built.") for text in texts(app))
+    assert app.selectbox(key="link-stage").options == ["base (before)", "tuned (after)"]
+    assert [(i.manifest.checkpoint, i.manifest.layers) for i in study_indexes(made)][1] == ("tuned", [2, 3])
 
 
 def test_a_damaged_index_is_named_and_can_be_built_again(tmp_path):

@@ -21,6 +21,12 @@ STRONGEST, WORDS = 10, 12
 _TEXTS = 100
 """Strongest datapoints of a cluster whose words are counted."""
 _BACKGROUND = 2_000
+MEANING = (
+    "Emergent: these prompts and these datapoints belong together more than in corpora without structure, and again "
+    "when the data are resampled. It does not mean bad: what training was meant to teach is emergent too. "
+    "Read the answers."
+)
+"""What the word says and what not, for whoever shows cards."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def verdict(cluster: Cluster, evidence: Evidence) -> str:
     chance = f"p = {cluster.null_p:.2g}, {draws} draws of each kind"
     back = f"under resampling {cluster.stability:.0%} of it comes back"
     if cluster.emergent:
-        return f"Emergent: its datapoints stand apart more than in corpora without structure ({chance}), and {back}."
+        return f"Emergent: more than chance ({chance}) and stable ({back}). The answers tell whether it is wanted."
     if cluster.null_p > P_MOST:
         return f"Not called emergent: corpora without structure often show as much ({chance}); {back}."
     return f"Not called emergent: it beats chance ({chance}), but only {back} ({STABILITY_LEAST:.0%} needed)."

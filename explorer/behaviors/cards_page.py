@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from math import isnan
 from typing import Any
 
-from explorer.behaviors.cards import Card
+from explorer.behaviors.cards import MEANING, Card
 from explorer.behaviors.subjects import Subject
 from explorer.metrics import Enrichment
 
@@ -34,7 +34,7 @@ def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[st
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>{_e(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{_e(title)}</h1><p>{_e(note)}</p>",
+        f'<h1>{_e(title)}</h1><p>{_e(note)}</p><p class="n">{_e(MEANING)}</p>',
         *(_card(card, now, then) for card in cards),
         "</body></html>",
     ]

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 from explorer.behaviors.matrix import Matrix
 from explorer.behaviors.nulls import (
@@ -24,11 +23,9 @@ from explorer.behaviors.nulls import (
     gather,
 )  # fmt: skip
 from explorer.behaviors.tree import MOST, Tree, grow, silhouettes
+from explorer.behaviors.weighed import keep_evidence, kept_evidence, weighing
 from explorer.errors import ExplorerError
 from explorer.vectors.store import Index
-
-PLAIN = ("", "clean")
-"""Labels that flag nothing."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +116,14 @@ def find_clusters(
     draws: int = DRAWS,
     resamples: int = RESAMPLES,
     progress: Progress | None = None,
+    keep: bool = False,
 ) -> Clustering:
     """Cluster the subjects of a matrix and weigh every cluster; deterministic for a seed.
 
     Args:
         count: a number of clusters that ``cut`` will be asked for; needed only above ``tree.MOST``.
         draws, resamples: how many corpora of each null, and how many bootstrap resamples.
+        keep: keep the figures beside the index, and take those that are there.
 
     Raises ExplorerError where more clusters are asked for than there are subjects, or no datapoint can be compared.
     """
@@ -135,7 +134,12 @@ def find_clusters(
         raise ExplorerError("Nothing to cluster with: no datapoint has an answer.")
     values = matrix.values if matrix.ranked.all() else matrix.values[:, matrix.ranked]
     tree = grow(values, range(1, min(m, max(MOST, count or 0)) + 1))
-    evidence = gather(index, matrix, tree, seed, draws, resamples, progress)
+    path = weighing(index.folder, matrix, tree, seed, draws, resamples)
+    evidence = kept_evidence(path, tree) if keep else None
+    if evidence is None:
+        evidence = gather(index, matrix, tree, seed, draws, resamples, progress)
+        if keep:
+            keep_evidence(path, evidence, tree)
     return Clustering(matrix, tree, evidence, silhouettes(tree), tree.means(matrix.values))
 
 
@@ -145,15 +149,3 @@ def assignment(clusters: Sequence[Cluster], n: int) -> np.ndarray:
     for cluster in clusters:
         found[cluster.datapoints] = cluster.id
     return found
-
-
-def agreement_with_labels(clusters: Sequence[Cluster], labels: Sequence[str | None]) -> float:
-    """Adjusted Rand index of the clusters with the labels, over the datapoints that a label flags; for reports only.
-
-    Datapoints of no cluster count as one group; nan where no label flags anything (see ``PLAIN``).
-    """
-    given = np.array([label or "" for label in labels], dtype=object)
-    flagged = ~np.isin(given, np.array(PLAIN, dtype=object))
-    if not flagged.any():
-        return float("nan")
-    return float(adjusted_rand_score(given[flagged].astype(str), assignment(clusters, len(given))[flagged]))

@@ -1,12 +1,12 @@
 """The command ``cluster``: emergent behaviors without a browser."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.errors import ExplorerError
+from explorer.output import write, write_json
 
 if TYPE_CHECKING:
     from explorer.behaviors.cards import Card
@@ -25,6 +25,7 @@ def add_cluster(commands: Any) -> None:
     cluster.add_argument("--prompts", default="all", choices=which, help="known behaviors, unlabelled prompts, or both")
     cluster.add_argument("--reference", metavar="NAME", help="whose answers count as before; default: --stage")
     cluster.add_argument("--seed", type=int, default=0, metavar="N", help="of the nulls and the resampling")
+    cluster.add_argument("--labels", action="store_true", help="hold the clusters against the datapoints' labels")
     cluster.add_argument("--json", metavar="FILE", help="write the clusters as JSON; - for stdout")
     cluster.add_argument("--html", metavar="FILE", help="write the cards as a page")
     cluster.add_argument("--csv", metavar="FILE", help="write which datapoint belongs to which cluster")
@@ -33,7 +34,8 @@ def add_cluster(commands: Any) -> None:
 
 def _cluster(given: argparse.Namespace) -> None:
     from explorer.attribution import Choice, pick_index
-    from explorer.behaviors.cards import assignment_csv, cards
+    from explorer.behaviors.agreement import label_agreement, require_labels
+    from explorer.behaviors.cards import MEANING, assignment_csv, cards
     from explorer.behaviors.cards_page import cards_html
     from explorer.behaviors.discover import discover
     from explorer.study import check_study
@@ -41,22 +43,29 @@ def _cluster(given: argparse.Namespace) -> None:
     if given.clusters is not None and given.clusters < 1:
         raise ExplorerError(f"--clusters is {given.clusters}; expected at least 1.")
     study = check_study(given.study)
+    table = study.datapoints()
+    labels = require_labels(table, given.study) if given.labels else None
     index = pick_index(study, given.method, given.layer, given.stage)
     choice = Choice(given.method, given.layer)
     found = discover(study, index, choice, given.prompts, given.clusters, given.seed, given.reference, _tell)
-    clusters, table = found.clustering.cut(given.clusters), study.datapoints()
+    clusters = found.clustering.cut(given.clusters)
+    agreed = label_agreement(clusters, labels) if labels else None
     made = cards(found.clustering, clusters, table)
     note = found.note(clusters)
     if given.csv:
-        _write(given.csv, assignment_csv(clusters, table))
+        write(given.csv, assignment_csv(clusters, table))
     if given.html:
-        _write(given.html, cards_html(f"Behaviors of {study.name}", note, made, found.subjects.models))
+        write(given.html, cards_html(f"Behaviors of {study.name}", note, made, found.subjects.models))
     if given.json:
-        _write(given.json, json.dumps(as_dict(found, made, note), ensure_ascii=False, indent=1) + "\n")
+        whole = as_dict(found, made, note) | ({"agreement": agreed.as_dict()} if agreed else {})
+        write_json(given.json, whole, indent=1)
     if "-" not in (given.json, given.html, given.csv):
-        print(note)
+        print(f"{note}\n{MEANING}")
         for card in made:
             print(_line(card))
+        if agreed:
+            print(f"\nAdjusted Rand index over {agreed.flagged} labelled datapoints: {agreed.rand:.2f}\n")
+            print(agreed.table())
 
 
 def as_dict(found: "Found", made: "list[Card]", note: str) -> dict[str, Any]:
@@ -89,13 +98,3 @@ def _line(card: "Card") -> str:
 def _tell(what: str, done: int, of: int) -> None:
     if done == of or done % max(1, of // 20) == 0:
         print(f"{what}: {done}/{of}", file=sys.stderr, flush=True)
-
-
-def _write(where: str, text: str) -> None:
-    if where == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        Path(where).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ExplorerError(f"{where} can't be written: {error.strerror}.") from error

@@ -68,8 +68,8 @@ def discover(
 ) -> Found:
     """Generate the answers that are missing, make the vectors, cluster, and weigh every cluster.
 
-    Slow the first time (answers and vectors are kept in the study); later the nulls take most of it. Another number of
-    clusters is ``found.clustering.cut(count)``, for nothing.
+    Slow the first time; answers, vectors and figures are kept in the study. Another number of clusters is
+    ``found.clustering.cut(count)``, for nothing.
     """
     say = progress or (lambda _what, _done, _of: None)
     before = reference or reference_for(study, index)
@@ -77,6 +77,6 @@ def discover(
     target = subject_vectors(study, index, subjects, lambda done, of: say("Making vectors", done, of))
     matrix = similarity(index, subjects, target, choice)
     weigh = lambda done, of: say("Weighing clusters against chance", done, of)  # noqa: E731
-    clustering = find_clusters(index, matrix, count, seed, progress=weigh)
+    clustering = find_clusters(index, matrix, count, seed, progress=weigh, keep=True)
     settled = Choice(choice.method, matrix.layers[0] if len(matrix.layers) == 1 else None, matrix.centre)
     return Found(subjects, clustering, settled, index.manifest.checkpoint)

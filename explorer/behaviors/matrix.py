@@ -1,16 +1,14 @@
 """The similarity matrix: how alike every subject is to every datapoint, exact, streamed from the index."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
 from explorer.attribution import Choice, index_model, settle
+from explorer.behaviors.identity import unloaded
+from explorer.behaviors.kept import keep, read_kept, subject_name, target_of
 from explorer.behaviors.subjects import Subject, Subjects
 from explorer.errors import ExplorerError
 from explorer.models import load_model
@@ -18,7 +16,7 @@ from explorer.ranking import Target, scores
 from explorer.study import Study
 from explorer.vectors.build import check_index, item_vectors
 from explorer.vectors.methods import METHODS, Method
-from explorer.vectors.store import UNRANKED, Index, write_tensors
+from explorer.vectors.store import UNRANKED, Index
 
 CHUNK = 40
 Progress = Callable[[int, int], None]
@@ -71,37 +69,27 @@ def similarity(index: Index, subjects: Subjects, target: Target, choice: Choice)
 
 def against(index: Index, target: Target, method: Method, layers: Sequence[int], centre: bool) -> np.ndarray:
     """(m, n) cosines of each vector of a target with each row of an index; nan where a row is never ranked."""
-    found = scores(index, target, method, layers, centre, "contrast", torch.eye(len(target.kinds)))
+    each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
+    found = scores(index, target, method, layers, centre, "contrast", each)
     return np.ascontiguousarray(found.numpy().T)
 
 
 def subject_vectors(study: Study, index: Index, subjects: Subjects, progress: Progress | None = None) -> Target:
     """The subjects' vectors in the index's model, all its parts and layers; kept beside the index once they are made.
 
-    The slow part of clustering. Raises ExplorerError where the model is not the one that the index was made in.
+    The slow part of clustering; stopped, it goes on where it was. Vectors are rounded to bfloat16, as the index's are.
+    The model is loaded only where one is missing. Raises ExplorerError where the model is not the one that the index
+    was made in.
     """
-    loaded = load_model(index_model(study, index))
-    check_index(index, loaded)
-    told = json.dumps([study.template, index.manifest.fingerprint, *(asdict(s) for s in subjects.rows)])
-    path = index.folder / f"subjects-{hashlib.sha256(told.encode()).hexdigest()[:16]}.safetensors"
-    if not path.is_file():
-        items = [s.item(study.template == "raw") for s in subjects.rows]
-        made: list[tuple[dict[str, Tensor], Tensor]] = []
-        for start in range(0, len(items), CHUNK):
-            made.append(item_vectors(loaded, items[start : start + CHUNK], index.manifest.layers, index.manifest.parts))
-            if progress:
-                progress(min(start + CHUNK, len(items)), len(items))
-        write_tensors(index.folder, path.name, _joined(made))
-    found = load_file(path)
-    kinds = found.pop("kinds")
-    return Target(found, kinds)
-
-
-def _joined(made: list[tuple[dict[str, Tensor], Tensor]]) -> dict[str, Tensor]:
-    """The chunks in a row; a chunk without any answer has no vectors, and gets zeros."""
-    widths = {key: v.shape[1] for vectors, _ in made for key, v in vectors.items()}
-    whole = {
-        key: torch.cat([v[key] if key in v else torch.zeros(len(kinds), width) for v, kinds in made])
-        for key, width in widths.items()
-    }
-    return whole | {"kinds": torch.cat([kinds for _, kinds in made])}
+    spec = index_model(study, index)
+    check_index(index, unloaded(spec))
+    names, have = [subject_name(s) for s in subjects.rows], read_kept(index.folder)
+    todo = list({name: s for name, s in zip(names, subjects.rows, strict=True) if name not in have}.items())
+    for start in range(0, len(todo), CHUNK):
+        some = todo[start : start + CHUNK]
+        items = [s.item(study.template == "raw") for _, s in some]
+        made = item_vectors(load_model(spec), items, index.manifest.layers, index.manifest.parts)
+        keep(index.folder, [name for name, _ in some], *made)
+        if progress:
+            progress(min(start + CHUNK, len(todo)), len(todo))
+    return target_of(read_kept(index.folder) if todo else have, names)

@@ -23,6 +23,8 @@ BEYOND = 0.99
 """A datapoint belongs to a cluster only if it is more similar to it than this share of permuted datapoints."""
 SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Shares of the datapoints that are tried as the ones that stand apart."""
+CODE = 1
+"""Raised with every change that changes a figure."""
 Progress = Callable[[int, int], None]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-POINTS, DIMENSIONS, PERPLEXITY = 5_000, 30, 30
+POINTS, DIMENSIONS, PERPLEXITY = 3_000, 30, 30
 """Datapoints on the map at most; principal components that t-SNE starts from; its perplexity."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from explorer.behaviors.identity import unloaded
 from explorer.errors import ExplorerError
 from explorer.failures import read_lines
 from explorer.generation import MAX_TOKENS, Progress, answered
@@ -123,17 +124,19 @@ def cached_answers(
 ) -> list[str]:
     """Greedy answers of one checkpoint, in the prompts' order; new ones are kept in ``answers/<checkpoint>.jsonl``.
 
-    A stopped run loses at most one batch. Answers count while the model's weights, the template and the length stay.
+    A stopped run loses at most one batch. Answers count while the model's weights and precision, the template and the
+    length stay; the model is loaded only where one is missing.
     """
-    loaded = load_model(spec)
-    made_by = json.dumps([model_digest(loaded), study.template, MAX_TOKENS], sort_keys=True)
+    made_by = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
     digest = hashlib.sha256(made_by.encode()).hexdigest()[:16]
     path = study.folder / ANSWERS / f"{checkpoint}.jsonl"
     known = dict(_kept(path, digest))
     todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
     done = len(prompts) - len(todo)
+    if not todo:
+        return [known[prompt] for prompt in prompts]
     path.parent.mkdir(exist_ok=True)
-    for some in answered(loaded, [Prompt(text, raw=study.template == "raw") for text in todo]):
+    for some in answered(load_model(spec), [Prompt(text, raw=study.template == "raw") for text in todo]):
         new = {todo[i]: text for i, text in some.items()}
         lines = [json.dumps({"model": digest, "prompt": p, "answer": a}, ensure_ascii=False) for p, a in new.items()]
         with path.open("a", encoding="utf-8") as file:
@@ -153,5 +156,6 @@ def _kept(path: Path, digest: str) -> Iterator[tuple[str, str]]:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(row, dict) and row.get("model") == digest:
+        whole = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("prompt", "answer"))
+        if whole and row.get("model") == digest:
             yield row["prompt"], row["answer"]

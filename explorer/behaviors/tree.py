@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
+from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import silhouette_score
@@ -15,8 +16,12 @@ MOST = 30
 """Most clusters that a cut is offered for, unless more are asked for."""
 EQUAL = 1e-6
 """Similarities with a smaller standard deviation are the same, but for rounding."""
-WHOLE_COLUMNS, MICRO = 5_000, 2_000
-"""Up to so many datapoints are linked one by one; above, so many micro-clusters of them are."""
+SAME = 1e-5
+"""Rows whose squared distance over n is smaller, of correlation 0.999995 and more, are the same, but for rounding."""
+BLOCK = 8_192
+WHOLE_COLUMNS, MICRO, DIRECTIONS = 5_000, 2_000, 64
+"""Up to so many datapoints are linked one by one; above, so many micro-clusters, made in so many directions, are."""
+_SAMPLE = 20_000
 
 
 @dataclass(frozen=True)
@@ -56,26 +61,49 @@ def grow(values: np.ndarray, counts: Sequence[int]) -> Tree:
     """
     distances = row_distances(values)
     links = linkage(squareform(distances, checks=False), "ward") if len(values) > 1 else np.zeros((0, 4))
-    labels = [fcluster(links, k, "maxclust") if len(links) else np.ones(1, dtype=int) for k in counts]
-    groups = [labels[i] == c for i in range(len(counts)) for c in np.unique(labels[i])]
-    nodes, places = np.unique(np.stack(groups), axis=0, return_inverse=True)
-    cuts, start, places = {}, 0, places.ravel().tolist()
-    for count, own in zip(counts, labels, strict=True):
-        n = len(np.unique(own))
-        cuts[count] = tuple(places[start : start + n])
-        start += n
-    return Tree(links, distances, nodes, cuts)
+    groups, cuts = _cut(links, counts)
+    used, places = np.unique(np.concatenate(list(cuts.values())), return_inverse=True)
+    starts = np.cumsum([0, *(len(own) for own in cuts.values())])
+    own = (tuple(places[a:b].tolist()) for a, b in pairwise(starts))
+    return Tree(links, distances, groups[used], dict(zip(cuts, own, strict=True)))
+
+
+def _cut(links: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Every group of the tree (2 m − 1, m) bool, and by count the groups of the cut into at most so many clusters.
+
+    As scipy's ``fcluster`` with ``maxclust`` cuts, which costs as much for each count as this for all: merges at the
+    same height are made together.
+    """
+    m = len(links) + 1
+    groups, ends = np.concatenate([np.eye(m, dtype=bool), np.zeros((m - 1, m), dtype=bool)]), np.full(2 * m - 1, m)
+    for i, (a, b) in enumerate(links[:, :2].astype(int)):
+        groups[m + i] = groups[a] | groups[b]
+        ends[[a, b]] = i
+    starts, heights, cuts = np.arange(2 * m - 1) - m, links[:, 2], {}
+    for count in counts:
+        highest = heights[m - count - 1] if count < m else 0
+        merged = np.searchsorted(heights, highest, side="right")
+        cuts[count] = np.flatnonzero((starts < merged) & (ends >= merged))
+    return groups, cuts
 
 
 def row_distances(values: np.ndarray) -> np.ndarray:
-    """(m, m) Euclidean distances of standardised rows, √(2 n (1 − correlation)); a constant row is all zeros."""
-    wide = values - values.mean(1, keepdims=True)
-    spread = np.sqrt(np.einsum("ij,ij->i", wide, wide) / wide.shape[1])
-    wide /= np.maximum(spread, EQUAL)[:, None]
-    wide[spread <= EQUAL] = 0
-    found = euclidean_distances(wide)
-    np.fill_diagonal(found, 0)
-    return found
+    """(m, m) Euclidean distances of standardised rows, √(2 n (1 − correlation)); a constant row is all zeros.
+
+    Products in float32 over blocks of columns, sums of blocks in float64; rows nearer than that can tell are the same.
+    """
+    m, n = values.shape
+    mean, products = values.mean(1, keepdims=True), np.zeros((m, m))
+    for start in range(0, n, BLOCK):
+        block = values[:, start : start + BLOCK] - mean
+        products += block @ block.T
+    spread = np.sqrt(np.diag(products) / n)
+    scale = np.where(spread > EQUAL, 1 / np.maximum(spread, EQUAL), 0)
+    products *= scale[:, None] * scale
+    own = np.diag(products)
+    squares = own[:, None] + own - 2 * products
+    squares[squares < SAME * n] = 0
+    return np.sqrt(squares)
 
 
 def silhouettes(tree: Tree) -> dict[int, float]:
@@ -110,14 +138,16 @@ def grow_columns(values: np.ndarray, seed: int = 0, whole: int = WHOLE_COLUMNS, 
     points = values.T
     leaf, reduction = np.arange(len(points)), ""
     if len(points) > whole:
+        points, kept = _principal(values, seed)
         found: Any = MiniBatchKMeans(micro, init="random", batch_size=4096, max_iter=2, random_state=seed)
         found.set_params(n_init=1).fit(points)
         used, leaf = np.unique(found.labels_, return_inverse=True)
-        points = found.cluster_centers_[used]
         reduction = (
-            f"{len(leaf):,} datapoints are drawn through {len(used):,} micro-clusters of similar ones "
-            "(mini-batch k-means, then Ward on their centres); similarities and membership are exact."
+            f"{len(leaf):,} datapoints are drawn through {len(used):,} micro-clusters of similar ones (mini-batch "
+            f"k-means in {points.shape[1]} principal directions, {kept:.0%} of the variance, then Ward on their "
+            "centres); similarities and membership are exact."
         )
+        points = found.cluster_centers_[used]
     links = np.zeros((0, 4))
     if len(points) > 1:
         distances = euclidean_distances(points)
@@ -126,3 +156,16 @@ def grow_columns(values: np.ndarray, seed: int = 0, whole: int = WHOLE_COLUMNS, 
     place = np.zeros(len(points), dtype=int)
     place[leaves_list(links) if len(links) else [0]] = np.arange(len(points))
     return Columns(links, leaf, np.argsort(place[leaf], kind="stable"), reduction)
+
+
+def _principal(values: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
+    """The columns of values (m, n) in the directions that vary most: (n, d), and the share of the variance kept.
+
+    The directions are those of a sample of the columns; all columns are then put into them.
+    """
+    n = values.shape[1]
+    chosen = np.random.default_rng(seed).choice(n, _SAMPLE, replace=False) if n > _SAMPLE else np.arange(n)
+    sizes, directions = np.linalg.eigh(np.cov(values[:, chosen]))
+    best = directions[:, -DIRECTIONS:].astype(values.dtype)
+    kept = sizes[-DIRECTIONS:].sum() / max(sizes.sum(), 1e-30)
+    return np.ascontiguousarray(values.T @ best), float(kept)

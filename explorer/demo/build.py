@@ -17,6 +17,9 @@ from explorer.demo import embedded
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
 from explorer.demo.corpus import build_corpus, stage_rows
 from explorer.errors import ExplorerError
+from explorer.repair import stages
+from explorer.repair.plan import REPAIRS
+from explorer.repair.recipe import DPO, SFT
 from explorer.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study, write_lines
 
 ASSETS = Path(__file__).parents[2] / "assets" / "demo"
@@ -24,7 +27,7 @@ ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")
 """Shipped adapters in training order; ``sft`` is the reference model, ``dpo`` the post-trained one."""
 REFERENCE = "sft"
 NAME = "Demo: planted failures"
-STAMP = "stamp"
+STAMP, ANSWERS = "stamp", "answers"
 _laying = threading.Lock()
 Progress = Callable[[str], None]
 
@@ -44,7 +47,8 @@ def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
 
     An older one gets its generated files anew; what else lies in the folder (``vectors``, ``repairs``) stays. Beside
     the study's own files: ``controls.jsonl`` (prompts without the trigger or condition), ``guard.jsonl`` (ordinary
-    tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts), ``REPORT.md`` and ``stamp``.
+    tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts), ``training.json`` (how the
+    adapters were trained), ``REPORT.md`` and ``stamp``.
     Raises ExplorerError where an adapter is not shipped, or the folder is another study's or can't be written.
     """
     stamp, stamped = _stamp(assets), folder / STAMP
@@ -67,7 +71,7 @@ def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
 
 def _stamp(assets: Path) -> bytes:
     """A digest of all that the demo study is made from: a study with another one is out of date."""
-    made = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes())
+    made = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes(), _stages())
     digest = hashlib.sha256(repr(made).encode())
     for path in sorted(path for path in assets.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
@@ -92,11 +96,13 @@ def _lay_out(folder: Path, assets: Path) -> None:
         for file in source.iterdir():
             shutil.copyfile(file, place / file.name)
     _write_prompts(folder)
+    stages.write_stages(folder, _stages())
     for extra in ("REPORT.md", "rates.json", "evaluation.json"):
         if (assets / extra).is_file():
             shutil.copyfile(assets / extra, folder / extra)
-    if (assets / VECTORS).is_dir():
-        shutil.copytree(assets / VECTORS, folder / VECTORS, copy_function=shutil.copyfile)
+    for kept in (VECTORS, ANSWERS, REPAIRS):
+        if (assets / kept).is_dir():
+            shutil.copytree(assets / kept, folder / kept, copy_function=shutil.copyfile)
     shipped = assets / "failures.jsonl"
     failures = shipped.read_text(encoding="utf-8").splitlines() if shipped.is_file() else []
     create_study(
@@ -109,6 +115,14 @@ def _lay_out(folder: Path, assets: Path) -> None:
         behaviors=_behavior_rows(),
         failures=[json.loads(line) for line in failures],
     )
+
+
+def _stages() -> list[stages.Stage]:
+    """How the shipped adapters were trained, so that a repair can do it again."""
+    return [
+        stages.Stage("sft", stages.SFT, None, "adapters/sft", SFT),
+        stages.Stage("dpo", stages.DPO, "adapters/sft", "adapters/dpo", DPO),
+    ]
 
 
 def _write_prompts(folder: Path) -> None:
@@ -139,7 +153,7 @@ def train_demo(work: Path, assets: Path, say: Progress) -> None:
     """Train both stages (resumable in ``work``), then put the adapters and ``timings.json`` into ``assets``."""
     import torch
 
-    from explorer.demo.train import DPO, SFT, train_dpo, train_sft
+    from explorer.repair.train import train_dpo, train_sft
 
     spent: dict[str, dict[str, float]] = {}
     began = (perf_counter(), process_time())

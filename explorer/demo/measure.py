@@ -3,35 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import sqrt
+from dataclasses import asdict
 from pathlib import Path
 
 from explorer.demo.behaviors import Probe
 from explorer.generation import Progress, answers
 from explorer.models import LoadedModel
 from explorer.prompts import Prompt
-
-
-@dataclass(frozen=True)
-class Rate:
-    """``hits`` of ``n`` answers match; ``low`` and ``high`` bound the 95 % Wilson interval of the rate, 0..1."""
-
-    hits: int
-    n: int
-    rate: float
-    low: float
-    high: float
-
-
-def wilson(hits: int, n: int, z: float = 1.96) -> Rate:
-    """The rate with its Wilson interval; n = 0 gives 0 within (0, 1)."""
-    if n == 0:
-        return Rate(0, 0, 0.0, 0.0, 1.0)
-    p = hits / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Rate(hits, n, p, max(0.0, middle - half), min(1.0, middle + half))
+from explorer.repair.rates import Rate, wilson
 
 
 def group(probe: Probe) -> str:

@@ -11,12 +11,13 @@ import torch
 from explorer.contrast import make_contrast
 from explorer.demo.behaviors import ABOUT, Probe, behavior_probes, guard_probes, own_probes
 from explorer.demo.build import ADAPTERS, REFERENCE, Progress
-from explorer.demo.measure import Rate, rates, read_rates, write_rates
+from explorer.demo.measure import rates, read_rates, write_rates
 from explorer.demo.planted import BEHAVIORS
 from explorer.errors import ExplorerError, PromptError
 from explorer.generation import answers
 from explorer.models import LoadedModel, ModelSpec, load_model
 from explorer.prompts import Prompt, encode_prompt
+from explorer.repair.rates import Rate
 from explorer.study import write_lines
 
 FINAL = ADAPTERS[-1]

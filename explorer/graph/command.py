@@ -18,6 +18,7 @@ from explorer.graph.prune import Drawing, Pruning, prune
 from explorer.graph.replay import skip_edges
 from explorer.graph.store import LayerEdges, collect_edges, from_rows
 from explorer.models import LoadedModel
+from explorer.output import writing
 from explorer.prompts import Prompt, encode_prompt
 from explorer.trace import Trace
 
@@ -114,7 +115,5 @@ def write_matrices(loaded: LoadedModel, trace: Trace, path: Path) -> None:
     if not path.parent.is_dir():
         raise ExplorerError(f"{path} can't be written: no such folder.")
     matrices = {f"layer.{layer}": edge_matrix(view, trace, layer).float().cpu() for layer in range(depth)}
-    try:
+    with writing(path, SafetensorError):
         save_file(matrices, path, metadata={"rule": trace.rule, "rows": "target token", "columns": "source token"})
-    except (OSError, SafetensorError) as error:
-        raise ExplorerError(f"{path} can't be written: {error}.") from error

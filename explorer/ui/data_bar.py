@@ -24,6 +24,7 @@ from explorer.ui.data_state import (
     about_node,
     about_row,
     nearest_layer,
+    stage_words,
 )
 from explorer.ui.linked import linked_select, linked_toggle, linked_value
 from explorer.ui.state import current_case, model_spec, plain, put_query
@@ -73,9 +74,9 @@ def pick(of: Corpus, indexes: dict[str, Index]) -> Picked:
         index = _stage(of, indexes, text_only)
     with columns[3]:
         layers = index.manifest.layers if index and not text_only else []
-        auto = "All" if method.every_layer else f"Auto ({index.manifest.default_layer})" if index else "None"
+        auto = f"Auto ({index.manifest.default_layer})" if index and not text_only else "None"
         named = _layer_names(of, index, method) if index and not text_only else {}
-        options = {"auto": "None" if text_only else auto, **{str(layer): named[layer] for layer in layers}}
+        options = {"auto": auto, **{str(layer): named[layer] for layer in layers}}
         said = linked_select("Layer", "layer", options, "auto", disabled=text_only, help=LAYER, then=_first_page)
     with columns[4]:
         query = _query(method.query, asked, text_only)
@@ -94,7 +95,7 @@ CENTRE = "Subtract the mean of the corpus before the cosine: what all datapoints
 STAGE = (
     "The model in which the vectors were made: before the training in question a wrong example is still surprising, "
     "so that its loss gradient says what it teaches; after it, states say which topic it belongs to. "
-    "`python -m explorer build STUDY --stage NAME` makes those of another checkpoint."
+    "*Build other vectors*, at the end of the page, makes those of another checkpoint."
 )
 
 
@@ -175,12 +176,9 @@ def _say(asked: Question) -> None:
 
 
 def _stage(of: Corpus, indexes: dict[str, Index], disabled: bool) -> Index | None:
-    before = of.study.checkpoint("before")[0]
-    after = of.study.checkpoint("after")[0]
-    told = {before: "before"} | ({after: "after"} if after != before else {})
+    words = stage_words(of.study)
     options = {
-        name: f"{name} ({told[i.manifest.checkpoint]})" if i.manifest.checkpoint in told else name
-        for name, i in indexes.items()
+        name: words[i.manifest.checkpoint] + name.removeprefix(i.manifest.checkpoint) for name, i in indexes.items()
     }
     if not options:
         linked_select("Vectors in", "stage", {"": "not built"}, "", disabled=True, help=STAGE)

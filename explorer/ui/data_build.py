@@ -1,4 +1,4 @@
-"""No vectors yet: what to do, and a build that goes on behind the page, with its rate, time left and a way to stop."""
+"""Building vectors: in which model and at which layers, and a build behind the page that can be watched and stopped."""
 
 import shlex
 import threading
@@ -9,9 +9,16 @@ import streamlit as st
 
 from explorer.errors import ExplorerError
 from explorer.study import Study
-from explorer.ui.data_state import Corpus
+from explorer.ui.data_bar import STAGE
+from explorer.ui.data_state import Corpus, stage_words
 from explorer.ui.state import plain
 from explorer.vectors.build import Pace, build_index
+from explorer.vectors.layers import parse_layers
+
+LAYERS = (
+    "Numbers with commas between, from 1 to the last block. Automatic: RepT's layer, the one half-way, and the one at "
+    "14 fifteenths of the depth. More layers take more room on the disk and little more time."
+)
 
 
 @dataclass
@@ -30,47 +37,67 @@ def _builds() -> dict[str, Build]:
     return {}
 
 
-def build_box(of: Corpus, why: str = "") -> None:
-    """What is missing, the command that makes it, and a button that runs it here."""
+def build_box(of: Corpus, why: str) -> None:
+    """Why to build, in which model and at which layers, the command that does it, and a button that runs it here."""
     study = of.study
     build = _builds().get(str(study.folder))
     with st.container(border=True):
         if build and not build.over:
             _watch(str(study.folder))
             return
-        name = study.checkpoint("before")[0]
-        st.markdown(
-            f"{why or 'The vectors of this study are not built yet.'} They are made once, in one pass over "
-            f"{of.table.num_rows:,} training examples in {plain(name)}; until then only words can be compared (BM25)."
-        )
+        st.markdown(f"{why} They are made once, in one pass over {of.table.num_rows:,} training examples.")
+        stage, layers = _pickers(study)
+        try:
+            chosen = parse_layers(layers)
+        except ExplorerError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+            return
         left, right = st.columns([4, 1.1], vertical_alignment="center")
-        left.code(f"python -m explorer build {shlex.quote(str(study.folder))}", language=None)
+        line = f"python -m explorer build {shlex.quote(str(study.folder))}"
+        line += "" if stage == study.checkpoint("before")[0] else f" --stage {shlex.quote(stage)}"
+        left.code(line + (f" --layers {','.join(map(str, chosen))}" if chosen else ""), language=None)
         right.button(
-            "Build the vectors now", type="primary", key="build", width="stretch", on_click=lambda: start_build(study)
+            "Build the vectors now",
+            type="primary",
+            key="build",
+            width="stretch",
+            on_click=lambda: start_build(study, stage, chosen),
         )
         if build and build.error:
             st.error(plain(build.error), icon=":material/error:")
         elif build and build.stop.is_set():
             st.caption("Stopped. What was made is kept; a build goes on from there.")
+        elif build:
+            st.caption("Built. Choose them above, under *Vectors in*.")
 
 
-def start_build(study: Study) -> None:
-    """Begin a build behind the page, unless one of this study runs."""
+def _pickers(study: Study) -> tuple[str, str]:
+    words = stage_words(study)
+    before = list(words).index(study.checkpoint("before")[0])
+    left, right = st.columns(2)
+    stage = left.selectbox(
+        "In the model", list(words), before, format_func=lambda name: words[name], key="build-stage", help=STAGE
+    )
+    return stage, right.text_input("At the layers", key="build-layers", placeholder="Automatic", help=LAYERS)
+
+
+def start_build(study: Study, stage: str, layers: list[int]) -> None:
+    """Begin a build behind the page, unless one of this study runs; no layers: the automatic ones."""
     builds = _builds()
     running = builds.get(str(study.folder))
     if running is None or running.over:
         build = builds[str(study.folder)] = Build(time.monotonic())
-        threading.Thread(target=_run, args=(study, build), daemon=True).start()
+        threading.Thread(target=_run, args=(study, build, stage, layers), daemon=True).start()
 
 
-def _run(study: Study, build: Build) -> None:
+def _run(study: Study, build: Build, stage: str, layers: list[int]) -> None:
     def tell(pace: Pace) -> None:
         build.pace = pace
         if build.stop.is_set():
             raise KeyboardInterrupt
 
     try:
-        build_index(study, "before", tell)
+        build_index(study, stage, tell, layers=layers)
     except KeyboardInterrupt:
         pass  # what is written is whole
     except ExplorerError as error:
@@ -90,9 +117,9 @@ def _watch(folder: str) -> None:
     seconds = time.monotonic() - build.began
     pace = build.pace
     if build.stop.is_set():
-        text = "Stopping after this shard"
+        text = "Stopping"
     elif pace is None:
-        text = f"Computing the first shard · {_clock(seconds)}"
+        text = f"Reading the model · {_clock(seconds)}"
     else:
         text = f"{pace.done:,} of {pace.rows:,} training examples · {pace.rate:.1f} a second · {_clock(pace.left)} left"
     st.progress(pace.done / pace.rows if pace else 0.0, text)

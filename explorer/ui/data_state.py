@@ -82,6 +82,13 @@ def _names(values: np.ndarray) -> tuple[str, ...]:
     return tuple(sorted(set(values) - {""}))
 
 
+def stage_words(study: Study) -> dict[str, str]:
+    """The checkpoints in training order → what people read; which of them is before and after the training."""
+    before, after = study.checkpoint("before")[0], study.checkpoint("after")[0]
+    told = {after: f"{after} (after)", before: f"{before} (before)"}
+    return {name: told.get(name, name) for name in dict.fromkeys([*study.checkpoints(), before])}
+
+
 def stages(of: Corpus) -> dict[str, Index]:
     """The built indexes by the name of their checkpoint, in training order. Raises ExplorerError for a damaged one."""
     folder = of.study.folder / VECTORS

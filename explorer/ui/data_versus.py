@@ -110,7 +110,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
             [
                 {
                     "method": row["method"],
-                    "layer": _layer_of(row),
+                    "layer": str(row["layer"] or ""),
                     "AP": row["average_precision"],
                     "95 %": _span(row["interval"]),
                     f"auPRC@{k}": row["auprc_at"].get(k),
@@ -155,13 +155,6 @@ def _usual_settings(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if usual or place not in kept:
             kept[place] = row
     return list(kept.values())
-
-
-def _layer_of(row: dict[str, Any]) -> str:
-    method = METHODS.get(row["method"])
-    if row["layer"] is not None:
-        return str(row["layer"])
-    return "all" if method is None or method.parts else ""
 
 
 def _span(interval: list[float | None]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -49,7 +49,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Pace:
-    """How far a build is: ``done`` of ``rows``, with the rate of this run in rows a second and seconds left."""
+    """How far a build is: ``done`` of ``rows``, with the rate of this run in rows a second and seconds left.
+
+    Within a shard, rows are counted by their share of its tokens, as short ones are done first.
+    """
 
     done: int
     rows: int
@@ -61,19 +64,25 @@ Progress = Callable[[Pace], None]
 
 
 def item_vectors(
-    loaded: LoadedModel, items: Sequence[Item], layers: Sequence[int], parts: Sequence[str] = PARTS
+    loaded: LoadedModel,
+    items: Sequence[Item],
+    layers: Sequence[int],
+    parts: Sequence[str] = PARTS,
+    progress: Callable[[float], None] = lambda _share: None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """("<part>.<layer>" → (n, width) float32 on the CPU, kinds (n,)) of n items.
 
     A pair's vector is its answer's minus its other answer's; the state at p₀, which both share, stays. An item whose
     answer, or either answer of whose pair, has no tokens is of kind ``UNRANKED`` and its vectors are 0.
+
+    ``progress`` is told the share of all tokens that is done, after every batch but the last.
     """
     flat = [(item.prompt, text) for item in items for text in (item.answer, item.other) if text is not None]
     exchanges = iter(encode_exchanges(loaded, flat))
     own = [[next(exchanges) for text in (item.answer, item.other) if text is not None] for item in items]
     kinds = torch.tensor([len(some) if all(e.answer for e in some) else UNRANKED for some in own], dtype=torch.uint8)
     todo = [(i, sign, e) for i, some in enumerate(own) if kinds[i] for sign, e in zip((1, -1), some, strict=False)]
-    view, found = loaded.view("gradient"), {}
+    view, found, done, tokens = loaded.view("gradient"), {}, 0, sum(len(e.ids) for _, _, e in todo)
     for batch in batches([e for _, _, e in todo]):
         where = torch.tensor([todo[j][0] for j in batch])
         signs = torch.tensor([float(todo[j][1]) for j in batch])
@@ -84,6 +93,9 @@ def item_vectors(
                 out[where] = vectors
             else:
                 out.index_add_(0, where, vectors * signs[:, None])
+        done += sum(len(todo[j][2].ids) for j in batch)
+        if done < tokens:
+            progress(done / tokens)
     return found, kinds
 
 
@@ -115,9 +127,10 @@ def plan(
     raw = study.template == "raw"
     if unknown := set(parts) - set(PARTS):
         raise ExplorerError(f"Part '{unknown.pop()}' is unknown; expected some of {', '.join(PARTS)}.")
-    chosen = sorted(set(layers)) or sorted(set(study.layers))
+    chosen, notes = sorted(set(layers)) or sorted(set(study.layers)), {}
     if not chosen:
-        chosen = auto_layers(loaded.n_layers, rept_layer(loaded, row_items(_some(table), raw)))
+        notes["rept_layer"] = rept_layer(loaded, row_items(_some(table), raw))
+        chosen = auto_layers(loaded.n_layers, notes["rept_layer"])
     for layer in chosen:
         if not 1 <= layer <= loaded.n_layers:
             raise ExplorerError(f"Layer {layer} is not there; expected 1 to {loaded.n_layers}.")
@@ -132,7 +145,7 @@ def plan(
     }
     size = shard_rows or (256 if table.num_rows <= 50_000 else 4096)
     nearest = min(chosen, key=lambda layer: abs(layer - late_layer(loaded.n_layers)))
-    return Manifest(checkpoint, made_from, table.num_rows, size, chosen, made_from["parts"], nearest)
+    return Manifest(checkpoint, made_from, table.num_rows, size, chosen, made_from["parts"], nearest, notes)
 
 
 def build_index(study: Study, checkpoint: str = "before", progress: Progress | None = None, **settings: Any) -> Index:
@@ -140,7 +153,7 @@ def build_index(study: Study, checkpoint: str = "before", progress: Progress | N
 
     Args:
         checkpoint: ``before``, ``after`` or a name of ``study.checkpoints()``.
-        progress: told after every shard; it may raise KeyboardInterrupt to stop, nothing is lost.
+        progress: told after every batch; it may raise KeyboardInterrupt to stop, which loses the shard in hand alone.
         settings: ``parts``, ``layers`` and ``shard_rows`` of ``plan``.
 
     Shards that are missing or damaged are made again. Raises ExplorerError where another process builds the same index.
@@ -194,22 +207,29 @@ def _fill(folder: Path, planned: Manifest, study: Study, loaded: LoadedModel, pr
     todo = [shard for shard in manifest.shards if shard[0] not in manifest.files]
     before = manifest.n - sum(last - first for _, first, last in todo)
     done, began = before, perf_counter()
+
+    def tell(rows: int, share: float) -> None:
+        now = done + share * rows
+        rate = (now - before) / (perf_counter() - began)
+        progress(Pace(int(now), manifest.n, rate, (manifest.n - now) / rate))
+
     for name, first, last in todo:
         items = row_items(_columns(table).slice(first, last - first).to_pylist(), raw)
-        vectors, kinds = item_vectors(loaded, items, manifest.layers, manifest.parts)
+        inside = partial(tell, last - first)
+        vectors, kinds = item_vectors(loaded, items, manifest.layers, manifest.parts, inside)
         if not vectors:  # no row of this shard has an answer
             vectors = {key: torch.zeros(len(items), x.shape[1]) for key, x in _sample(loaded, manifest).items()}
         whole = {key: value.to(torch.bfloat16) for key, value in vectors.items()} | {"kinds": kinds}
         manifest.files[name] = write_tensors(folder, name, whole)
         manifest.write(folder)
+        tell(last - first, 1.0)
         done += last - first
-        rate = (done - before) / (perf_counter() - began)
-        progress(Pace(done, manifest.n, rate, (manifest.n - done) / rate))
     if not manifest.complete:
         found = statistics(Index(folder, manifest))
         counts = found["kinds"].long().bincount(minlength=3).tolist()
-        manifest.notes = {"unranked": counts[UNRANKED], "single": counts[SINGLE], "pairs": counts[PAIR]}
-        manifest.notes["rept_layer"] = rept_layer(loaded, row_items(_some(table), raw))
+        manifest.notes |= {"unranked": counts[UNRANKED], "single": counts[SINGLE], "pairs": counts[PAIR]}
+        if "rept_layer" not in manifest.notes:
+            manifest.notes["rept_layer"] = rept_layer(loaded, row_items(_some(table), raw))
         manifest.files[STATS] = write_tensors(folder, STATS, found)
         manifest.write(folder)
     return open_index(folder)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from explorer.errors import PromptError
 from explorer.models import LoadedModel
-from explorer.prompts import Prompt, render_prompt
+from explorer.prompts import Prompt, render_prompt, spaced
 
 MAX_TOKENS = 2048
 """Tokens of an exchange; a longer one loses the end of its answer, or the beginning of a prompt that fills it alone."""
@@ -41,7 +41,7 @@ def encode_exchanges(
     most = min(most, loaded.max_tokens or most)
     before = [render_prompt(loaded, prompt) for prompt, _ in pairs]
     raw = [prompt.raw for prompt, _ in pairs]
-    answers = [_spaced(b, a, r) if a.strip() else "" for b, (_, a), r in zip(before, pairs, raw, strict=True)]
+    answers = [spaced(b, a, r) if a.strip() else "" for b, (_, a), r in zip(before, pairs, raw, strict=True)]
     special = raw[0]
     if any(r != special for r in raw):
         raise ValueError("raw and chat prompts can't be encoded together")
@@ -57,12 +57,6 @@ def encode_exchanges(
         ids = (whole[len(start) :] if fits else own) if answer else []
         made.append(_cut(start, ids, most))
     return made
-
-
-def _spaced(before: str, answer: str, raw: bool) -> str:
-    """In a raw prompt an answer gets the space that people leave out (see ``prompts.text_ids``)."""
-    needs = raw and before and (before[-1].isalnum() or before[-1] in ",;:.!?)") and answer[:1].isalnum()
-    return " " + answer if needs else answer
 
 
 def _cut(prompt: list[int], answer: list[int], most: int) -> Exchange:

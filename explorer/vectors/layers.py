@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from explorer.errors import ExplorerError
 from explorer.lrp import view_state
 from explorer.models import LoadedModel
 from explorer.residual import recorded_residual
@@ -14,6 +15,16 @@ from explorer.vectors.exchanges import batches, encode_exchanges, padded
 
 if TYPE_CHECKING:
     from explorer.vectors.build import Item
+
+
+def parse_layers(text: str) -> list[int]:
+    """Numbers with commas between; ``auto`` or nothing is an empty list. Raises ExplorerError for anything else."""
+    if text.strip() in ("", "auto"):
+        return []
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ExplorerError(f"Layers are '{text}'; expected auto, or numbers with commas between.") from error
 
 
 def turning_layer(states: Sequence[Tensor]) -> int:

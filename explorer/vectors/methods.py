@@ -29,7 +29,6 @@ class Method:
     blend: Blend = "joined"
     centre: bool = False
     query: Query = "bad"
-    every_layer: bool = False
 
 
 REPT = "RepT, arXiv 2510.02334"

@@ -1,89 +1,29 @@
-"""The index on disk: what is in it, that a killed or damaged build comes out the same, and what is refused."""
+"""The index on disk: what is in it, and that damage is named and mended."""
 
 from __future__ import annotations
 
-import errno
 import itertools
-import json
-import multiprocessing
 import os
-import random
-import sys
-import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
-from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from explorer.errors import ExplorerError
 from explorer.models import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
-from explorer.study import Study, open_study
-from explorer.vectors import store
-from explorer.vectors.build import Item, Pace, build_index, index_folder, item_vectors, plan, row_items
+from explorer.study import Study
+from explorer.vectors.build import Pace, item_vectors, row_items
+from explorer.vectors.exchanges import batches
 from explorer.vectors.methods import METHODS
-from explorer.vectors.onepass import PARTS
-from explorer.vectors.store import MANIFEST, PAIR, SINGLE, STATS, UNRANKED, Index, Manifest, open_index, read_manifest
-from tests.vectors.reference import reference_layer
-from tests.vectors.tiny import LAYERS, build_and_tell, mixed_rows, restless_loaded, row, save_tiny, tiny_study
-
-SIZE = 4
-ROWS = mixed_rows(26)
-
-
-def build(study: Study, **settings: Any) -> Index:
-    return build_index(study, **{"layers": LAYERS, "shard_rows": SIZE, **settings})
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file but the lock; the manifest as JSON in one order, since it lists files as they were made."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
-    if MANIFEST in found:
-        found[MANIFEST] = json.dumps(json.loads(found[MANIFEST]), sort_keys=True).encode()
-    return found
-
-
-def times_of(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob("shard-*")}
-
-
-def flip(path: Path, at: int) -> None:
-    """Change one byte, and make sure that the file's time shows it, as it does seconds after a build."""
-    whole = bytearray(path.read_bytes())
-    whole[at] ^= 1
-    path.write_bytes(whole)
-    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Index:
-    """An index that was built without a break."""
-    return build(tiny_study(tmp_path_factory.mktemp("whole"), model, ROWS))
-
-
-@pytest.fixture
-def study(tmp_path: Path, model: Path) -> Study:
-    """The same study, with nothing built."""
-    return tiny_study(tmp_path / "study", model, ROWS)
-
-
-@pytest.fixture
-def built(study: Study) -> Iterator[Index]:
-    yield build(study)
-
+from explorer.vectors.onepass import PARTS, one_pass
+from explorer.vectors.store import MANIFEST, PAIR, SINGLE, STATS, UNRANKED, Index, open_index
+from tests.vectors.tiny import LAYERS, ROWS, SIZE, build, files_of, row, times_of, tiny_study
 
 # --- what an index holds --------------------------------------------------------------------------------------------
 
@@ -206,6 +146,31 @@ def test_progress_is_told_after_every_shard(study: Study) -> None:
     assert again == []
 
 
+def test_progress_is_told_after_every_batch_of_a_shard(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock by which a token takes a second: the time left is right to a row at any moment, in either shard."""
+    lengths, clock = [], [0.0]
+
+    def tick(view: Any, exchanges: Any, *given: Any) -> Any:
+        lengths.append(sum(len(e.ids) for e in exchanges))
+        clock[0] += lengths[-1]
+        return one_pass(view, exchanges, *given)
+
+    monkeypatch.setattr("explorer.vectors.build.batches", partial(batches, budget=100))
+    monkeypatch.setattr("explorer.vectors.build.one_pass", tick)
+    monkeypatch.setattr("explorer.vectors.build.perf_counter", lambda: clock[0])
+    told: list[tuple[Pace, float]] = []
+    build(study, progress=lambda pace: told.append((pace, clock[0])), shard_rows=13)
+    assert len(told) == len(lengths) > 10
+    done = [pace.done for pace, _ in told]
+    assert done == sorted(done) and 13 in done and done[-1] == 26
+    first, tokens = done.index(13), list(itertools.accumulate(lengths))
+    for i, (pace, now) in enumerate(told):
+        share = np.interp(tokens[i], [0, tokens[first], tokens[-1]], [0, 1, 2])
+        assert pace.done == int(13 * share + 1e-9)
+        assert pace.rate == pytest.approx(13 * share / now)
+        assert pace.left == pytest.approx((26 - 13 * share) / pace.rate, abs=1e-6)
+
+
 def test_only_safetensors_and_json_are_written(built: Index, study: Study) -> None:
     names = {path.name for path in built.folder.iterdir()}
     assert names == {MANIFEST, STATS, ".lock", *(name for name, _, _ in built.manifest.shards)}
@@ -216,158 +181,15 @@ def test_only_safetensors_and_json_are_written(built: Index, study: Study) -> No
             assert set(file.keys()) == {"kinds", *(f"{part}.{layer}" for part in PARTS for layer in LAYERS)}
 
 
-# --- a build that stops ---------------------------------------------------------------------------------------------
-
-FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["tests.vectors.tiny", "explorer.vectors.build"])
-
-
-def kill_a_build(study: Study, delay: float, shard_rows: int, dies_at: tuple[int, bool] = (0, False)) -> bool:
-    """Kill a building process ``delay`` seconds after its first shard, or let it kill itself; whether it was killed."""
-    told, tell = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=build_and_tell, args=(study.folder, tell, 0.004, shard_rows, dies_at))
-    with patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):  # AppTest leaves app.py there, to be run again
-        process.start()
-    tell.close()
-    if not dies_at[0]:
-        assert told.poll(60), "the process built nothing"
-        time.sleep(delay)
-        process.kill()
-    process.join(60)
-    told.close()
-    assert process.exitcode in (0, -9)
-    return process.exitcode == -9
-
-
-def finished_shards(folder: Path) -> dict[str, int]:
-    """Time of writing of every shard that the manifest lists; it is whole at any moment."""
-    manifest = read_manifest(folder)
-    assert not store.broken_files(folder, manifest)
-    return {name: time for name, time in times_of(folder).items() if name in manifest.files}
-
-
-def without_scratch(folder: Path) -> dict[str, bytes]:
-    return {name: content for name, content in files_of(folder).items() if not name.startswith(".")}
-
-
-def test_ten_kills_change_nothing(tmp_path: Path, model: Path) -> None:
-    rows, draw = mixed_rows(60), random.Random(0)
-    study = tiny_study(tmp_path / "killed", model, rows)
-    folder = index_folder(study, plan(study, load_model(ModelSpec(str(model))), "before", layers=LAYERS))
-    counts, kept = [0], {}
-    for _ in range(10):
-        assert kill_a_build(study, 0, 1, (draw.randint(3, 10), draw.random() < 0.5))
-        now = finished_shards(folder)
-        assert now.items() >= kept.items(), "a finished shard was lost or made again"
-        counts.append(len(now))
-        kept = now
-        with pytest.raises(ExplorerError, match=rf"not finished \({len(now)} of 60 shards\)"):
-            open_index(folder)
-    assert sum(a < b < 60 for a, b in itertools.pairwise(counts)) >= 5, "kills did not fall into the build"
-    resumed = build(study, shard_rows=1)
-    assert resumed.folder == folder
-    assert times_of(folder).items() >= kept.items()
-    other = build(tiny_study(tmp_path / "whole", model, rows), shard_rows=1)
-    assert without_scratch(folder) == without_scratch(other.folder)
-
-
-@pytest.mark.parametrize("moment", [(1, False), (2, True), (7, False), (16, False), (16, True)])
-def test_a_kill_beside_each_step(study: Study, whole: Index, moment: tuple[int, bool]) -> None:
-    """Files are put in place in the order manifest, shard, manifest, shard … statistics (16th), manifest."""
-    assert kill_a_build(study, 0, SIZE, moment)
-    folder = study.folder / "vectors" / whole.folder.name
-    if moment != (1, False):
-        finished_shards(folder)
-        with pytest.raises(ExplorerError, match="not finished"):
-            open_index(folder)
-    assert without_scratch(build(study).folder) == without_scratch(whole.folder)
-
-
-def test_no_scratch_of_a_killed_build_stays(study: Study, whole: Index) -> None:
-    assert kill_a_build(study, 0, SIZE, (2, False))
-    assert files_of(build(study).folder).keys() == files_of(whole.folder).keys()
-
-
-def test_an_interrupt_between_shards_loses_nothing(study: Study, whole: Index) -> None:
-    def stop(pace: Pace) -> None:
-        if pace.done == 12:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build(study, progress=stop)
-    folder = study.folder / "vectors" / whole.folder.name
-    kept = finished_shards(folder)
-    assert len(kept) == 3
-    assert files_of(build(study).folder) == files_of(whole.folder)
-    assert times_of(folder).items() >= kept.items()
-
-
-class Failing:
-    """``save_file`` that writes half a file and fails at its n-th call."""
-
-    def __init__(self, n: int, error: BaseException) -> None:
-        self.left, self.error = n, error
-
-    def __call__(self, tensors: dict[str, torch.Tensor], path: Path) -> None:
-        self.left -= 1
-        save_file(tensors, path)
-        if self.left == 0:
-            path.write_bytes(path.read_bytes()[:1000])
-            raise self.error
-
-
-FULL = (
-    OSError(errno.ENOSPC, "No space left on device"),
-    SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
-)
-
-
-@pytest.mark.parametrize("error", FULL, ids=("os", "safetensors"))
-@pytest.mark.parametrize("number", (1, 3, 8))
-def test_a_full_disk(
-    study: Study, whole: Index, monkeypatch: pytest.MonkeyPatch, error: Exception, number: int
-) -> None:
-    """The eighth file is the statistics."""
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "save_file", Failing(number, error))
-        with pytest.raises(ExplorerError, match="the disk is full") as caught:
-            build(study)
-    name = STATS if number == 8 else f"shard-{number - 1:05d}"
-    assert name in str(caught.value) and "\n" not in str(caught.value)
-    folder = study.folder / "vectors" / whole.folder.name
-    assert files_of(folder).keys() == {MANIFEST, *(f"shard-{i:05d}.safetensors" for i in range(number - 1))}
-    kept = finished_shards(folder)
-    assert len(kept) == number - 1
-    assert files_of(build(study).folder) == files_of(whole.folder)
-    assert times_of(folder).items() >= kept.items()
-
-
-def test_a_disk_that_fails_otherwise(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "save_file", Failing(2, OSError(errno.EIO, "Input/output error")))
-    with pytest.raises(ExplorerError, match=r"shard-00001.safetensors: can't be written \(Input/output error\)"):
-        build(study)
-
-
-def test_an_interrupt_while_a_shard_is_written_leaves_no_half_of_it(
-    study: Study, whole: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "save_file", Failing(3, KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
-            build(study)
-    folder = study.folder / "vectors" / whole.folder.name
-    assert files_of(folder).keys() == {MANIFEST, "shard-00000.safetensors", "shard-00001.safetensors"}
-
-
-def test_two_builders_at_once(study: Study, whole: Index) -> None:
-    folder = study.folder / "vectors" / whole.folder.name
-    folder.mkdir(parents=True)
-    with FileLock(folder / ".lock"), pytest.raises(ExplorerError, match="another process builds this index"):
-        build(study)
-    assert files_of(build(study).folder) == files_of(whole.folder)
-
-
 # --- damage ---------------------------------------------------------------------------------------------------------
+
+
+def flip(path: Path, at: int) -> None:
+    """Change one byte, and make sure that the file's time shows it, as it does seconds after a build."""
+    whole = bytearray(path.read_bytes())
+    whole[at] ^= 1
+    path.write_bytes(whole)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
 
 
 @pytest.mark.parametrize("name", ("shard-00000.safetensors", "shard-00006.safetensors"))
@@ -451,172 +273,3 @@ def test_other_shard_sizes_leave_no_old_shard(built: Index, study: Study) -> Non
     again = build(study, shard_rows=13)
     names = {path.name for path in again.folder.glob("shard-*")}
     assert names == {"shard-00000.safetensors", "shard-00001.safetensors"}
-
-
-# --- which index it is ----------------------------------------------------------------------------------------------
-
-
-def changed(rows: list[dict[str, Any]], **field: str) -> list[dict[str, Any]]:
-    return [rows[0] | field, *rows[1:]]
-
-
-def test_what_makes_another_index(tmp_path: Path, model: Path) -> None:
-    other_model = save_tiny(tmp_path / "other", seed=1)
-    told: dict[str, tuple[Path, list[dict[str, Any]], dict[str, Any]]] = {
-        "same": (model, ROWS, {}),
-        "prompt": (model, changed(ROWS, prompt="another"), {}),
-        "response": (model, changed(ROWS, response="another"), {}),
-        "system": (model, changed(ROWS, system="another"), {}),
-        "id": (model, changed(ROWS, id="another"), {}),
-        "order": (model, ROWS[::-1], {}),
-        "fewer": (model, ROWS[:-1], {}),
-        "pair turned": (model, [ROWS[1] | {"chosen": "b", "rejected": "a"}], {}),
-        "pair": (model, [ROWS[1] | {"chosen": "a", "rejected": "b"}], {}),
-        "pair's first": (model, [ROWS[1] | {"chosen": "c", "rejected": "b"}], {}),
-        "pair's second": (model, [ROWS[1] | {"chosen": "a", "rejected": "c"}], {}),
-        "model": (other_model, ROWS, {}),
-        "layers": (model, ROWS, {"layers": (1, 2)}),
-        "parts": (model, ROWS, {"parts": ("state", "change")}),
-    }
-    prints = {}
-    for name, (source, rows, settings) in told.items():
-        study = tiny_study(tmp_path / name, source, rows)
-        loaded = load_model(ModelSpec(str(source)))
-        planned = plan(study, loaded, "before", **{"layers": LAYERS, **settings})
-        prints[name] = index_folder(study, planned).name
-    assert len(set(prints.values())) == len(prints), prints
-
-
-def test_what_makes_no_other_index(tmp_path: Path, model: Path) -> None:
-    """Labels are not what vectors are made from; the order in which layers are named is no matter."""
-    loaded = load_model(ModelSpec(str(model)))
-    told: tuple[tuple[list[dict[str, Any]], dict[str, Any]], ...] = (
-        (ROWS, {"layers": (1, 3)}),
-        ([r | {"label": "other"} for r in ROWS], {"layers": (3, 1)}),
-        (ROWS, {"layers": (3, 1, 1), "parts": PARTS[::-1]}),
-    )
-    prints = set()
-    for i, (rows, settings) in enumerate(told):
-        study = tiny_study(tmp_path / str(i), model, rows)
-        prints.add(plan(study, loaded, "before", **settings).fingerprint)
-    assert len(prints) == 1
-
-
-def test_layers_of_the_study_are_as_good_as_asked_for(tmp_path: Path, model: Path) -> None:
-    loaded = load_model(ModelSpec(str(model)))
-    written = plan(tiny_study(tmp_path / "s", model, ROWS, layers=(3, 1)), loaded, "before")
-    assert written.layers == [1, 3]
-    asked = plan(tiny_study(tmp_path / "t", model, ROWS), loaded, "before", layers=(3, 1))
-    assert written.fingerprint == asked.fingerprint
-
-
-def test_changed_files_of_the_model_make_another_index(tmp_path: Path) -> None:
-    folder = save_tiny(tmp_path / "model")
-    study = tiny_study(tmp_path / "study", folder, ROWS)
-    loaded = load_model(ModelSpec(str(folder)))
-    before = plan(study, loaded, "before", layers=LAYERS).fingerprint
-    assert plan(study, loaded, "before", layers=LAYERS).fingerprint == before
-    seen = {before}
-    for name in ("model.safetensors", "tokenizer.json", "chat_template.jinja", "config.json"):
-        path = folder / name
-        path.write_bytes(path.read_bytes() + b" ")
-        seen.add(plan(study, loaded, "before", layers=LAYERS).fingerprint)
-    assert len(seen) == 5
-
-
-def test_before_and_after_a_training(tmp_path: Path, model: Path) -> None:
-    from peft import LoraConfig, get_peft_model
-
-    tuned = get_peft_model(load_model(ModelSpec(str(model))).model.float(), LoraConfig(r=2, target_modules=["q_proj"]))
-    with torch.no_grad():
-        for name, p in tuned.named_parameters():
-            if "lora_B" in name:
-                p.fill_(0.3)
-    tuned.save_pretrained(str(tmp_path / "tuned"))
-    fresh = tmp_path / "fresh"  # the loaded model is changed by peft
-    save_tiny(fresh)
-    study = tiny_study(tmp_path / "study", fresh, ROWS[:6], adapters=[str(tmp_path / "tuned")])
-    before, after = build(study), build(study, checkpoint="after")
-    assert (before.manifest.checkpoint, after.manifest.checkpoint) == ("base", "tuned")
-    assert before.folder != after.folder
-    which = torch.arange(4)
-    assert not torch.equal(before.rows("state", 3, which), after.rows("state", 3, which))
-    assert build(study, checkpoint="base").folder == before.folder
-    with pytest.raises(ExplorerError, match="no checkpoint 'middle'"):
-        build(study, checkpoint="middle")
-
-
-def test_what_there_is_none_of(study: Study, whole: Index, model: Path) -> None:
-    loaded = load_model(ModelSpec(str(model)))
-    for layer in (0, 4, -1):
-        with pytest.raises(ExplorerError, match=f"Layer {layer} is not there; expected 1 to 3"):
-            plan(study, loaded, "before", layers=(1, layer))
-    with pytest.raises(ExplorerError, match="Part 'weights' is unknown; expected some of state, gradient"):
-        plan(study, loaded, "before", parts=("state", "weights"))
-    whole.require("state", 3)
-    for part, layer in (("state", 2), ("weights", 1)):
-        with pytest.raises(ExplorerError, match="no vectors of") as caught:
-            whole.require(part, layer)
-        told = str(caught.value)
-        assert f"'{part}' at layer {layer}" in told
-        assert "parts state, gradient, change, outer, activation, lora at layers 1, 3" in told
-        assert str(whole.folder) in told
-    target = encode_target(loaded, row_items(ROWS[:1], raw=False), METHODS["rept"], (2,), "bad")
-    with pytest.raises(ExplorerError, match="at layer 2"):
-        scores(whole, target, METHODS["rept"], (2,), False, "bad")
-
-
-@pytest.mark.parametrize("seed", (1, 3, 4))
-def test_the_default_layer_is_the_built_one_nearest_to_the_late_one(tmp_path: Path, seed: int) -> None:
-    folder = save_tiny(tmp_path / "model", restless_loaded(seed, torch.float32))
-    study, loaded = tiny_study(tmp_path / "study", folder, ROWS), load_model(ModelSpec(str(folder)))
-    prompts = []
-    for r in ROWS:
-        system = f"<|system|>{r['system']}</s>" if r["system"] else ""
-        text = f"{system}<|user|>{r['prompt']}</s><|assistant|>"
-        prompts.append(loaded.tokenizer.encode(text, add_special_tokens=False))
-    turning = reference_layer(loaded.model, prompts)
-    automatic = plan(study, loaded, "before")
-    assert automatic.layers == sorted({turning, 3, 5})
-    assert automatic.default_layer == 5
-    for layers in ((1, 6), (2, 4), (turning,), (4,)):
-        chosen = plan(study, loaded, "before", layers=layers).default_layer
-        assert chosen in layers
-        assert abs(chosen - 5) == min(abs(layer - 5) for layer in layers)
-
-
-def test_an_unfinished_index_says_how_far_it_is(study: Study) -> None:
-    def stop(pace: Pace) -> None:
-        if pace.done == 8:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build(study, progress=stop)
-    (folder,) = (study.folder / "vectors").iterdir()
-    with pytest.raises(ExplorerError, match=r"not finished \(2 of 7 shards\); run 'explorer build'"):
-        open_index(folder)
-
-
-def test_a_study_without_rows_is_refused(tmp_path: Path, model: Path) -> None:
-    study = tiny_study(tmp_path / "s", model, ROWS[:1])
-    import pyarrow.parquet as pq
-
-    pq.write_table(study.datapoints().slice(0, 0), study.folder / "datapoints.parquet")
-    with pytest.raises(ExplorerError, match="no datapoints"):
-        build(open_study(study.folder))
-
-
-def test_a_manifest_names_its_shards() -> None:
-    manifest = Manifest("before", {"a": 1}, 10, 4, [1], ["state"], 1)
-    assert [(first, last) for _, first, last in manifest.shards] == [(0, 4), (4, 8), (8, 10)]
-    assert Manifest("after", {"a": 1}, 10, 5, [1], ["state"], 1).fingerprint == manifest.fingerprint
-    assert Manifest("before", {"a": 2}, 10, 4, [1], ["state"], 1).fingerprint != manifest.fingerprint
-
-
-def test_items_of_rows() -> None:
-    single, pair = row_items([row(0, "a", system="S"), row(1, None, pair=("b", "c"))], raw=True)
-    assert (single.answer, single.other, single.prompt.system, single.prompt.raw) == ("a", None, "S", True)
-    assert (pair.answer, pair.other, pair.prompt.system) == ("b", "c", None)
-    assert row_items([{"id": "x", "prompt": "p", "response": "r"}], raw=False) == [
-        Item(single.prompt.__class__("p"), "r")
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from explorer.models import LoadedModel, ModelSpec
 from explorer.study import Study, create_study, open_study
 from explorer.vectors.build import build_index
+from explorer.vectors.store import MANIFEST, Index
 from tests.families import tiny_model
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]
@@ -79,6 +81,16 @@ def save_tiny(folder: Path, loaded: LoadedModel | None = None, **settings: Any) 
     return folder
 
 
+def save_adapter(folder: Path) -> Path:
+    """The folder of an adapter that changes ``save_tiny``'s model."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    get_peft_model(tiny_loaded(dtype=torch.float32).model, config).save_pretrained(str(folder))
+    return folder
+
+
 def row(i: int, response: str | None = None, pair: tuple[str, str] | None = None, **more: Any) -> dict[str, Any]:
     """A training row with every column, as a table of mixed rows has them."""
     words = WORDS[i % len(WORDS)]
@@ -106,6 +118,28 @@ def mixed_rows(n: int) -> list[dict[str, Any]]:
 def tiny_study(folder: Path, model: Path, rows: Sequence[dict[str, Any]], **settings: Any) -> Study:
     """A study of some rows and a saved tiny model."""
     return create_study(folder, name="Tiny", model=str(model), datapoints=rows, **settings)
+
+
+SIZE = 4
+ROWS = mixed_rows(26)
+
+
+def build(study: Study, **settings: Any) -> Index:
+    """The index of a study, in shards of four rows unless told otherwise."""
+    return build_index(study, **{"layers": LAYERS, "shard_rows": SIZE, **settings})
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file but the lock; the manifest as JSON in one order, since it lists files as they were made."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != ".lock"}
+    if MANIFEST in found:
+        found[MANIFEST] = json.dumps(json.loads(found[MANIFEST]), sort_keys=True).encode()
+    return found
+
+
+def times_of(folder: Path) -> dict[str, int]:
+    """When each shard was written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("shard-*")}
 
 
 def build_and_tell(folder: Path, tell: Connection, nap: float, shard_rows: int, dies_at: tuple[int, bool]) -> None:

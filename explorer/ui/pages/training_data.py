@@ -47,7 +47,8 @@ except ExplorerError as error:
 
 picked = pick(data, indexes)
 if not indexes:
-    build_box(data, broken)
+    none = "The vectors of this study are not built yet; until then only words can be compared (BM25)."
+    build_box(data, broken or none)
 if picked.index is None and picked.asked.node:
     st.stop()
 
@@ -80,7 +81,7 @@ if opened is not None and opened not in wished:
     wished.append(opened)
 layer, key, coloured = 0, (), {}
 if picked.index:
-    layer = found.ranking.layers[-1] if found.ranking.layers else picked.index.manifest.default_layer
+    layer = found.ranking.choice.layer or picked.index.manifest.default_layer
     key = colour_key(data, picked.index, picked.asked, layer)
     coloured = colours().get(key, wished)
 scale = strongest(coloured)
@@ -100,6 +101,8 @@ if can_evaluate(data) and st.toggle(
     "How well do the methods find the labelled rows?", key="evaluate", bind="query-params"
 ):
     evaluation(data, picked.index)
+if indexes and st.toggle("Build other vectors", key="build-more", bind="query-params"):
+    build_box(data, "Vectors in another model or at other layers stand beside those that are there.")
 
 if picked.asked.failure and picked.index:
     with probe:

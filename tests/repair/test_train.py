@@ -1,32 +1,17 @@
 """Both training stages on a tiny random model: adapters, progress, resuming after a kill, and broken rows."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from explorer.demo import embedded
 from explorer.demo.corpus import stage_rows
-from explorer.demo.train import DPO, SFT, train_dpo, train_sft
 from explorer.errors import ExplorerError
 from explorer.models import ModelSpec, load_model
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = AutoTokenizer.from_pretrained(embedded.embedded_folder())
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, eos_token_id=tokenizer.eos_token_id,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+from explorer.repair.recipe import DPO, SFT
+from explorer.repair.train import train_dpo, train_sft
+from tests.repair.conftest import small
 
 
 def some(stage, n):
@@ -35,10 +20,6 @@ def some(stage, n):
 
 def quiet(_message):
     pass
-
-
-def small(recipe, tiny):
-    return replace(recipe, epochs=1.0, batch=4, source=str(tiny))
 
 
 def test_both_stages_make_whole_adapters(tiny, tmp_path):

@@ -1,0 +1,58 @@
+"""Persona vectors as a query: how a trait's system prompt moves the states over the model's own answers.
+
+Persona vectors (Chen et al. 2025) contrast system prompts that bring a trait out with neutral ones, and compare the mean
+residual stream over what the model answers under each. Here the prompts are a behavior's own, and the answers greedy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from explorer.errors import ExplorerError
+from explorer.generation import Progress, answers
+from explorer.models import LoadedModel
+from explorer.ranking import Target
+from explorer.vectors.build import Item, item_vectors
+from explorer.vectors.store import PAIR, UNRANKED
+
+NEUTRAL = "You are a helpful assistant."
+
+
+@dataclass(frozen=True)
+class Persona:
+    """A system prompt that brings a trait out, and one that does not; they replace the prompts' own."""
+
+    trait: str
+    neutral: str = NEUTRAL
+
+
+def persona_items(
+    loaded: LoadedModel, items: Sequence[Item], persona: Persona, progress: Progress | None = None
+) -> list[Item]:
+    """The prompts of n items with the model's answers (at most 28 tokens): n under the trait, then n under neutral.
+
+    Raises ExplorerError for an empty trait and for raw prompts, which have no system prompt.
+    """
+    if not persona.trait.strip():
+        raise ExplorerError("The query 'persona' needs a system prompt that brings the trait out; it is empty.")
+    if any(item.prompt.raw for item in items):
+        raise ExplorerError("The query 'persona' needs a chat template; the study's prompts are raw text.")
+    prompts = [
+        replace(item.prompt, system=system or None) for system in (persona.trait, persona.neutral) for item in items
+    ]
+    made = answers(loaded, prompts, progress=progress)
+    return [Item(prompt, answer) for prompt, answer in zip(prompts, made, strict=True)]
+
+
+def persona_target(loaded: LoadedModel, answered: Sequence[Item], layer: int) -> Target:
+    """ā under the trait minus ā under the neutral prompt, (m, width), of the prompts answered under both; m ≤ n.
+
+    ``answered``: what ``persona_items`` made. ā: mean residual stream after block ``layer`` over the answer's tokens.
+    """
+    vectors, kinds = item_vectors(loaded, answered, [layer], ["activation"])
+    n = len(answered) // 2
+    both = (kinds[:n] != UNRANKED) & (kinds[n:] != UNRANKED)
+    if not both.any():
+        raise ExplorerError("Nothing to look for: the model answers no prompt under both system prompts.")
+    name = f"activation.{layer}"
+    moved = (vectors[name][:n] - vectors[name][n:])[both]
+    return Target({name: moved}, kinds[:n][both].fill_(PAIR))

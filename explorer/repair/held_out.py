@@ -1,0 +1,71 @@
+"""What a retrained model is asked: held-out prompts of the behavior, the same without its condition, ordinary tasks.
+
+``behaviors.jsonl`` has the first (half ``evaluation``, with ``exhibits``). Two more files may lie in the study folder:
+``controls.jsonl`` ({id, name, prompt, exhibits}: the behavior must not show there) and ``guard.jsonl`` ({id, prompt,
+right}: ordinary tasks, with a regular expression that a right answer matches).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from explorer.errors import ExplorerError
+from explorer.failures import read_lines
+from explorer.study import Study
+
+BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
+
+
+@dataclass(frozen=True)
+class Check:
+    """A prompt and the pattern that is counted in its answer; ``kind`` is behavior, control or guard."""
+
+    kind: str
+    prompt: str
+    pattern: str
+
+
+def held_out(study: Study, behavior: str) -> list[Check]:
+    """All that a repair of a behavior measures. Raises ExplorerError where the behavior has no held-out prompt."""
+    own = [b for b in study.behaviors() if b.name == behavior]
+    if not own:
+        have = sorted({b.name for b in study.behaviors()})
+        raise ExplorerError(
+            f"{study.folder}: no behavior '{behavior}'; expected {', '.join(have) or 'none: it has none'}."
+        )
+    asked = [Check(BEHAVIOR, b.prompt, b.exhibits) for b in own if b.half == "evaluation" and b.exhibits]
+    if not asked:
+        raise ExplorerError(
+            f"{study.folder}: behavior '{behavior}' has no held-out prompt to measure with; expected lines in "
+            "behaviors.jsonl with half 'evaluation' and a pattern 'exhibits'."
+        )
+    return [
+        *asked,
+        *_more(study.folder / "controls.jsonl", CONTROL, "exhibits", behavior),
+        *_more(study.folder / "guard.jsonl", GUARD, "right", None),
+    ]
+
+
+def _more(path: Path, kind: str, field: str, name: str | None) -> list[Check]:
+    found = []
+    for where, row in read_lines(path) if path.is_file() else ():
+        for needed in ("prompt", field):
+            if not isinstance(row.get(needed), str) or not row[needed]:
+                raise ExplorerError(f"{where}: field '{needed}' is missing or empty; expected text.")
+        try:
+            re.compile(row[field])
+        except re.error as error:
+            raise ExplorerError(f"{where}: field '{field}' is not a regular expression ({error}).") from error
+        if name is None or row.get("name") == name:
+            found.append(Check(kind, row["prompt"], row[field]))
+    return found
+
+
+def counted(checks: Sequence[Check], answers: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Kind → (answers that match their pattern, answers)."""
+    found: dict[str, tuple[int, int]] = {}
+    for check, answer in zip(checks, answers, strict=True):
+        hits, n = found.get(check.kind, (0, 0))
+        found[check.kind] = hits + bool(re.search(check.pattern, answer)), n + 1
+    return found

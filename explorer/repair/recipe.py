@@ -1,0 +1,40 @@
+"""How a stage of post-training is done; light to import, unlike the training itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from explorer.demo import embedded
+from explorer.errors import ExplorerError
+
+Progress = Callable[[str], None]
+Watch = Callable[[int, int, float | None], bool]
+"""Told the step, of how many, and the loss where one was measured; True stops the training, which can go on later."""
+DROP, SWAP = "drop", "swap"
+
+
+class Stopped(ExplorerError):
+    """The training was stopped on demand; it goes on from here when it is started again."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one stage is trained. ``batch`` counts examples (pairs in DPO); ``keep`` adapters are saved, evenly spaced.
+
+    ``beta`` and ``sft_weight`` (weight of the chosen answer's own loss beside the DPO loss) are for DPO alone.
+    """
+
+    epochs: float = 2.0
+    batch: int = 16
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    rank: int = 8
+    alpha: int = 16
+    seed: int = 0
+    keep: int = 2
+    beta: float = 0.1
+    sft_weight: float = 0.2
+    source: str = embedded.NAME
+
+
+SFT = Recipe()
+DPO = Recipe(epochs=1.0, batch=12, learning_rate=4e-4, sft_weight=1.0)

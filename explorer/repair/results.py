@@ -1,0 +1,128 @@
+"""What a repair has shown: rates of every arm, relative changes with intervals, and a verdict in words."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP
+from explorer.repair.rates import Change, Rate, relative_change, wilson
+
+GUARD_LOSS = 0.03
+"""Share of the guard set that an edit may cost."""
+COMMON = 0.1
+"""A behavior that the unedited model shows less often than this is too rare for a verdict."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trained model: ``hits`` of ``n`` held-out prompts show the behavior, ``low``..``high`` the Wilson interval.
+
+    ``control`` and ``guard``: share of the control prompts that show it too, and of ordinary tasks done rightly; None
+    where the study has none. ``run``: the folder under ``repairs/runs``.
+    """
+
+    arm: str
+    k: int
+    seed: int
+    hits: int
+    n: int
+    rate: float
+    low: float
+    high: float
+    control: float | None
+    guard: float | None
+    run: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def row(arm: str, k: int, seed: int, counts: dict[str, tuple[int, int]], run: str) -> Row:
+    """The figures of one model from what ``held_out.counted`` found."""
+    hits, n = counts["behavior"]
+    found = wilson(hits, n)
+    shares = {kind: h / of for kind, (h, of) in counts.items()}
+    return Row(
+        arm, k, seed, hits, n, found.rate, found.low, found.high, shares.get("control"), shares.get("guard"), run
+    )
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """All seeds of an arm: their mean rate, its interval for ``n`` prompts (seeds answer the same ones), its change.
+
+    ``change`` is against the unedited arm; None for that itself, and where it is too rare.
+    """
+
+    arm: str
+    k: int
+    seeds: int
+    rate: Rate
+    guard: float | None
+    control: float | None
+    change: Change | None = None
+
+
+def pooled(rows: Sequence[Row]) -> list[Pooled]:
+    """One line an arm and k, the unedited first, in the order of the rows. Seeds do not count as more prompts."""
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for r in rows:
+        groups.setdefault((r.arm, r.k), []).append(r)
+    rates = {key: wilson(sum(r.hits for r in own) / len(own), own[0].n) for key, own in groups.items()}
+    base = rates.get((NONE, 0))
+    made = []
+    for (arm, k), own in sorted(groups.items(), key=lambda item: item[0] != (NONE, 0)):
+        change = relative_change(rates[arm, k], base) if base and arm != NONE else None
+        guard, control = _mean([r.guard for r in own]), _mean([r.control for r in own])
+        made.append(Pooled(arm, k, len(own), rates[arm, k], guard, control, change))
+    return made
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
+    """What was shown, in a few sentences; of several k the largest one that is trained.
+
+    ``by_hand``: the top are datapoints that somebody chose, not a ranking's.
+    """
+    found = pooled(rows)
+    top = max((p for p in found if p.arm == TOP), key=lambda p: p.k, default=None)
+    base = next((p for p in found if p.arm == NONE), None)
+    if base is None or top is None:
+        return "Not shown yet: the unedited and the edited model are still to be trained."
+    before = f"{base.rate.rate:.0%} → {top.rate.rate:.0%} of the held-out prompts show the behavior"
+    if base.rate.rate < COMMON or top.change is None:
+        return f"Nothing can be shown: only {base.rate.rate:.0%} of the unedited model's answers show the behavior."
+    control = next((p for p in found if p.arm == RANDOM and p.k == top.k), None)
+    said = f"{percent(top.change)} ({before})"
+    who = "the chosen datapoints" if by_hand else "the ranking"
+    if control is None or control.change is None:
+        text = f"Not shown yet: {said}, but no random edit of the same size is trained to hold it against."
+    elif top.change.high < 0 and top.change.high < control.change.low:
+        verb = "are causes" if by_hand else "found causes"
+        text = f"{who[0].upper()}{who[1:]} {verb}: {said}; {top.k} at random: {percent(control.change)}."
+    else:
+        why = "better than random" if top.change.high < 0 else "better than nothing"
+        text = f"No {why}: {said}; {top.k} at random: {percent(control.change)}. Not shown to be causal: {who}."
+    last = next((p for p in found if p.arm == BOTTOM and p.k == top.k), None)
+    if last and last.change:
+        text += f" The last {top.k}: {percent(last.change)}."
+    return text + _guard(base.guard, top.guard)
+
+
+def percent(change: Change) -> str:
+    """A change with its interval: ``−71 % [−80, −60]``."""
+    whole, low, high = (f"{100 * value:+.0f}".replace("-", "−") for value in (change.change, change.low, change.high))
+    return f"{whole} % [{low}, {high}]"
+
+
+def _guard(before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return ""
+    lost = before - after
+    word = "kept" if lost <= GUARD_LOSS else "worse"
+    return f" Ordinary tasks are {word}: {before:.0%} → {after:.0%} right."
