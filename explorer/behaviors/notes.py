@@ -1,0 +1,69 @@
+"""What people call clusters and say about them: ``cluster-notes.json`` in the study folder.
+
+```
+{"format": 1, "clusters": {"<Cluster.key>": {"name": "flattery", "note": "praise where none was asked for"}}}
+```
+
+A key names a group of prompts, so a note stays with its group whatever the cut. Nothing is ever written over a file
+that can't be read whole.
+"""
+
+import json
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from explorer.errors import ExplorerError
+
+FILE, FORMAT = "cluster-notes.json", 1
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Note:
+    """A cluster's name and what is to be said of it; either may be empty."""
+
+    name: str = ""
+    note: str = ""
+
+
+def read_notes(study: Path) -> dict[str, Note]:
+    """Notes by ``Cluster.key``; none where there is no file. Raises ExplorerError for a damaged one."""
+    path = study / FILE
+    if not path.exists():
+        return {}
+    damaged = f"{path}: damaged, so names and notes are neither shown nor saved; repair it or move it away"
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        rows = held["clusters"]
+        if held["format"] != FORMAT or not isinstance(rows, dict):
+            raise ValueError(f"expected format {FORMAT} and an object 'clusters'")
+        found = {key: Note(**row) for key, row in rows.items()}
+        if not all(isinstance(text, str) for note in found.values() for text in vars(note).values()):
+            raise ValueError("a name or a note is not text")
+    except KeyError as error:
+        raise ExplorerError(f"{damaged} (no {error}).") from error
+    except (ValueError, TypeError, OSError) as error:
+        raise ExplorerError(f"{damaged} ({error}).") from error
+    return found
+
+
+def write_note(study: Path, key: str, note: Note) -> None:
+    """Keep one cluster's name and note, beside the others'; an empty one is taken out.
+
+    The file is written whole, then renamed. Raises ExplorerError where what is there is damaged, or can't be written.
+    """
+    with _LOCK:
+        notes = read_notes(study)
+        notes.pop(key, None)
+        if note != Note():
+            notes[key] = note
+        held = {"format": FORMAT, "clusters": {name: vars(one) for name, one in notes.items()}}
+        path, draft = study / FILE, study / f".{FILE}.{os.getpid()}"
+        try:
+            draft.write_text(json.dumps(held, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            os.replace(draft, path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise ExplorerError(f"{path}: can't be written ({error.strerror}).") from error

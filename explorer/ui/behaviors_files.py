@@ -1,0 +1,62 @@
+"""Downloads of the Behaviors page: cards, assignment, the matrix and the map; made when they are clicked."""
+
+import streamlit as st
+
+from explorer.behaviors.cards import Card, assignment_csv
+from explorer.behaviors.cards_page import cards_html
+from explorer.behaviors.drawing import most_common
+from explorer.behaviors.figures import FORMATS, map_file, matrix_file
+from explorer.ui.behaviors_matrix import clusters_of, window_of
+from explorer.ui.behaviors_state import Scene, cells, map_of, ordering
+
+
+def downloads(shown: Scene, selected: Card | None) -> None:
+    """A popover with all files."""
+    note = shown.found.note(shown.clusters)
+    with st.popover("", icon=":material/download:", help="Download", key="behaviors-files"):
+        with st.container(horizontal=True, gap="small"):
+            st.download_button(
+                "Cards (HTML)", lambda: _cards(shown, note), "clusters.html", "text/html", on_click="ignore",
+                key="cards-html",
+            )  # fmt: skip
+            st.download_button(
+                "Datapoints by cluster (CSV)", lambda: assignment_csv(shown.clusters, shown.of.table).encode(),
+                "clusters.csv", "text/csv", on_click="ignore", key="assignment-csv",
+            )  # fmt: skip
+        st.caption("The matrix as it is on screen")
+        _row(lambda kind: _matrix(shown, selected, note, kind), "matrix")
+        if map_of(shown).done():
+            st.caption("The map of the datapoints")
+            _row(lambda kind: _map(shown, note, kind), "map")
+
+
+def _row(make, name: str) -> None:  # noqa: ANN001
+    with st.container(horizontal=True, gap="small"):
+        for kind, mime in FORMATS.items():
+            st.download_button(
+                kind.upper(), lambda kind=kind: make(kind), f"clusters-{name}.{kind}", mime, on_click="ignore",
+                key=f"{name}-{kind}",
+            )  # fmt: skip
+
+
+def _cards(shown: Scene, note: str) -> bytes:
+    title = f"Behaviors of {shown.of.study.name}"
+    return cards_html(title, note, shown.cards, shown.found.subjects.models).encode()
+
+
+def _matrix(shown: Scene, selected: Card | None, note: str, kind: str) -> bytes:
+    of, (rows, columns) = ordering(shown), clusters_of(shown)
+    drawn = cells(shown, window_of(of, selected))
+    by_row, by_column = (
+        most_common(rows[of.rows], drawn.row_edges),
+        most_common(columns[of.columns], drawn.column_edges),
+    )
+    return matrix_file(drawn, by_row.tolist(), by_column.tolist(), shown.colours, of.scale, _first(note), kind)
+
+
+def _map(shown: Scene, note: str, kind: str) -> bytes:
+    return map_file(map_of(shown).result(), clusters_of(shown)[1], shown.colours, _first(note), kind)
+
+
+def _first(note: str) -> str:
+    return note.split(". ", maxsplit=1)[0]
