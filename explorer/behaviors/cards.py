@@ -22,9 +22,9 @@ _TEXTS = 100
 """Strongest datapoints of a cluster whose words are counted."""
 _BACKGROUND = 2_000
 MEANING = (
-    "Emergent: these prompts and these datapoints belong together more than in corpora without structure, and again "
-    "when the data are resampled. It does not mean bad: what training was meant to teach is emergent too. "
-    "Read the answers."
+    "A cluster is something that training taught: prompts whose answers moved as the same training examples push. "
+    "Emergent means more than chance, and again when the data are resampled. It does not mean bad: what training was "
+    "meant to teach is emergent too. Whether it is wanted, the two answers tell."
 )
 """What the word says and what not, for whoever shows cards."""
 
@@ -112,7 +112,7 @@ def distinctive_words(clusters: Sequence[Cluster], table: pa.Table) -> list[tupl
     outside = outside[:: max(1, len(outside) // _BACKGROUND)]
     groups = [c.datapoints[:_TEXTS] for c in clusters] + [outside]
     classes = [" \n ".join(texts(table.take(pa.array(group, pa.int64())))) for group in groups]
-    counter: Any = CountVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w[\w'’]+\b")
+    counter: Any = CountVectorizer(ngram_range=(1, 2), stop_words="english", token_pattern=r"(?u)\b\w[\w'’]+\b")
     try:
         counts = counter.fit_transform(classes).toarray().astype(float)
     except ValueError:  # no words anywhere

@@ -93,14 +93,22 @@ def _queued(study: Study, plan: Plan, folder: Path, say: Progress) -> list[Row]:
 
 
 def _arms(study: Study, plan: Plan, folder: Path, say: Progress) -> list[Row]:
-    """Train and measure every arm that ``result.json`` does not have."""
+    """Train and measure every arm that ``result.json`` does not have of the same data and recipe."""
     checks = held_out(study, plan.behavior)
     of = setting(study, plan)
+    old = read_result(folder) or {"rows": [], "examples": []}
+    known = {(r.arm, r.k, r.seed, r.run): r for r in old["rows"]}
+    asked = [check.prompt for check in checks if check.kind == BEHAVIOR][:EXAMPLES]
+    examples: list[dict[str, Any]] = [{"prompt": prompt, "answers": {}} for prompt in asked]
+    for mine, theirs in zip(examples, old["examples"], strict=False):
+        mine["answers"] |= theirs["answers"]
     rows: list[Row] = []
-    examples: dict[str, list[str]] = {}
     paces: list[float] = []
     for number, arm in enumerate(plan.arms, 1):
         began, name = time(), of.digest(arm)
+        if found := known.get((arm.arm, arm.k, arm.seed, name)):
+            rows.append(found)
+            continue
         say(f"{number}/{len(plan.arms)}: {arm.arm}, k = {arm.k}, seed {arm.seed} ({name})")
         about = {
             "state": RUNNING, "done": len(rows), "of": len(plan.arms), "run": name, "began": began,
@@ -117,8 +125,9 @@ def _arms(study: Study, plan: Plan, folder: Path, say: Progress) -> list[Row]:
             paces.append(time() - began)
         rows.append(row(arm.arm, arm.k, arm.seed, counted(checks, made), name))
         if arm.seed == 0:
-            examples[f"{arm.arm}-{arm.k}"] = made
-        _save(folder, plan, of, rows, _examples(checks, examples))
+            for example, text in zip(examples, made, strict=False):  # the behavior's prompts come first
+                example["answers"][f"{arm.arm}-{arm.k}"] = text
+        _save(folder, plan, of, rows, examples)
     _tell(folder, state=DONE, done=len(rows), of=len(plan.arms))
     say(verdict(rows, not plan.ranking))
     return rows
@@ -128,12 +137,6 @@ def _arm(of: Setting, arm: Arm, checks: Sequence[Check], say: Progress, watch: A
     if watch("starting", 0, 1, None):
         raise Stopped("Stopped before a training.")
     return ask(of, arm, train(of, arm, say, watch), checks, watch)
-
-
-def _examples(checks: Sequence[Check], answers: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """Some held-out prompts with what the model of every arm says."""
-    some = [i for i, check in enumerate(checks) if check.kind == BEHAVIOR][:EXAMPLES]
-    return [{"prompt": checks[i].prompt, "answers": {arm: made[i] for arm, made in answers.items()}} for i in some]
 
 
 def _save(folder: Path, plan: Plan, of: Setting, rows: Sequence[Row], examples: list[dict[str, Any]]) -> None:

@@ -235,7 +235,7 @@ def _collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
     return batch
 
 
-def _reference_logps(model: nn.Module, data: list[dict], recipe: Recipe, kept: Path, say: Progress) -> Tensor:
+def _reference_logps(model: Any, data: list[dict], recipe: Recipe, kept: Path, say: Progress) -> Tensor:
     """Log-probabilities of (chosen, rejected) under the reference, shape (pairs, 2); read from ``kept`` where it is."""
     if kept.exists():
         return load_file(kept)["logps"]

@@ -19,10 +19,6 @@ from explorer.ui.components import cluster_list, cluster_rows, sources
 from explorer.ui.data_charts import chance
 from explorer.ui.state import plain, put_query
 
-MEANING = (
-    "Something that training taught: prompts whose answers moved as the same training examples push. Whether it is "
-    "wanted is for you to judge from the two answers; ordinary skills form clusters too."
-)
 PROMPTS, CUT = 150, 700
 """Prompts of a cluster that are listed at most; characters of an answer."""
 

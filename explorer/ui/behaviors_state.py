@@ -14,7 +14,7 @@ from explorer.behaviors.cards import Card, cards
 from explorer.behaviors.clusters import Cluster
 from explorer.behaviors.discover import Found, discover
 from explorer.behaviors.drawing import Ordered, View, Window, ordered, view
-from explorer.behaviors.projection import Map, project
+from explorer.behaviors.projection import Map, kept_map
 from explorer.behaviors.subjects import DISCOVERY, Subject, Which
 from explorer.prompts import Prompt
 from explorer.ui.data_charts import PALETTE
@@ -138,12 +138,12 @@ def _workers() -> ThreadPoolExecutor:
 
 def map_of(shown: Scene) -> "Future[Map]":
     """The map of the datapoints, made behind the page: it takes seconds, and nothing else has to wait for it."""
-    return _map(shown.key[:-1], shown.found)
+    return _map(shown.key[:-1], shown.found, shown.asked.index)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _map(key: tuple[Any, ...], _found: Found) -> "Future[Map]":
-    return _workers().submit(project, _found.clustering.matrix.values)
+def _map(key: tuple[Any, ...], _found: Found, _index: Index) -> "Future[Map]":
+    return _workers().submit(kept_map, _index.folder, _found.clustering.matrix)
 
 
 def alike(shown: Scene, kind: str, what: Sequence[Any]) -> Alike:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from explorer.behaviors import projection
 from explorer.behaviors.cards import MEANING, Card, assignment_csv, cards, distinctive_words
 from explorer.behaviors.cards_page import cards_html
 from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
@@ -207,3 +208,18 @@ def test_a_study_without_prompts_or_vectors(study: Study, tmp_path: Path, capsys
     for which, missing in (("all", "no behavior prompt to cluster"), ("discovery", "discovery.jsonl: no such file")):
         assert main(["cluster", str(tmp_path), "--prompts", which]) == 2
         assert missing in capsys.readouterr().err
+
+
+def test_a_map_is_kept_and_a_damaged_one_is_made_again(
+    found: tuple[Clustering, list[Cluster], pa.Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = found[0].matrix
+    made = projection.kept_map(tmp_path, matrix)
+    (file,) = (tmp_path / "maps").iterdir()
+    real = projection.project
+    monkeypatch.setattr(projection, "project", lambda _values: pytest.fail("made again"))
+    again = projection.kept_map(tmp_path, matrix)
+    assert np.allclose(again.points, made.points) and (again.rows == made.rows).all() and again.note == made.note
+    monkeypatch.setattr(projection, "project", real)
+    file.write_bytes(b"broken")
+    assert np.allclose(projection.kept_map(tmp_path, matrix).points, made.points, atol=1e-6)

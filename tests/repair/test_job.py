@@ -132,6 +132,11 @@ def test_a_repair_from_plan_to_verdict(study):
         answers = {row["prompt"]: row["answer"] for row in map(json.loads, lines)}
         held = [b for b in study.behaviors() if b.half == "evaluation"]
         assert r.hits == sum(any(c in "aeiouAEIOU" for c in answers[b.prompt]) for b in held)
+    # what result.json tells is not trained again, as long as data and recipe are the same
+    kept = study.folder / "repairs/runs" / rows[1].run
+    kept.rename(kept.with_name("away"))
+    assert job.execute(study, folder, said.append) == rows and not kept.exists()
+    assert job.as_json(folder)["examples"] == found["examples"]
     # a second repair shares the unedited training
     again = save_plan(study, plan_of(study, k=3, arms=["none", "top"]))
     before = (study.folder / "repairs/runs" / rows[0].run / "adapter").stat().st_mtime_ns

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from explorer import attribution
+from explorer.attribution import index_model
 from explorer.errors import ExplorerError
 from explorer.models import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
@@ -180,3 +183,11 @@ def test_repts_layer_is_sought_once(tmp_path: Path, model: Path, monkeypatch: py
         assert set(made.notes) == {"unranked", "single", "pairs", "rept_layer"}
         build(study, layers=layers)
         sought.clear()
+
+
+def test_an_index_is_asked_in_the_precision_that_it_was_made_in(whole: Index, study: Study, monkeypatch) -> None:
+    """On a machine whose usual precision is another one too, and where it is the same without a second load."""
+    made = replace(whole, manifest=replace(whole.manifest, checkpoint="base"))
+    assert index_model(study, made).dtype == "auto" and whole.manifest.made_from["dtype"] == "float32"
+    monkeypatch.setattr(attribution, "dtype_of", lambda _spec: torch.bfloat16)  # as on a GPU
+    assert index_model(study, made).dtype == "float32"

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from explorer.behaviors.cards import MEANING
 from explorer.errors import ExplorerError
 from explorer.ui.behaviors_bar import bar, count_slider, may_start
-from explorer.ui.behaviors_cards import MEANING, show_card, show_list
+from explorer.ui.behaviors_cards import show_card, show_list
 from explorer.ui.behaviors_files import downloads
 from explorer.ui.behaviors_hand import show_hand
 from explorer.ui.behaviors_links import leave
