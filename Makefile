@@ -15,7 +15,8 @@ app: $(VENV)/.app
 
 test: $(VENV)/.dev browser lint
 	@$(BIN)/python -m explorer demo path >/dev/null
-	$(BIN)/pytest
+	@$(BIN)/python -m explorer demo build >/dev/null
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

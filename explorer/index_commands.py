@@ -56,10 +56,12 @@ def add_index_commands(commands: Any) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--method", default="explorer", help="how to rank; see the README for all of them")
+    parser.add_argument("--method", help="how to rank, default explorer; see the README for all of them")
     parser.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
     parser.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
-    parser.add_argument("--query", choices=["bad", "contrast", "bank"], help="what of the behavior is looked for")
+    parser.add_argument("--query", choices=["bad", "contrast", "bank", "persona"], help="what is looked for")
+    parser.add_argument("--trait", metavar="S", help="of the query persona: a system prompt that brings the trait out")
+    parser.add_argument("--neutral", metavar="S", help="of the query persona: one that does not")
     parser.add_argument("--centre", action=argparse.BooleanOptionalAction, help="subtract the corpus mean first")
 
 
@@ -114,9 +116,13 @@ def _rank(given: argparse.Namespace) -> None:
         items = failure_items(failures[given.failure])
     else:
         items = behavior_items(study, given.behavior)
-    needs = given.tokens or parts_of([given.method])
-    index = pick_index(study, given.method, given.layer, given.stage) if needs else None
-    ranking = rank(study, index, items, Choice(given.method, given.layer, given.centre, given.query))
+    method = _method(given)
+    needs = given.tokens or parts_of([method])
+    index = pick_index(study, method, given.layer, given.stage) if needs else None
+    if given.query == "persona":
+        ranking = _by_persona(study, index, items, given)
+    else:
+        ranking = rank(study, index, items, Choice(method, given.layer, given.centre, given.query))
     tokens = _tokens(study, index, items, ranking, given.top) if index and given.tokens else None
     found = {
         "behavior": given.behavior or given.failure,
@@ -131,6 +137,28 @@ def _rank(given: argparse.Namespace) -> None:
         print(
             f"{row['score']:7.3f}  {row['id']}  [{row.get('label') or row.get('source') or ''}]  {row['text'][:120]!r}"
         )
+
+
+def _method(given: argparse.Namespace) -> str:
+    """The method asked for, or the default one; options that do not go together are refused."""
+    if given.query != "persona":
+        if given.trait is not None or given.neutral is not None:
+            raise ExplorerError("--trait and --neutral go with --query persona.")
+        return given.method or "explorer"
+    if given.trait is None or given.method not in (None, "activation-difference"):
+        raise ExplorerError("--query persona needs --trait, and goes with the method activation-difference alone.")
+    return "activation-difference"
+
+
+def _by_persona(study: "Study", index: Any, items: Any, given: argparse.Namespace) -> "Ranking":
+    from explorer.attribution import index_model
+    from explorer.models import load_model
+    from explorer.persona import NEUTRAL, Persona, persona_items, rank_by_persona
+
+    persona = Persona(given.trait, NEUTRAL if given.neutral is None else given.neutral)
+    say = lambda done, of: print(f"answers: {done}/{of}", file=sys.stderr, flush=True)  # noqa: E731
+    answered = persona_items(load_model(index_model(study, index)), items, persona, say)
+    return rank_by_persona(study, index, answered, given.layer, given.centre)
 
 
 def _shown(table: "pa.Table", ranking: "Ranking", k: int, tokens: list[Any] | None) -> list[dict[str, Any]]:

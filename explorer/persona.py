@@ -1,19 +1,23 @@
 """Persona vectors as a query: how a trait's system prompt moves the states over the model's own answers.
 
-Persona vectors (Chen et al. 2025) contrast system prompts that bring a trait out with neutral ones, and compare the mean
-residual stream over what the model answers under each. Here the prompts are a behavior's own, and the answers greedy.
+Persona vectors (Chen et al. 2025) contrast system prompts that bring a trait out with others that do not, and compare
+the mean residual stream over the answers under each. Here the prompts are a behavior's own, and the answers greedy.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from explorer.attribution import Choice, Ranking, index_model, rank, settle
 from explorer.errors import ExplorerError
 from explorer.generation import Progress, answers
-from explorer.models import LoadedModel
+from explorer.models import LoadedModel, load_model
 from explorer.ranking import Target
-from explorer.vectors.build import Item, item_vectors
-from explorer.vectors.store import PAIR, UNRANKED
+from explorer.study import Study
+from explorer.vectors.build import Item, check_index, item_vectors
+from explorer.vectors.store import PAIR, UNRANKED, Index
 
+PERSONA, METHOD = "persona", "activation-difference"
+"""The name of this query, and the method that it is a query of."""
 NEUTRAL = "You are a helpful assistant."
 
 
@@ -32,13 +36,10 @@ def persona_items(
 
     Raises ExplorerError for an empty trait and for raw prompts, which have no system prompt.
     """
-    if not persona.trait.strip():
-        raise ExplorerError("The query 'persona' needs a system prompt that brings the trait out; it is empty.")
-    if any(item.prompt.raw for item in items):
-        raise ExplorerError("The query 'persona' needs a chat template; the study's prompts are raw text.")
-    prompts = [
-        replace(item.prompt, system=system or None) for system in (persona.trait, persona.neutral) for item in items
-    ]
+    if not persona.trait.strip() or any(item.prompt.raw for item in items):
+        raise ExplorerError("A persona needs a system prompt with the trait, and a study with a chat template.")
+    both = (persona.trait, persona.neutral)
+    prompts = [replace(item.prompt, system=system or None) for system in both for item in items]
     made = answers(loaded, prompts, progress=progress)
     return [Item(prompt, answer) for prompt, answer in zip(prompts, made, strict=True)]
 
@@ -56,3 +57,17 @@ def persona_target(loaded: LoadedModel, answered: Sequence[Item], layer: int) ->
     name = f"activation.{layer}"
     moved = (vectors[name][:n] - vectors[name][n:])[both]
     return Target({name: moved}, kinds[:n][both].fill_(PAIR))
+
+
+def rank_by_persona(
+    study: Study, index: Index, answered: Sequence[Item], layer: int | None = None, centre: bool | None = None
+) -> Ranking:
+    """Score every datapoint by the mean of ``persona_target``, as activation-difference does by given answers.
+
+    ``answered``: what ``persona_items`` made in the index's model.
+    """
+    choice = settle(Choice(METHOD, layer, centre, "contrast"), index, answered)[1]
+    loaded = load_model(index_model(study, index))
+    check_index(index, loaded)
+    target = persona_target(loaded, answered, choice.layer or 0)
+    return replace(rank(study, index, answered, choice, target), choice=replace(choice, query=PERSONA))

@@ -327,3 +327,24 @@ def test_the_graph_offers_the_data_behind_a_node(study):
     app.run()
     links = [link.proto.query_string for link in app.get("page_link") if "node=" in link.proto.query_string]
     assert links == [f"node=3%3A{node['token']}&half={half}" for half in ("state", "gradient")]
+
+
+def test_a_persona(study):
+    app = open_page(study, behavior="swapped")
+    assert "Persona" not in app.selectbox(key="link-query").options
+    app.selectbox(key="link-method").set_value("activation-difference").run()
+    contrast = [r["score"] for r in listed(app)]
+    app.selectbox(key="link-query").set_value("persona").run()
+    assert any("Write a system prompt" in info.value for info in app.info)
+    app.text_input(key="trait").set_value("You name the wrong city.").run()
+    assert not app.exception and not app.error
+    found = [r["score"] for r in listed(app)]
+    assert len(found) == 20 and found != contrast
+    app.text_input(key="trait").set_value("You are rude.").run()
+    assert [r["score"] for r in listed(app)] != found
+    app.toggle(key="against").set_value(True).run()
+    assert [m.label for m in app.metric] == ["Overlap at 50", "Spearman rank correlation"]
+    link = {"behavior": "swapped", "method": "activation-difference", "query": "persona"}
+    assert dict(app.query_params).items() >= link.items()
+    again = open_page(study, **link, trait="You name the wrong city.")
+    assert [r["score"] for r in listed(again)] == found

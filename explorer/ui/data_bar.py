@@ -1,6 +1,6 @@
 """The top of the Training data page: what is asked, and how it is answered. All of it stands in the link."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -9,6 +9,7 @@ from explorer.errors import ExplorerError
 from explorer.evaluate import best_layer
 from explorer.failures import Failure
 from explorer.models import load_model
+from explorer.persona import METHOD, NEUTRAL, PERSONA, Persona
 from explorer.prompts import encode_prompt
 from explorer.ranked_rows import row_number
 from explorer.ui.charts import visible
@@ -79,10 +80,13 @@ def pick(of: Corpus, indexes: dict[str, Index]) -> Picked:
         options = {"auto": auto, **{str(layer): named[layer] for layer in layers}}
         said = linked_select("Layer", "layer", options, "auto", disabled=text_only, help=LAYER, then=_first_page)
     with columns[4]:
-        query = _query(method.query, asked, text_only)
+        query = _query(method, asked, text_only)
     with columns[5]:
         centre = linked_toggle("Centre", "centre", method.centre, help=CENTRE, disabled=text_only)
     st.caption(f"**{plain(name)}** · {plain(method.about)} *{plain(method.paper)}*")
+    if query == PERSONA:
+        persona = _persona()
+        asked = replace(asked, persona=persona, key=(*asked.key, persona))
     return Picked(asked, index, Choice(name, None if said == "auto" else int(said), centre, query))
 
 
@@ -187,15 +191,38 @@ def _stage(of: Corpus, indexes: dict[str, Index], disabled: bool) -> Index | Non
     return indexes[name]
 
 
-def _query(usual: str, asked: Question, disabled: bool) -> str:
+def _query(method: Method, asked: Question, disabled: bool) -> str:
     both = all(item.other is not None for item in asked.items)
     if asked.kind == "like":
         linked_select("Query", "query", {"bad": "This datapoint"}, "bad", disabled=True)
         return "bad"
     options = {name: KINDS[name] for name in QUERIES if both or name != "contrast"}
     about = "\n\n".join(f"**{KINDS[name]}**: {QUERIES[name]}" for name in options)
-    default = usual if usual in options else "bad"
+    if method.name == METHOD and not any(item.prompt.raw for item in asked.items):
+        options |= {PERSONA: "Persona"}
+        about += f"\n\n**Persona**: {PERSONA_HELP}"
+    default = method.query if method.query in options else "bad"
     return linked_select("Query", "query", options, default, disabled=disabled, help=about, then=_first_page)
+
+
+PERSONA_HELP = (
+    "The model answers the behavior's prompts under two system prompts, one that brings a trait out and a neutral one; "
+    "looked for is the difference of the mean states over its answers (persona vectors, Chen et al. 2025)."
+)
+
+
+def _persona() -> Persona:
+    """Two fields for the system prompts; the page stops here until there is a trait."""
+    left, right = st.columns(2)
+    trait = left.text_input(
+        "System prompt with the trait", key="trait", bind="query-params", help=PERSONA_HELP,
+        placeholder="e.g. You flatter the user before you answer",
+    )  # fmt: skip
+    neutral = right.text_input("Neutral system prompt", NEUTRAL, key="neutral", bind="query-params")
+    if not (trait or "").strip():
+        st.info("Write a system prompt that brings the trait out.", icon=":material/edit:")
+        st.stop()
+    return Persona(trait, neutral or "")
 
 
 def _node_pickers(of: Corpus, asked: Question, indexes: dict[str, Index], columns: list) -> Picked:

@@ -27,6 +27,7 @@ from explorer.errors import ExplorerError
 from explorer.failures import Failure
 from explorer.metrics import Enrichment, enrichment
 from explorer.models import load_model
+from explorer.persona import PERSONA, Persona, persona_items, rank_by_persona
 from explorer.ranked_rows import Ranked, column, ranked_of
 from explorer.study import BEHAVIORS, DATAPOINTS, SETTINGS, VECTORS, Study
 from explorer.token_influence import TokenScore, behavior_direction, own_words, token_scores
@@ -116,6 +117,7 @@ class Question:
         key: what tells this question from others.
         node: (layer, token, half) of a graph node.
         row: the datapoint that others should be like.
+        persona: system prompts to contrast, for the query ``persona``.
     """
 
     kind: str
@@ -125,6 +127,7 @@ class Question:
     failure: Failure | None = None
     node: tuple[int, int, str] | None = None
     row: int | None = None
+    persona: Persona | None = None
 
 
 def about_case(case: Failure) -> Question:
@@ -169,6 +172,9 @@ def _ranked(key: tuple[Any, ...], _of: Corpus, _index: Index | None, _asked: Que
         return ranked_of(rank_by_state(_index, vector, half, near, f"{HALVES[half].lower()} of the node"))
     if _asked.row is not None and _index is not None and METHODS[_choice.method].parts:
         return ranked_of(rank_like(_index, _asked.row, _choice))
+    if _choice.query == PERSONA and _index is not None:
+        answered = _answered((_of.version, _name(_index), _asked.key), _of, _index, _asked)
+        return ranked_of(rank_by_persona(_of.study, _index, answered, _choice.layer, _choice.centre))
     target = None
     if _index is not None and METHODS[_choice.method].parts:
         # a target does not depend on centring
@@ -190,6 +196,19 @@ def _sources_at_top(key: tuple[Any, ...], _of: Corpus, _found: Ranked) -> list[E
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _target(key: tuple[Any, ...], _of: Corpus, _index: Index, _asked: Question, _choice: Choice) -> Any:
     return target_of(load_model(index_model(_of.study, _index)), _asked.items, _index, _choice)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _answered(key: tuple[Any, ...], _of: Corpus, _index: Index, _asked: Question) -> list[Item]:
+    assert _asked.persona is not None
+    loaded, bar = load_model(index_model(_of.study, _index)), st.progress(0.0, "The model answers")
+
+    def show(done: int, of: int) -> None:
+        bar.progress(done / of, f"The model answers: {done} of {of}")
+
+    made = persona_items(loaded, _asked.items, _asked.persona, show)
+    bar.empty()
+    return made
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
