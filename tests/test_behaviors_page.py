@@ -79,7 +79,7 @@ def test_the_first_visit_shows_matrix_and_cards(study: Study):
     first = found.clustering.matrix.subjects[clusters[0].subjects[0]]
     assert (cards[0]["prompt"], cards[0]["now"]) == (first.prompt, first.answer)
     assert all(card["chip"] and card["then"] for card in cards) and any(card["words"] for card in cards)
-    assert "for you to judge from the two answers" in said(app)
+    assert "Whether it is wanted, the two answers tell" in said(app)
     assert app.slider(key="clusters").value == found.clustering.best_count
     assert not set(app.query_params) - {"study"}
 
@@ -98,7 +98,7 @@ def test_the_map_shows_every_datapoint_in_its_cluster(study: Study):
 
 def test_a_rerun_clusters_nothing_twice(study: Study, monkeypatch: pytest.MonkeyPatch):
     app = open_page(study)
-    for name in ("discover", "cards", "ordered", "view", "project"):
+    for name in ("discover", "cards", "ordered", "view", "kept_map"):
         monkeypatch.setattr(behaviors_state, name, None)
     app.run()
     assert not app.exception
