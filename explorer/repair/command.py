@@ -71,7 +71,7 @@ def _repair(given: argparse.Namespace) -> None:
 
 
 def _plan(given: argparse.Namespace, study: "Study") -> "Plan":
-    from explorer.attribution import Choice, pick_index
+    from explorer.attribution import Choice, behavior_items, pick_index, rank
     from explorer.repair.plan import ARMS, BOTTOM, SMALL, make_plan
     from explorer.vectors.methods import METHODS
 
@@ -85,20 +85,24 @@ def _plan(given: argparse.Namespace, study: "Study") -> "Plan":
     except ValueError:
         raise ExplorerError(f"--top is '{given.top}'; expected whole numbers, such as 50,100.") from None
     chosen = _ids(Path(given.ids)) if given.ids else ()
-    texts_only = given.method in METHODS and not METHODS[given.method].parts
-    index = None if chosen or texts_only else pick_index(study, given.method, given.layer, given.stage)
+    ranking, checkpoint = None, ""
+    if not chosen:
+        texts_only = given.method in METHODS and not METHODS[given.method].parts
+        index = None if texts_only else pick_index(study, given.method, given.layer, given.stage)
+        ranking = rank(study, index, behavior_items(study, given.behavior), Choice(given.method, given.layer))
+        checkpoint = index.manifest.checkpoint if index else ""
     return make_plan(
         study,
         given.behavior,
         given.edit,
         ks,
-        index,
-        Choice(given.method, given.layer),
+        ranking,
         chosen,
         given.train,
         1 if given.small else given.seeds,
         SMALL if given.small else 1.0,
         [arm for arm in arms if not (given.small and arm == BOTTOM)],
+        checkpoint,
     )
 
 

@@ -174,7 +174,8 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return found | {"rows": [Row(**r) for r in found["arms"]]}
+        usual = {"of": len(found["arms"]), "examples": [], "verdict": "", "share": 1.0}
+        return usual | found | {"rows": [Row(**r) for r in found["arms"]]}
     except (ValueError, TypeError, KeyError) as error:
         raise ExplorerError(f"{path}: not the result of a repair ({error}).") from error
 

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from explorer.attribution import Choice, behavior_items, rank
+from explorer.attribution import Ranking
 from explorer.errors import ExplorerError
 from explorer.repair.held_out import held_out
 from explorer.repair.recipe import DROP, SWAP
 from explorer.repair.stages import DPO, SFT, TRAINING, Stage, read_stages, rows_of
 from explorer.study import Study
-from explorer.vectors.store import Index
 
 REPAIRS, PLAN = "repairs", "plan.json"
 REPLACE = "replace"
@@ -82,84 +81,76 @@ def _safe(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in text)[:60]
 
 
-def ranked_stage(
-    study: Study, index: Index | None, behavior: str, choice: Choice, k: int
-) -> tuple[str, np.ndarray, dict[str, Any]]:
-    """(stage, scores (n,), how): the stage that most of the k top-ranked datapoints are of, and all their scores."""
-    stages = _stages(study)
-    found = rank(study, index, behavior_items(study, behavior), choice)
-    table = study.datapoints()
-    if k > (ranked := int((~np.isnan(found.scores)).sum())):
-        raise ExplorerError(f"k is {k}; expected 1 to {ranked:,}, the datapoints that are ranked.")
-    top = set(found.top(k).tolist())
-    counts = {name: len(top & set(rows_of(table, stage, stages).tolist())) for name, stage in stages.items()}
-    how = asdict(found.choice) | ({"checkpoint": index.manifest.checkpoint} if index else {})
-    return max(counts, key=lambda name: counts[name]), found.scores, how
-
-
 def make_plan(
     study: Study,
     behavior: str,
     edit: str,
     ks: Sequence[int],
-    index: Index | None = None,
-    choice: Choice = Choice(),
+    ranking: Ranking | None = None,
     chosen: Sequence[str] = (),
     stage: str | None = None,
     seeds: int = 3,
     share: float = 1.0,
     arms: Sequence[str] = ARMS,
+    checkpoint: str = "",
 ) -> Plan:
     """Choose the datapoints of every arm; nothing is written.
 
     Args:
-        ks: how many of the ranking's top are edited; several make a dose curve.
+        ks: how many of the top of ``ranking`` are edited; several make a dose curve.
         chosen: ids of datapoints to edit instead of a ranking's top; ``ks`` is then their number, without ``bottom``.
         stage: whose rows are edited and which is trained again; default: where most of the top is.
         seeds: trainings of each arm but ``bottom``, which has one.
-        share: train on a random share of the stage's rows, above 0 and at most 1: less true, and sooner done.
+        share: train on a random share of the stage's rows, above 0 and at most 1: less true, and sooner done. Chosen
+            datapoints take part in any case.
+        checkpoint: the model whose vectors the ranking compared, for the record.
 
     Raises NotRepeatable; ExplorerError for a behavior without held-out prompts, an edit that the stage's rows do not
     have, an empty choice, or a k larger than the stage.
     """
     held_out(study, behavior)
-    stages = _stages(study)
+    stages, table = _stages(study), study.datapoints()
     if edit not in EDITS:
         raise ExplorerError(f"Edit '{edit}' is unknown; expected {', '.join(EDITS)}.")
     if not 0 < share <= 1 or seeds < 1:
-        raise ExplorerError(
-            f"share is {share}, seeds {seeds}; expected a share above 0, at most 1, and a seed or more."
-        )
-    table = study.datapoints()
-    ids = table["id"].to_pylist()
-    scores, how = np.zeros(len(ids)), {}
-    if chosen:
-        stage = stage or _home(chosen, ids, {n: rows_of(table, s, stages) for n, s in stages.items()})
-    elif not ks or min(ks) < 1:
-        raise ExplorerError(f"Nothing to edit: k is {', '.join(map(str, ks)) or 'missing'}; expected 1 or more.")
-    else:
-        usual, scores, how = ranked_stage(study, index, behavior, choice, max(ks))
-        stage = stage or usual
+        raise ExplorerError(f"share is {share}, seeds {seeds}; expected above 0 and at most 1, and a seed or more.")
+    own = {name: rows_of(table, one, stages) for name, one in stages.items()}
+    ids = np.array(table["id"].to_pylist(), dtype=object)
+    usual = _home(np.isin(ids, list(chosen)), own) if chosen else _home_of_top(ranking, ks, own)
+    stage = stage or usual
     if stage not in stages:
         raise ExplorerError(f"{study.folder}: no stage '{stage}' in {TRAINING}; expected {', '.join(stages)}.")
     if edit == {SFT: SWAP, DPO: REPLACE}[stages[stage].kind]:
         other = REPLACE if edit == SWAP else SWAP
         raise ExplorerError(f"'{edit}' does not apply to stage '{stage}'; expected drop or {other}.")
-    rows = sampled(rows_of(table, stages[stage], stages), share)
-    order = rows[np.argsort(-scores[rows], kind="stable")]
-    order = order[~np.isnan(scores[order])]
+    rows, how = sampled(own[stage], share), {}
     if chosen:
-        mine = set(chosen)
-        order = np.array([row for row in rows if ids[row] in mine], dtype=int)
+        order = own[stage][np.isin(ids[own[stage]], list(chosen))]
+        rows = np.union1d(rows, order)
         ks, arms = [len(order)], [arm for arm in arms if arm != BOTTOM]
-    made = []
-    for seed in range(seeds):
-        for arm in arms:
-            for k in (0,) if arm == NONE else sorted(set(ks)):
-                if not (arm == BOTTOM and seed):
-                    some = _edited(arm, k, seed, order, rows, stage)
-                    made.append(Arm(arm, k, seed, tuple(sorted(ids[row] for row in some))))
+    else:
+        assert ranking is not None  # _home_of_top sees to it
+        order = rows[np.argsort(-ranking.scores[rows], kind="stable")]
+        order = order[~np.isnan(ranking.scores[order])]
+        how = asdict(ranking.choice) | ({"checkpoint": checkpoint} if checkpoint else {})
+    made = [
+        Arm(arm, k, seed, tuple(sorted(ids[_edited(arm, k, seed, order, rows, stage)])))
+        for seed in range(seeds)
+        for arm in arms
+        for k in ((0,) if arm == NONE else sorted(set(ks)))
+        if not (arm == BOTTOM and seed)
+    ]
     return Plan(behavior, edit, stage, how, share, len(rows), tuple(made))
+
+
+def _home_of_top(ranking: Ranking | None, ks: Sequence[int], own: dict[str, np.ndarray]) -> str:
+    """The stage that most of a ranking's top is of; raises ExplorerError where there is no such top."""
+    if ranking is None or not ks or min(ks) < 1:
+        raise ExplorerError(f"Nothing to edit: k is {', '.join(map(str, ks)) or 'missing'}; expected 1 or more.")
+    if max(ks) > (ranked := int((~np.isnan(ranking.scores)).sum())):
+        raise ExplorerError(f"k is {max(ks)}; expected 1 to {ranked:,}, the datapoints that are ranked.")
+    top = ranking.top(max(ks))
+    return max(own, key=lambda name: int(np.isin(top, own[name]).sum()))
 
 
 def _stages(study: Study) -> dict[str, Stage]:
@@ -172,10 +163,9 @@ def _stages(study: Study) -> dict[str, Stage]:
     return stages
 
 
-def _home(chosen: Sequence[str], ids: list[str], rows: dict[str, np.ndarray]) -> str:
-    """The stage of datapoints that were chosen by hand; raises ExplorerError where they are of several, or of none."""
-    mine = set(chosen)
-    counts = {name: sum(ids[row] in mine for row in own) for name, own in rows.items()}
+def _home(chosen: np.ndarray, own: dict[str, np.ndarray]) -> str:
+    """The stage of rows (n,) chosen by hand; raises ExplorerError where they are of several, or of none."""
+    counts = {name: int(chosen[rows].sum()) for name, rows in own.items()}
     there = [name for name, count in counts.items() if count]
     if len(there) != 1:
         said = ", ".join(f"{counts[name]} of '{name}'" for name in there) or "none of this study's training"
@@ -224,6 +214,7 @@ def read_plan(folder: Path) -> Plan:
     path = folder / PLAN
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Plan(**found | {"arms": tuple(Arm(**a | {"ids": tuple(a["ids"])}) for a in found["arms"])})
+        arms = tuple(Arm(str(a["arm"]), int(a["k"]), int(a["seed"]), tuple(a["ids"])) for a in found["arms"])
+        return Plan(**found | {"arms": arms})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ExplorerError(f"{path}: not a plan of a repair ({error}).") from error

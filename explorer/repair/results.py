@@ -99,15 +99,14 @@ def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
         return f"Nothing can be shown: only {base.rate.rate:.0%} of the unedited model's answers show the behavior."
     control = next((p for p in found if p.arm == RANDOM and p.k == top.k), None)
     said = f"{percent(top.change)} ({before})"
-    who = "the chosen datapoints" if by_hand else "the ranking"
+    who, verb = ("the chosen datapoints", "are causes") if by_hand else ("the ranking", "found causes")
     if control is None or control.change is None:
         text = f"Not shown yet: {said}, but no random edit of the same size is trained to hold it against."
     elif top.change.high < 0 and top.change.high < control.change.low:
-        verb = "are causes" if by_hand else "found causes"
         text = f"{who[0].upper()}{who[1:]} {verb}: {said}; {top.k} at random: {percent(control.change)}."
     else:
         why = "better than random" if top.change.high < 0 else "better than nothing"
-        text = f"No {why}: {said}; {top.k} at random: {percent(control.change)}. Not shown to be causal: {who}."
+        text = f"No {why}: {said}; {top.k} at random: {percent(control.change)}. That {who} {verb} is not shown."
     last = next((p for p in found if p.arm == BOTTOM and p.k == top.k), None)
     if last and last.change:
         text += f" The last {top.k}: {percent(last.change)}."

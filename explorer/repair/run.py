@@ -15,6 +15,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from explorer.errors import ExplorerError
 from explorer.generation import answered, answers
 from explorer.models import LoadedModel, ModelSpec, load_model
@@ -61,7 +63,10 @@ def setting(study: Study, plan: Plan) -> Setting:
     if plan.stage not in stages:
         raise ExplorerError(f"{study.folder}: the stage '{plan.stage}' of the repair is no longer in training.json.")
     stage, table = stages[plan.stage], study.datapoints()
-    rows = table.take(sampled(rows_of(table, stage, stages), plan.share).tolist()).to_pylist()
+    own = rows_of(table, stage, stages)
+    edited_ids = [name for arm in plan.arms for name in arm.ids]
+    mine = own[np.isin(np.array(table["id"].to_pylist(), dtype=object)[own], edited_ids)]
+    rows = table.take(np.union1d(sampled(own, plan.share), mine).tolist()).to_pylist()
     start = stage.start_in(study)
     model = model_digest(load_model(ModelSpec(study.model, adapter=str(start) if start else None)))
     recipe = stage.as_dict()["recipe"]

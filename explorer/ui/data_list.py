@@ -17,6 +17,8 @@ QUIET = {"", "clean"}
 """Labels that say that nothing is wrong."""
 CUT = 260
 """Characters of a line in the list; the opened row shows all."""
+REPAIRED = ("behavior", "method", "layer", "stage", "query", "centre")
+"""Query parameters that say what is ranked; a repair takes them over."""
 
 
 def filters(of: Corpus) -> Filter:
@@ -58,7 +60,7 @@ def list_head(of: Corpus, ranked: Ranked, rows: np.ndarray) -> None:
     """How many rows, which page, the basket, the export."""
     sheet, pages = sheet_of(rows)
     ticked = basket(of.study.folder)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         first, last = sheet * SHEET, min((sheet + 1) * SHEET, len(rows))
         total = f"{len(rows):,} of {len(ranked.order):,}" if len(rows) < len(ranked.order) else f"{len(rows):,}"
         st.caption(f"{first + 1 if len(rows) else 0}–{last} of {total}", width="stretch")
@@ -69,6 +71,10 @@ def list_head(of: Corpus, ranked: Ranked, rows: np.ndarray) -> None:
         word = "datapoint" if len(ticked) == 1 else "datapoints"
         with st.popover(f"Basket: {len(ticked)} {word}", icon=":material/shopping_basket:"):
             _basket(of, rows, ticked)
+        asked = {name: st.query_params[name] for name in REPAIRED if name in st.query_params}
+        st.page_link("explorer/ui/pages/repair.py", label=":material/build:",
+                     help="Repair: edit the top of this ranking, train again, measure again",
+                     query_params={**asked, "repair": "new"})  # fmt: skip
         with st.popover("", icon=":material/download:", help="Export the list", key="export"):
             st.caption(f"All {len(rows):,} listed rows, with rank, score and percentile")
             _export(of, ranked, rows, "ranking", "list")
@@ -88,6 +94,8 @@ def _basket(of: Corpus, rows: np.ndarray, ticked: list[str]) -> None:
         st.download_button(
             "Download the ids", ids, "basket.txt", "text/plain", key="ids", width="stretch", on_click="ignore"
         )
+        st.page_link("explorer/ui/pages/repair.py", label="Repair: edit these", icon=":material/build:",
+                     query_params={"repair": "new", "by": "basket"})  # fmt: skip
     st.caption("What is in the basket can be dropped or swapped in a repair. It lasts as long as this session.")
 
 

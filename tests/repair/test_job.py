@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from explorer.attribution import Choice
+from explorer.attribution import Choice, behavior_items, rank
 from explorer.demo import embedded
 from explorer.errors import ExplorerError
 from explorer.repair import job, run, train
@@ -32,7 +32,8 @@ def quiet(_message: str) -> None:
 
 def plan_of(study: Study, edit: str = "drop", k: int = 4, **more):
     settings = {"stage": "sft", "seeds": 1} | more
-    return make_plan(study, "vowels", edit, [k], None, BM25, **settings)
+    ranking = rank(study, None, behavior_items(study, "vowels"), BM25)
+    return make_plan(study, "vowels", edit, [k], ranking, **settings)
 
 
 def test_arms_are_what_they_say(study):
@@ -41,8 +42,6 @@ def test_arms_are_what_they_say(study):
         ("none", 0), ("top", 0), ("random", 0), ("bottom", 0), ("none", 1), ("top", 1), ("random", 1), ("none", 2),
         ("top", 2), ("random", 2),
     ]  # fmt: skip
-    from explorer.attribution import behavior_items, rank
-
     table = study.datapoints()
     scores = rank(study, None, behavior_items(study, "vowels"), BM25).scores
     own = [i for i, stage in enumerate(table["stage"].to_pylist()) if stage == "sft"]
@@ -227,6 +226,8 @@ def test_a_basket_is_a_plan_without_a_bottom(study):
     plan = make_plan(study, "vowels", "swap", [], chosen=ids, seeds=1)
     assert plan.stage == "dpo" and plan.ranking == {} and plan.arms[1].ids == tuple(sorted(ids))
     assert [a.arm for a in plan.arms] == ["none", "top", "random"] and {a.k for a in plan.arms} == {0, 3}
+    small = make_plan(study, "vowels", "drop", [], chosen=ids, seeds=1, share=0.1)
+    assert small.arms[1].ids == tuple(sorted(ids)) and len(run.setting(study, small).rows) == small.rows <= 5
     mixed = [*ids, next(row["id"] for row in study.datapoints().to_pylist() if row["stage"] == "sft")]
     with pytest.raises(ExplorerError, match="one stage"):
         make_plan(study, "vowels", "drop", [], chosen=mixed)
@@ -260,7 +261,7 @@ def test_bad_input(study, tmp_path):
     line = {"id": "b", "name": "vowels", "prompt": "p", "bad": "r", "exhibits": "r", "half": "evaluation"}
     bare = create_study(tmp_path / "bare", name="bare", model="smollm2", datapoints=rows, behaviors=[line])
     with pytest.raises(NotRepeatable, match="can't be repeated"):
-        make_plan(bare, "vowels", "drop", [1], None, BM25)
+        make_plan(bare, "vowels", "drop", [1], rank(bare, None, behavior_items(bare, "vowels"), BM25))
 
 
 def test_an_adapter_of_another_model_is_named(study, tiny):

@@ -69,7 +69,8 @@ with left, st.container(gap="xsmall"):
     with chart:
         show_distribution(found.scores, keep, shown)
     if data.source_names:
-        k = int(st.number_input("Sources among the top", 1, max(len(found.order), 1), 50, key="k", bind="query-params"))
+        most = max(len(found.order), 1)
+        k = int(st.number_input("Sources among the top", 1, most, min(50, most), key="k", bind="query-params"))
         best = sources_at_top(data, picked.index, picked.asked, found, k)
         show_sources(best, wanted.sources, toggle_source)
 

@@ -1,0 +1,66 @@
+"""The result of a repair as a file: PNG, SVG and PDF drawn without a browser, and an HTML page that runs nothing."""
+
+import html
+import io
+import textwrap
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from explorer.errors import ExplorerError
+from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP
+from explorer.repair.results import Pooled, Row, percent
+from explorer.report import FONTS
+
+FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
+"""What the figure can be written as, with MIME types."""
+_INK = {NONE: "#333333", TOP: "#6741d9", RANDOM: "#88888f", BOTTOM: "#88888f"}
+
+
+def figure_file(
+    found: Sequence[Pooled], rows: Sequence[Row], names: Sequence[str], title: str, note: str, kind: str
+) -> bytes:
+    """Every arm's rate with its Wilson interval, seeds as dots, the change beside it. Raises ExplorerError.
+
+    Args:
+        names: of the arms, as they are labelled.
+        title: the verdict; ``note``: how the intervals are made.
+    """
+    if kind not in FORMATS:
+        raise ExplorerError(f"A figure can't be written as '{kind}'; expected {', '.join(FORMATS)}.")
+    head = textwrap.wrap(title, 105)
+    with mpl.rc_context({"font.family": FONTS, "svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "explorer"}):
+        figure = Figure(figsize=(7.2, 1.2 + 0.36 * len(found) + 0.16 * len(head)), layout="constrained")
+        axes = figure.subplots()
+        for place, p in enumerate(found):
+            ink = _INK.get(p.arm, "#88888f")
+            span = [[p.rate.rate - p.rate.low], [p.rate.high - p.rate.rate]]
+            axes.errorbar([p.rate.rate], [place], xerr=span, fmt="o", color=ink, capsize=3, markersize=6, linewidth=1.8)
+            own = [row.rate for row in rows if (row.arm, row.k) == (p.arm, p.k)]
+            if len(own) > 1:
+                axes.plot(own, [place + 0.28] * len(own), "o", color=ink, markersize=2.5, alpha=0.8)
+            said = percent(p.change) if p.change else ""
+            axes.annotate(said, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+        axes.set(ylim=(len(found) - 0.4, -0.6), xlim=(0, None), yticks=range(len(found)))
+        axes.set_yticklabels(names, fontsize=8)
+        axes.xaxis.set_major_formatter("{x:.0%}")
+        axes.tick_params(axis="x", labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("held-out prompts that show the behavior", fontsize=8)
+        figure.suptitle("\n".join(head), fontsize=8, parse_math=False)
+        held = io.BytesIO()
+        drawn = "svg" if kind == "html" else kind
+        figure.savefig(held, format=drawn, dpi=200, metadata={"Date": None} if drawn == "svg" else None)
+    return _page(title, note, held.getvalue().decode()) if kind == "html" else held.getvalue()
+
+
+def _page(title: str, note: str, drawn: str) -> bytes:
+    """A page with the drawing in it as vectors."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>Repair</title>'
+        "<style>body{font:15px sans-serif;margin:1rem;background:#fff}svg{max-width:100%;height:auto}</style></head>"
+        f"<body><p>{html.escape(title)}</p>{drawn[drawn.index('<svg') :]}<p>{html.escape(note)}</p></body></html>"
+    ).encode()
