@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from explorer.cli import main, parser
+from explorer.repair.job import read_result
+from explorer.repair.results import percent, pooled
 from explorer.vectors.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -99,3 +101,20 @@ def test_the_figures_of_other_methods_are_those_of_the_bench():
     for row in sorted(found["rows"], key=lambda row: row["layer"]):
         by_method.setdefault(row["method"], []).append(f"{row['adjusted_rand']:.2f} ({row['clusters']})")
     assert shown_table((ROOT / "docs/behaviors.md").read_text(), "(../assets/demo/agreement.json)") == by_method
+
+
+def test_the_figures_on_repair_are_those_of_the_results():
+    text = (ROOT / "docs/repair.md").read_text()
+    folders = [path.parent for path in (ROOT / "assets/demo/repairs").glob("*/result.json")]
+    assert folders
+    for folder in folders:
+        found = read_result(folder)
+        assert found and found["rows"] and len(found["rows"]) == found["of"]
+        for p in pooled(found["rows"]):
+            assert p.guard is not None
+            change = percent(p.change) if p.change else ""
+            who = p.arm if p.arm == "none" else f"{p.arm} {p.k}"
+            how = f"{found['behavior']}, {found['edit']}{'' if found['share'] == 1 else ', small'}"
+            low, high = 100 * p.rate.low, 100 * p.rate.high
+            shown = f"{100 * p.rate.rate:.0f} % ({low:.0f}–{high:.0f})"
+            assert f"| {how} | {who} | {p.seeds} | {shown} | {change} | {100 * p.guard:.0f} % |" in text
