@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from explorer.attribution import pick_index
-from explorer.behaviors import identity, matrix, subjects
+from explorer.behaviors import matrix, subjects
 from explorer.behaviors.agreement import label_agreement
 from explorer.behaviors.discover import discover
 from explorer.behaviors.nulls import DRAWS, RESAMPLES
@@ -19,6 +19,7 @@ from explorer.demo import build
 from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
+from explorer.vectors import fingerprint
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_the_shipped_study_shows_its_clusters_without_a_model(
 
     Figures of a tree that comes out otherwise on this machine would be made here, without a model too.
     """
-    for module in (identity, matrix, subjects):
+    for module in (fingerprint, matrix, subjects):
         monkeypatch.setattr(module, "load_model", lambda *_: pytest.fail("a model was loaded"))
     index = pick_index(demo, "explorer")
     found = discover(demo, index, which=which)

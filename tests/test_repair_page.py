@@ -11,12 +11,13 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from explorer.attribution import Choice, behavior_items, rank
+from explorer.figure_file import FORMATS
 from explorer.repair import job
 from explorer.repair.export import edited_zip
 from explorer.repair.plan import Plan, make_plan, save_plan, write_json
 from explorer.repair.results import pooled, row, verdict
 from explorer.study import Study, write_lines
-from explorer.ui.repair_figure import FORMATS, figure_file
+from explorer.ui.repair_figure import figure_file
 from explorer.ui.repair_state import duration
 from tests.app import open_app
 from tests.data_study import HOSTILE, data_study

@@ -1,6 +1,5 @@
 """The matrix and the map as files: PNG, SVG and PDF drawn without a browser, and as an HTML page that runs nothing."""
 
-import html
 import io
 from collections.abc import Sequence
 
@@ -12,11 +11,9 @@ from matplotlib.figure import Figure
 
 from explorer.behaviors.drawing import View
 from explorer.behaviors.projection import Map
-from explorer.errors import ExplorerError
+from explorer.figure_file import check_format, drawn_page
 from explorer.report import BLUE, RED
 
-FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
-"""What a figure can be written as, with MIME types."""
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, (1, 1, 1), RED])
 _FAINT = "#55555f"
 
@@ -25,7 +22,7 @@ def matrix_file(
     view: View, rows: Sequence[int], columns: Sequence[int], colours: Sequence[str], scale: float, title: str, kind: str
 ) -> bytes:
     """The window on screen between its trees. ``rows``, ``columns``: the cluster of each cell, 0 for none."""
-    _check(kind)
+    check_format(kind)
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots(
         3, 3, width_ratios=(1.2, 0.16, 9), height_ratios=(0.9, 0.14, 6), gridspec_kw={"wspace": 0.005, "hspace": 0.005}
@@ -46,13 +43,13 @@ def matrix_file(
     figure.colorbar(drawn, ax=axes[2, 2], location="bottom", shrink=0.4, pad=0.02, label="similarity (cosine)")
     figure.suptitle(title, fontsize=9, parse_math=False)
     if kind == "html":
-        return _page(title, figure)
+        return drawn_page(title, _written(figure, "svg").decode())
     return _written(figure, kind)
 
 
 def map_file(made: Map, clusters: np.ndarray, colours: Sequence[str], title: str, kind: str) -> bytes:
     """The map of the datapoints; ``clusters`` (n,): the number of each datapoint's, 0 for none."""
-    _check(kind)
+    check_format(kind)
     figure = Figure(figsize=(7, 6), layout="constrained")
     ax = figure.subplots()
     ax.axis("off")
@@ -65,7 +62,7 @@ def map_file(made: Map, clusters: np.ndarray, colours: Sequence[str], title: str
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=2.5, fontsize=8)
     figure.suptitle(title, fontsize=9, parse_math=False)
     if kind == "html":
-        return _page(f"{title}. {made.note}", figure)
+        return drawn_page(f"{title}. {made.note}", _written(figure, "svg").decode())
     return _written(figure, kind)
 
 
@@ -86,23 +83,3 @@ def _written(figure: Figure, kind: str) -> bytes:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "explorer"}):
         figure.savefig(held, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else None)
     return held.getvalue()
-
-
-def _page(title: str, figure: Figure) -> bytes:
-    """A page with the drawing in it as vectors; it needs nothing and runs nothing."""
-    drawn = _written(figure, "svg").decode()
-    return "\n".join(
-        [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-            'img-src data:">',
-            f"<title>{html.escape(title)}</title>",
-            "<style>body{font:15px sans-serif;margin:1rem;background:#fff}svg{max-width:100%;height:auto}</style>",
-            f"</head><body><p>{html.escape(title)}</p>{drawn[drawn.index('<svg') :]}</body></html>",
-        ]
-    ).encode()
-
-
-def _check(kind: str) -> None:
-    if kind not in FORMATS:
-        raise ExplorerError(f"A figure can't be written as '{kind}'; expected {', '.join(FORMATS)}.")

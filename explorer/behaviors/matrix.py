@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from explorer.attribution import Choice, index_model, settle
-from explorer.behaviors.identity import unloaded
 from explorer.behaviors.kept import keep, read_kept, subject_name, target_of
 from explorer.behaviors.subjects import Subject, Subjects
 from explorer.errors import ExplorerError
@@ -15,6 +14,7 @@ from explorer.models import load_model
 from explorer.ranking import Target, scores
 from explorer.study import Study
 from explorer.vectors.build import check_index, item_vectors
+from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.methods import METHODS, Method
 from explorer.vectors.store import UNRANKED, Index
 

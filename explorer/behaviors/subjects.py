@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from explorer.behaviors.identity import unloaded
 from explorer.errors import ExplorerError
 from explorer.failures import read_lines
 from explorer.generation import MAX_TOKENS, Progress, answered
+from explorer.kept_lines import add_lines, whole_lines
 from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt
 from explorer.study import BehaviorPrompt, Study
 from explorer.vectors.build import Item
-from explorer.vectors.fingerprint import model_digest
+from explorer.vectors.fingerprint import model_digest, unloaded
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
 Which = Literal["all", "behaviors", "discovery"]
@@ -135,12 +135,9 @@ def cached_answers(
     done = len(prompts) - len(todo)
     if not todo:
         return [known[prompt] for prompt in prompts]
-    path.parent.mkdir(exist_ok=True)
     for some in answered(load_model(spec), [Prompt(text, raw=study.template == "raw") for text in todo]):
         new = {todo[i]: text for i, text in some.items()}
-        lines = [json.dumps({"model": digest, "prompt": p, "answer": a}, ensure_ascii=False) for p, a in new.items()]
-        with path.open("a", encoding="utf-8") as file:
-            file.write("\n".join(["", *lines]))  # a line that a kill cut short ends here
+        add_lines(path, ({"model": digest, "prompt": p, "answer": a} for p, a in new.items()))
         known |= new
         done += len(new)
         if progress:
@@ -150,12 +147,6 @@ def cached_answers(
 
 def _kept(path: Path, digest: str) -> Iterator[tuple[str, str]]:
     """(prompt, answer) of every whole line by this model; others are passed over: they are made again."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        whole = isinstance(row, dict) and all(isinstance(row.get(name), str) for name in ("prompt", "answer"))
-        if whole and row.get("model") == digest:
+    for row in whole_lines(path):
+        if row.get("model") == digest and all(isinstance(row.get(name), str) for name in ("prompt", "answer")):
             yield row["prompt"], row["answer"]

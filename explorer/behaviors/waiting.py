@@ -1,10 +1,10 @@
 """How many answers a first run has to generate, told before it starts."""
 
-import json
 from pathlib import Path
 
 from explorer.behaviors.discover import reference_for
 from explorer.behaviors.subjects import ANSWERS, DISCOVERY, Which, read_discovery
+from explorer.kept_lines import whole_lines
 from explorer.study import Study
 from explorer.vectors.store import Index
 
@@ -28,12 +28,4 @@ def answers_missing(study: Study, index: Index, which: Which) -> dict[str, int]:
 
 
 def _answered(path: Path) -> set[str]:
-    found = set()
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("prompt"), str):
-            found.add(row["prompt"])
-    return found
+    return {row["prompt"] for row in whole_lines(path) if isinstance(row.get("prompt"), str)}

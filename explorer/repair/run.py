@@ -19,16 +19,17 @@ import numpy as np
 
 from explorer.errors import ExplorerError
 from explorer.generation import answered, answers
-from explorer.models import LoadedModel, ModelSpec, load_model
+from explorer.kept_lines import add_lines, whole_lines
+from explorer.models import LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.prompts import Prompt
 from explorer.repair.held_out import Check
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, sampled, write_json
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.stages import DPO, Stage, read_stages, rows_of
 from explorer.study import Study
-from explorer.vectors.fingerprint import model_digest, rows_digest
+from explorer.vectors.fingerprint import model_digest, rows_digest, unloaded
 
-CODE = 1
+CODE = 2
 """Raised with every change that makes another model of the same data and recipe."""
 RUNS, LOSS, ANSWERS, CORRECTED = "runs", "loss.jsonl", "answers.jsonl", "corrected.json"
 CORRECTION_TOKENS = 48
@@ -68,9 +69,12 @@ def setting(study: Study, plan: Plan) -> Setting:
     mine = own[np.isin(np.array(table["id"].to_pylist(), dtype=object)[own], edited_ids)]
     rows = table.take(np.union1d(sampled(own, plan.share), mine).tolist()).to_pylist()
     start = stage.start_in(study)
-    model = model_digest(load_model(ModelSpec(study.model, adapter=str(start) if start else None)))
+    model = model_digest(unloaded(ModelSpec(study.model, adapter=str(start) if start else None)))
     recipe = stage.as_dict()["recipe"]
-    made_from = {"code": CODE, "kind": stage.kind, "recipe": recipe, "rows": rows_digest(rows)}
+    made_from = {
+        "code": CODE, "precision": str(dtype_of(ModelSpec())), "kind": stage.kind, "recipe": recipe,
+        "rows": rows_digest(rows),
+    }  # fmt: skip
     return Setting(study, stage, tuple(rows), plan.edit, made_from | {k: model[k] for k in ("model", "adapter")})
 
 
@@ -88,7 +92,7 @@ def train(of: Setting, arm: Arm, say: Progress, watch: Watch) -> ModelSpec:
 
         def told(step: int, steps: int, loss: float | None) -> bool:
             if loss is not None:
-                _append(folder / LOSS, {"step": step, "loss": loss, "seconds": round(perf_counter() - began, 1)})
+                add_lines(folder / LOSS, [{"step": step, "loss": loss, "seconds": round(perf_counter() - began, 1)}])
             return watch("training", step, steps, loss)
 
         if of.stage.kind == DPO:
@@ -100,12 +104,6 @@ def train(of: Setting, arm: Arm, say: Progress, watch: Watch) -> ModelSpec:
         os.replace(made[-1], adapter)
         shutil.rmtree(work)
     return ModelSpec(of.study.model, adapter=str(adapter))
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def edited(of: Setting, arm: Arm, folder: Path, say: Progress) -> list[dict[str, Any]]:
@@ -146,40 +144,22 @@ def ask(of: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], watch:
     Raises Stopped.
     """
     path = of.folder(arm) / ANSWERS
-    known = _known(path)
+    known = {row["prompt"]: row["answer"] for row in whole_lines(path) if {"prompt", "answer"} <= row.keys()}
     todo = [prompt for prompt in dict.fromkeys(check.prompt for check in checks) if prompt not in known]
     if todo:
         loaded: LoadedModel = load_model(model)
         done = 0
         for some in answered(loaded, [Prompt(prompt) for prompt in todo]):
-            for i, text in some.items():
-                known[todo[i]] = text
-                _append(path, {"prompt": todo[i], "answer": text})
+            new = {todo[i]: text for i, text in some.items()}
+            add_lines(path, ({"prompt": prompt, "answer": text} for prompt, text in new.items()))
+            known |= new
             done += len(some)
             if watch("answering", done, len(todo), None) and done < len(todo):
                 raise Stopped(f"Stopped after {done} of {len(todo)} answers.")
     return [known[check.prompt] for check in checks]
 
 
-def _known(path: Path) -> dict[str, str]:
-    """Prompt → answer of every whole line; a line that a kill cut short is passed over, and its answer made again."""
-    found = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else ():
-        try:
-            row = json.loads(line)
-            found[row["prompt"]] = row["answer"]
-        except (ValueError, KeyError, TypeError):
-            continue
-    return found
-
-
 def losses(folder: Path) -> list[dict[str, float]]:
     """{step, loss, seconds} of a run so far; of steps that were trained twice after a kill, the later."""
-    found: dict[int, dict[str, float]] = {}
-    for line in (folder / LOSS).read_text(encoding="utf-8").splitlines() if (folder / LOSS).is_file() else ():
-        try:
-            row = json.loads(line)
-            found[row["step"]] = row
-        except (ValueError, KeyError, TypeError):
-            continue
+    found = {row["step"]: row for row in whole_lines(folder / LOSS) if "step" in row}
     return [found[step] for step in sorted(found)]

@@ -26,6 +26,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from explorer.demo import embedded
 from explorer.errors import ExplorerError
+from explorer.models import ModelSpec, dtype_of
 from explorer.repair.packing import Example, answer_logps, pack, summed
 from explorer.repair.recipe import DROP, SWAP, Progress, Recipe, Stopped, Watch
 
@@ -55,13 +56,7 @@ def train_sft(
     torch.manual_seed(recipe.seed)
     model = _continued(base, start) if start else get_peft_model(base, _lora(recipe))
     args = SFTConfig(**_arguments(recipe, out, len(data)), dataset_kwargs={"skip_prepare_dataset": True})
-    trainer = _PackedSFT(
-        model=model,
-        args=args,
-        train_dataset=Dataset.from_list(data),
-        processing_class=tokenizer,
-        data_collator=_collate,
-    )
+    trainer = _PackedSFT(args=args, **_parts(model, data, tokenizer))
     return _run(trainer, recipe, out, len(data), say, watch)
 
 
@@ -88,13 +83,7 @@ def train_dpo(
         if given.get("edit") == SWAP:
             row["answers"], row["reference"] = row["answers"][::-1], own[::-1]
     args = DPOConfig(**_arguments(recipe, out, len(data)), beta=recipe.beta)
-    trainer = _PackedDPO(
-        model=model,
-        args=args,
-        train_dataset=Dataset.from_list(data),
-        processing_class=tokenizer,
-        data_collator=_collate,
-    )
+    trainer = _PackedDPO(args=args, **_parts(model, data, tokenizer))
     trainer.sft_weight = recipe.sft_weight
     return _run(trainer, recipe, out, len(data), say, watch)
 
@@ -189,9 +178,8 @@ def save_adapter(model: PeftModel, folder: Path) -> None:
 def _load(recipe: Recipe) -> tuple[PreTrainedTokenizerBase, Any]:
     folder = embedded.embedded_folder() if recipe.source == embedded.NAME else Path(recipe.source)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.bfloat16, trust_remote_code=False, use_safetensors=True
-    )
+    dtype = dtype_of(ModelSpec())  # many processors only emulate bfloat16, three times slower than float32
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False, use_safetensors=True)
     return tokenizer, model
 
 
@@ -275,6 +263,11 @@ def _arguments(recipe: Recipe, out: Path, n: int) -> dict[str, Any]:
         "disable_tqdm": True,
         "max_length": None,
     }
+
+
+def _parts(model: PeftModel, data: list[dict], tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    dataset = Dataset.from_list(data)
+    return {"model": model, "train_dataset": dataset, "processing_class": tokenizer, "data_collator": _collate}
 
 
 def _run(trainer: Any, recipe: Recipe, out: Path, n: int, say: Progress, watch: Watch | None) -> list[Path]:

@@ -5,7 +5,8 @@ import streamlit as st
 from explorer.behaviors.cards import Card, assignment_csv
 from explorer.behaviors.cards_page import cards_html
 from explorer.behaviors.drawing import most_common
-from explorer.behaviors.figures import FORMATS, map_file, matrix_file
+from explorer.behaviors.figures import map_file, matrix_file
+from explorer.figure_file import FORMATS
 from explorer.ui.behaviors_matrix import clusters_of, window_of
 from explorer.ui.behaviors_state import Scene, cells, map_of, ordering
 

@@ -1,6 +1,5 @@
 """The result of a repair as a file: PNG, SVG and PDF drawn without a browser, and an HTML page that runs nothing."""
 
-import html
 import io
 import textwrap
 from collections.abc import Sequence
@@ -8,13 +7,11 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from explorer.errors import ExplorerError
+from explorer.figure_file import check_format, drawn_page
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP
 from explorer.repair.results import Pooled, Row, percent
 from explorer.report import FONTS
 
-FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
-"""What the figure can be written as, with MIME types."""
 _INK = {NONE: "#333333", TOP: "#6741d9", RANDOM: "#88888f", BOTTOM: "#88888f"}
 
 
@@ -27,8 +24,7 @@ def figure_file(
         names: of the arms, as they are labelled.
         title: the verdict; ``note``: how the intervals are made.
     """
-    if kind not in FORMATS:
-        raise ExplorerError(f"A figure can't be written as '{kind}'; expected {', '.join(FORMATS)}.")
+    check_format(kind)
     head = textwrap.wrap(title, 105)
     with mpl.rc_context({"font.family": FONTS, "svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "explorer"}):
         figure = Figure(figsize=(7.2, 1.2 + 0.36 * len(found) + 0.16 * len(head)), layout="constrained")
@@ -52,15 +48,4 @@ def figure_file(
         held = io.BytesIO()
         drawn = "svg" if kind == "html" else kind
         figure.savefig(held, format=drawn, dpi=200, metadata={"Date": None} if drawn == "svg" else None)
-    return _page(title, note, held.getvalue().decode()) if kind == "html" else held.getvalue()
-
-
-def _page(title: str, note: str, drawn: str) -> bytes:
-    """A page with the drawing in it as vectors."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>Repair</title>'
-        "<style>body{font:15px sans-serif;margin:1rem;background:#fff}svg{max-width:100%;height:auto}</style></head>"
-        f"<body><p>{html.escape(title)}</p>{drawn[drawn.index('<svg') :]}<p>{html.escape(note)}</p></body></html>"
-    ).encode()
+    return drawn_page(title, held.getvalue().decode(), note) if kind == "html" else held.getvalue()

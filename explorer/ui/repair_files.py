@@ -9,13 +9,14 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.figure_file import FORMATS
 from explorer.repair.export import edited_zip
 from explorer.repair.job import as_json
 from explorer.repair.plan import TOP, Plan
 from explorer.repair.results import Row, pooled
 from explorer.study import Study
 from explorer.ui.repair_charts import METHOD
-from explorer.ui.repair_figure import FORMATS, figure_file
+from explorer.ui.repair_figure import figure_file
 from explorer.ui.repair_result import main_arms
 from explorer.ui.repair_state import arm_words
 from explorer.ui.repair_watch import only_models

@@ -5,11 +5,12 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from explorer.demo import embedded
 from explorer.errors import ExplorerError
-from explorer.models import LoadedModel, ModelSpec
+from explorer.models import LoadedModel, ModelSpec, dtype_of, load_model
 
 _READ = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 
@@ -74,3 +75,14 @@ def _path_digest(path: Path) -> str:
     for file in files:
         whole.update(f"{file.name}\0{file_digest(file)}\0".encode())
     return f"sha256:{whole.hexdigest()}"
+
+
+def unloaded(spec: ModelSpec) -> LoadedModel:
+    """A stand-in that ``model_digest`` reads as it reads the model; for nothing else.
+
+    A model of the hub is loaded all the same: only then is its commit known.
+    """
+    if spec.source != embedded.NAME and not Path(spec.source).expanduser().exists():
+        return load_model(spec)
+    found: Any = SimpleNamespace(spec=spec, model=SimpleNamespace(dtype=dtype_of(spec)))
+    return found

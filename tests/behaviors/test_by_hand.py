@@ -15,11 +15,12 @@ from explorer.behaviors.cards import cards
 from explorer.behaviors.clusters import Clustering, find_clusters
 from explorer.behaviors.discover import Found, discover
 from explorer.behaviors.drawing import Window, around, edges, first_window, most_common, ordered, strongest_within, view
-from explorer.behaviors.figures import FORMATS, map_file, matrix_file
+from explorer.behaviors.figures import map_file, matrix_file
 from explorer.behaviors.projection import project
 from explorer.behaviors.subjects import ANSWERS, Subjects
 from explorer.behaviors.waiting import answers_missing
 from explorer.errors import ExplorerError
+from explorer.figure_file import FORMATS
 from explorer.study import Study
 from explorer.vectors.build import build_index
 from explorer.vectors.store import SINGLE, UNRANKED

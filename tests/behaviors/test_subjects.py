@@ -15,7 +15,6 @@ from explorer.attribution import Choice
 from explorer.behaviors import matrix as matrix_module
 from explorer.behaviors import subjects as module
 from explorer.behaviors.discover import discover, reference_for
-from explorer.behaviors.identity import unloaded
 from explorer.behaviors.kept import FOLDER, subject_name
 from explorer.behaviors.matrix import similarity, subject_vectors
 from explorer.behaviors.subjects import (
@@ -33,7 +32,7 @@ from explorer.models import load_model
 from explorer.ranking import encode_target, scores
 from explorer.study import Study
 from explorer.vectors.build import build_index
-from explorer.vectors.fingerprint import model_digest
+from explorer.vectors.fingerprint import model_digest, unloaded
 from explorer.vectors.methods import METHODS
 from explorer.vectors.store import Index
 from tests.behaviors.conftest import PROMPTS

@@ -128,7 +128,7 @@ def test_a_repair_from_plan_to_verdict(study):
     assert any(not torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
     for r in rows:  # the rate is the share of the model's own answers that match
         lines = (study.folder / "repairs/runs" / r.run / "answers.jsonl").read_text().splitlines()
-        answers = {row["prompt"]: row["answer"] for row in map(json.loads, lines)}
+        answers = {row["prompt"]: row["answer"] for row in map(json.loads, filter(None, lines))}
         held = [b for b in study.behaviors() if b.half == "evaluation"]
         assert r.hits == sum(any(c in "aeiouAEIOU" for c in answers[b.prompt]) for b in held)
     # what result.json tells is not trained again, as long as data and recipe are the same
@@ -277,20 +277,20 @@ def test_an_adapter_of_another_model_is_named(study, tiny):
 
 def test_a_full_disk_is_a_sentence_and_loses_nothing(study, monkeypatch):
     folder = save_plan(study, plan_of(study, arms=["none", "top"]))
-    real = run._append
+    real = run.add_lines
     full = {"now": False}
 
-    def append(path, row):
+    def append(path, rows):
         if full["now"]:
             raise OSError(28, "No space left on device")
-        real(path, row)
+        real(path, rows)
         full["now"] = path.name == "answers.jsonl"
 
-    monkeypatch.setattr(run, "_append", append)
+    monkeypatch.setattr(run, "add_lines", append)
     with pytest.raises(ExplorerError, match="No space left"):
         job.execute(study, folder, quiet)
     assert job.status(folder).state == "failed"
-    monkeypatch.setattr(run, "_append", real)
+    monkeypatch.setattr(run, "add_lines", real)
     assert len(job.execute(study, folder, quiet)) == 2
 
 
