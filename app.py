@@ -12,6 +12,7 @@ page = st.navigation(
     [
         st.Page("explorer/ui/pages/trace.py", title="Trace", icon=":material/ink_highlighter:", default=True),
         st.Page("explorer/ui/pages/graph.py", title="Graph", icon=":material/account_tree:"),
+        st.Page("explorer/ui/pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("explorer/ui/pages/training_data.py", title="Training data", icon=":material/dataset:"),
         st.Page("explorer/ui/pages/behaviors.py", title="Behaviors", icon=":material/hub:"),
         st.Page("explorer/ui/pages/repair.py", title="Repair", icon=":material/build:"),

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from explorer.behaviors.command import add_cluster
 from explorer.errors import ExplorerError
@@ -10,6 +10,9 @@ from explorer.index_commands import add_index_commands
 from explorer.new_study import add_new
 from explorer.output import write, write_json, writing
 from explorer.repair.command import add_repair
+
+if TYPE_CHECKING:
+    from explorer.models import ModelSpec
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,6 +65,18 @@ def parser() -> argparse.ArgumentParser:
     graph.add_argument("--json", metavar="FILE", help="write graph.json; - for stdout")
     graph.set_defaults(run=_graph)
 
+    compare = commands.add_parser("compare", help="one failure in the eyes of several models or checkpoints")
+    _add_selection(compare)
+    compare.add_argument(
+        "--models", required=True, metavar="A,B,…",
+        help="each a model, MODEL+ADAPTER, or the folder of an adapter, which stands for --model with it",
+    )  # fmt: skip
+    compare.add_argument("--layer", type=int, metavar="N", help="0 (embeddings, default) to L (last block)")
+    compare.add_argument("--whole", action="store_true", help="the whole answers instead of the first differing token")
+    compare.add_argument("--out", metavar="FILE", help="draw the gaps: .png, .svg, .pdf or .html")
+    compare.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    compare.set_defaults(run=_compare)
+
     add_new(commands)
     add_index_commands(commands)
     add_cluster(commands)
@@ -103,11 +118,16 @@ def _progress(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _load(arguments: argparse.Namespace) -> Any:
-    from explorer.models import ModelSpec, load_model
+def _spec(arguments: argparse.Namespace) -> "ModelSpec":
+    from explorer.models import ModelSpec
 
-    spec = ModelSpec(arguments.model, arguments.adapter, arguments.device, arguments.dtype)
-    return load_model(spec, _progress)
+    return ModelSpec(arguments.model, arguments.adapter, arguments.device, arguments.dtype)
+
+
+def _load(arguments: argparse.Namespace) -> Any:
+    from explorer.models import load_model
+
+    return load_model(_spec(arguments), _progress)
 
 
 def _trace(arguments: argparse.Namespace) -> None:
@@ -149,6 +169,22 @@ def _graph(arguments: argparse.Namespace) -> None:
         d = found.drawing
         print(f"{len(d.nodes)} of {d.total_nodes} nodes hold {d.node_share:.0%} of |relevance|")
         print(f"{len(d.edges)} of {d.total_edges} edges hold {d.edge_share:.0%} of the sum of |A|")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from explorer.compare import compare, named_models, table
+    from explorer.compare_figure import gaps_file
+    from explorer.prompts import Prompt
+
+    a = arguments
+    prompt = Prompt(a.prompt, a.system, a.raw, a.evidence)
+    found = compare(named_models(a.models, _spec(a)), prompt, a.wrong, a.right, a.rule, a.layer, a.whole, _progress)
+    if a.out:
+        write(a.out, gaps_file([(one.spec.title, one) for one in found], a.out.rpartition(".")[2].lower()))
+    if a.json:
+        write_json(a.json, {"models": [one.to_json() for one in found]})
+    else:
+        print(table(found))
 
 
 def _bench(arguments: argparse.Namespace) -> None:

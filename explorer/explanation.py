@@ -181,7 +181,7 @@ def explain_contrast(
     """``explain`` for a contrast that is at hand; ``record`` keeps what the graph needs (see ``trace_objective``)."""
     if rule not in RULES:
         raise PromptError(f"The rule is {rule!r}; expected one of {', '.join(RULES)}.")
-    chosen = default_layer(loaded, rule) if layer is None else layer
+    chosen = default_layer(loaded.n_layers, rule) if layer is None else layer
     if not 0 <= chosen <= loaded.n_layers:
         raise PromptError(f"The layer is {chosen}; expected 0 (embeddings) to {loaded.n_layers} (last block).")
     view = loaded.view("gradient" if rule == "representation-gradient" else rule)
@@ -194,9 +194,9 @@ def explain_contrast(
     return Explanation(loaded.spec.title, contrast, trace, rule, chosen, whole, seconds)
 
 
-def default_layer(loaded: LoadedModel, rule: str) -> int:
+def default_layer(n_layers: int, rule: str) -> int:
     """The layer a rule is read at unless told otherwise: the embeddings, or the middle for representation gradients."""
-    return loaded.n_layers // 2 if rule == "representation-gradient" else 0
+    return n_layers // 2 if rule == "representation-gradient" else 0
 
 
 def _trace_answers(loaded: LoadedModel, view: PreTrainedModel, encoded: EncodedPrompt, contrast: Contrast) -> Trace:

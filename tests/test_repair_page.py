@@ -19,7 +19,7 @@ from explorer.repair.results import pooled, row, verdict
 from explorer.study import Study, write_lines
 from explorer.ui.repair_figure import figure_file
 from explorer.ui.repair_state import duration
-from tests.app import open_app
+from tests.app import open_app, shown
 from tests.data_study import HOSTILE, data_study
 from tests.repair.conftest import started, tiny  # noqa: F401  (fixtures)
 from tests.repair.conftest import study as tiny_study  # noqa: F401
@@ -255,10 +255,17 @@ def test_from_the_form_to_the_verdict(study, tmp_path, monkeypatch):
     assert any(text.startswith("###") and head in text for text in texts(app))
     labels = [b.proto.label for b in app.get("download_button")]
     assert labels[0] == "Adapter (zip)" and {"Result (JSON)", "PNG", "SVG", "PDF", "HTML"} <= set(labels)
+    runs = {r.arm: r.run for r in result["rows"]}
+    app.button(key="open-in-compare").click().run()
+    assert not app.exception
+    assert app.query_params["models"] == f"{runs['none']},{runs['top']}"
+    assert [row[0].partition(" (")[0] for row in shown(app, "gaps")["groups"][0]["rows"]] == [
+        "unedited, seed 0", "top 4, seed 0"
+    ]  # fmt: skip
+    app.switch_page(PAGE).run()
     app.button(key="open-in-trace").click().run()
     assert not app.exception
-    top = next(r.run for r in result["rows"] if r.arm == "top")
-    assert f"{top}/adapter" in str(app.query_params["adapter"])
+    assert f"{runs['top']}/adapter" in str(app.query_params["adapter"])
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -46,11 +46,19 @@ def show_case_bar(shown: Explanation, prompt: str) -> None:
     )
 
 
-def show_token_map(shown: Explanation, key: str, norms: bool = False) -> None:
-    """The heatmap in text flow; a click selects a token for all views."""
+def show_token_map(
+    shown: Explanation, key: str, norms: bool = False, values: np.ndarray | None = None, **said: Any
+) -> None:
+    """The heatmap in text flow; a click selects a token for all views.
+
+    ``values`` (T,) stand in for the map's own; ``said``, for what is said of them: ``scale`` (where colours saturate),
+    ``caption``, ``hint``; ``compact`` lets the template flow with the text.
+    """
     wrong, right = shown.sides
-    measured = shown.trace.loss_gradient
-    values = measured[shown.layer] if norms and measured is not None else shown.relevance
+    if values is None:
+        measured = shown.trace.loss_gradient
+        values = measured[shown.layer] if norms and measured is not None else shown.relevance
+    assert values is not None
     ranks = ranks_by_size(values)
     data: dict[str, Any] = {
         "tokens": [[t.text, t.segment, float(v), int(r)] for t, v, r in zip(shown.tokens, values, ranks, strict=True)],
@@ -65,7 +73,7 @@ def show_token_map(shown: Explanation, key: str, norms: bool = False) -> None:
         "selected": selected_token(),
         "linked": True,
     }
-    token_map(key=key, data=data, on_selected_change=lambda: _take_selection(key))
+    token_map(key=key, data=data | said, on_selected_change=lambda: _take_selection(key))
 
 
 def show_strongest(shown: Explanation, key: str, count: int = 5) -> None:

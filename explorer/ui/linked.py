@@ -57,3 +57,23 @@ def linked_toggle(label: str, name: str, default: bool, *, help: str | None = No
 
     st.toggle(label, key=key, help=help, disabled=disabled, on_change=chosen)
     return value
+
+
+def linked_many(
+    label: str, name: str, options: Mapping[str, str], default: list[str], *, help: str | None = None
+) -> list[str]:
+    """A choice of several that stands in the link, commas between; what the link says of others is left out."""
+    key = f"link-{name}"
+    asked = st.query_params.get(name)
+    value = default if asked is None else [part for part in asked.split(",") if part in options]
+    st.session_state[key] = value
+
+    def chosen() -> None:
+        picked = st.session_state[key]
+        put_query(**{name: None if picked == default else ",".join(picked)})
+
+    st.multiselect(
+        label, list(options), key=key, format_func=lambda option: options.get(option, option), help=help,
+        on_change=chosen, placeholder="Choose two or more",
+    )  # fmt: skip
+    return value

@@ -1,4 +1,4 @@
-"""What can be taken along from a repair: figure and numbers, edited data, a retrained model, which Trace opens."""
+"""What can be taken along from a repair: figure, numbers, edited data, a retrained model for Trace and Compare."""
 
 import io
 import json
@@ -11,8 +11,9 @@ import streamlit as st
 
 from explorer.figure_file import FORMATS
 from explorer.repair.export import edited_zip
+from explorer.repair.held_out import BEHAVIOR, held_out
 from explorer.repair.job import as_json
-from explorer.repair.plan import TOP, Plan
+from explorer.repair.plan import NONE, TOP, Plan
 from explorer.repair.results import Row, pooled
 from explorer.study import Study
 from explorer.ui.repair_charts import METHOD
@@ -20,15 +21,15 @@ from explorer.ui.repair_figure import figure_file
 from explorer.ui.repair_result import main_arms
 from explorer.ui.repair_state import arm_words
 from explorer.ui.repair_watch import only_models
-from explorer.ui.state import model_spec, set_model
+from explorer.ui.state import model_spec, set_case, set_model
 
-GO = "repair-go"
+GO, WITH = "repair-go", "repair-go-with"
 
 
 def leave() -> None:
-    """Go to Trace where a click of the last run asked for it: a callback can't change the page itself."""
-    if st.session_state.pop(GO, None):
-        st.switch_page("explorer/ui/pages/trace.py")
+    """Go to the page that a click of the last run asked for: a callback can't change the page itself."""
+    if page := st.session_state.pop(GO, None):
+        st.switch_page(f"explorer/ui/pages/{page}.py", query_params=st.session_state.pop(WITH, {}))
 
 
 def files(study: Study, folder: Path, plan: Plan, result: dict[str, Any] | None) -> None:
@@ -61,7 +62,7 @@ def _figure(result: dict[str, Any], by_hand: bool, kind: str) -> bytes:
 
 
 def models(study: Study, result: dict[str, Any], by_hand: bool) -> None:
-    """A popover with the retrained models that are here: open one in Trace, or take it along."""
+    """A popover with the retrained models that are here: open one in Trace or Compare, or take it along."""
     rows: list[Row] = result["rows"]
     there = only_models(study, rows)
     with st.popover("Models", icon=":material/memory:", key="repair-models"):
@@ -77,16 +78,33 @@ def models(study: Study, result: dict[str, Any], by_hand: bool) -> None:
         run = st.selectbox("Retrained model", list(names), usual, format_func=lambda run: str(names.get(run, run)),
                            key="which-model")  # fmt: skip
         st.button("Open in Trace", icon=":material/ink_highlighter:", key="open-in-trace", width="stretch",
-                  on_click=lambda: _trace(study, there[run]))  # fmt: skip
+                  on_click=lambda: _trace(study, result["behavior"], there[run]))  # fmt: skip
+        against = next((row.run for row in own if row.arm == NONE and row.run != run), "")
+        st.button("Compare with the unedited", icon=":material/compare_arrows:", key="open-in-compare", width="stretch",
+                  disabled=not against, on_click=lambda: _compare(study, result["behavior"], against, run))  # fmt: skip
         st.download_button(
             "Adapter (zip)", lambda: _zipped(there[run]), f"adapter-{run}.zip", "application/zip", key="adapter-zip",
             on_click="ignore", width="stretch",
         )  # fmt: skip
 
 
-def _trace(study: Study, adapter: Path) -> None:
+def _trace(study: Study, behavior: str, adapter: Path) -> None:
+    _put_case(study, behavior)
     set_model(replace(model_spec(), source=study.model, adapter=str(adapter)))
-    st.session_state[GO] = True
+    st.session_state[GO] = "trace"
+
+
+def _compare(study: Study, behavior: str, unedited: str, run: str) -> None:
+    _put_case(study, behavior)
+    st.session_state[GO] = "compare"
+    st.session_state[WITH] = {"models": f"{unedited},{run}"}
+
+
+def _put_case(study: Study, behavior: str) -> None:
+    """Show the behavior: a failure of the study on one of its held-out prompts, where there is one."""
+    held = {check.prompt for check in held_out(study, behavior) if check.kind == BEHAVIOR}
+    if case := next((case for case in study.failures().values() if case.prompt in held), None):
+        set_case(case)
 
 
 def _zipped(folder: Path) -> bytes:

@@ -46,7 +46,7 @@ def test_node_edge_and_gap_open(page: Page):
 def test_the_case_travels_along(page: Page):
     page.goto("/?case=friend-toronto")
     expect(page.locator(".chip.wrong")).to_have_text("Toronto")
-    page.get_by_role("link", name="Layer graph").click()
+    page.get_by_test_id("stPageLink").get_by_role("link", name="Graph").click()
     expect(page.locator(".graph[data-drawn]")).to_be_visible()
     expect(page.locator(".chip.wrong")).to_have_text("Toronto")
     expect(page).to_have_url(re.compile("case=friend-toronto"))

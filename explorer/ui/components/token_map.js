@@ -54,7 +54,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     };
     node.onkeydown = (event) => event.key === "Enter" && node.onclick();
     nodes.push(node);
-    if (text.includes("\n")) nodes.push(document.createElement("br"));
+    if (text.includes("\n") && !(data.compact && segment === "template")) nodes.push(document.createElement("br"));
   });
   flow.replaceChildren(...nodes);
   flow.onmouseleave = idle;

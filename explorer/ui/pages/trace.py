@@ -33,7 +33,7 @@ def choose_rule(key: str, default: str) -> str:
 
 def explain(rule: str, key: str) -> Explanation:
     """The explanation under a rule, at the layer that the slider of a representation gradient says."""
-    layer = default_layer(loaded, rule)
+    layer = default_layer(loaded.n_layers, rule)
     if rule == "representation-gradient":
         layer = st.slider("Layer", 0, loaded.n_layers - 1, layer, key=f"{key}-layer", bind="query-params")
     return explained_at(loaded.spec, case, rule, layer, whole)
@@ -49,9 +49,10 @@ def heatmap(shown: Explanation, key: str) -> None:
 
 
 def next_pages() -> None:
-    """Where to look next: on which way it travelled, and what taught it."""
+    """Where to look next: on which way it travelled, in which models, and what taught it."""
     with st.container(horizontal=True, gap="small"):
-        st.page_link("explorer/ui/pages/graph.py", label="Layer graph", icon=":material/account_tree:")
+        st.page_link("explorer/ui/pages/graph.py", label="Graph", icon=":material/account_tree:")
+        st.page_link("explorer/ui/pages/compare.py", label="Models", icon=":material/compare_arrows:")
         st.page_link("explorer/ui/pages/training_data.py", label="Training data", icon=":material/dataset:")
 
 
