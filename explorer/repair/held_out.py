@@ -5,9 +5,11 @@
 right}: ordinary tasks, with a regular expression that a right answer matches).
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from explorer.errors import ExplorerError
@@ -45,6 +47,11 @@ def held_out(study: Study, behavior: str) -> list[Check]:
         *_more(study.folder / "controls.jsonl", CONTROL, "exhibits", behavior),
         *_more(study.folder / "guard.jsonl", GUARD, "right", None),
     ]
+
+
+def digest_of(checks: Sequence[Check]) -> str:
+    """Names what is asked and counted: figures of other prompts or patterns are other figures."""
+    return hashlib.sha256(json.dumps([asdict(check) for check in checks]).encode()).hexdigest()[:16]
 
 
 def _more(path: Path, kind: str, field: str, name: str | None) -> list[Check]:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from explorer.demo.embedded import cache_folder
 from explorer.errors import ExplorerError
-from explorer.repair.held_out import BEHAVIOR, Check, counted, held_out
+from explorer.repair.held_out import BEHAVIOR, Check, counted, digest_of, held_out
 from explorer.repair.plan import PLAN, REPAIRS, Arm, Plan, read_plan, write_json
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.results import Row, pooled, row, verdict
@@ -93,25 +93,32 @@ def _queued(study: Study, plan: Plan, folder: Path, say: Progress) -> list[Row]:
 
 
 def _arms(study: Study, plan: Plan, folder: Path, say: Progress) -> list[Row]:
-    """Train and measure every arm that ``result.json`` does not have of the same data and recipe."""
+    """Train and measure every arm that no ``result.json`` of the study has of the same data and recipe."""
     checks = held_out(study, plan.behavior)
     of = setting(study, plan)
-    old = read_result(folder) or {"rows": [], "examples": []}
-    known = {(r.arm, r.k, r.seed, r.run): r for r in old["rows"]}
-    asked = [check.prompt for check in checks if check.kind == BEHAVIOR][:EXAMPLES]
-    examples: list[dict[str, Any]] = [{"prompt": prompt, "answers": {}} for prompt in asked]
-    for mine, theirs in zip(examples, old["examples"], strict=False):
-        mine["answers"] |= theirs["answers"]
-    rows: list[Row] = []
+    prompts = [check.prompt for check in checks if check.kind == BEHAVIOR][:EXAMPLES]
+    examples: list[dict[str, Any]] = [{"prompt": prompt, "answers": {}} for prompt in prompts]
+    known = finished(study, plan.behavior)
+    done: dict[Arm, Row] = {}
+
+    def keep(arm: Arm, found: Row, texts: Sequence[str]) -> None:
+        done[arm] = replace(found, arm=arm.arm, k=arm.k, seed=arm.seed)
+        for example, text in zip(examples, texts if arm.seed == 0 else (), strict=False):
+            example["answers"][f"{arm.arm}-{arm.k}"] = text
+
+    for arm in plan.arms:
+        if (name := of.digest(arm)) in known:
+            keep(arm, *known[name])
+    if done:
+        _save(folder, plan, of, done, examples)
     paces: list[float] = []
-    for number, arm in enumerate(plan.arms, 1):
-        began, name = time(), of.digest(arm)
-        if found := known.get((arm.arm, arm.k, arm.seed, name)):
-            rows.append(found)
+    for arm in plan.arms:
+        if arm in done:
             continue
-        say(f"{number}/{len(plan.arms)}: {arm.arm}, k = {arm.k}, seed {arm.seed} ({name})")
+        began, name = time(), of.digest(arm)
+        say(f"{len(done) + 1}/{len(plan.arms)}: {arm.arm}, k = {arm.k}, seed {arm.seed} ({name})")
         about = {
-            "state": RUNNING, "done": len(rows), "of": len(plan.arms), "run": name, "began": began,
+            "state": RUNNING, "done": len(done), "of": len(plan.arms), "run": name, "began": began,
             "arm": {"arm": arm.arm, "k": arm.k, "seed": arm.seed}, "pace": sum(paces) / len(paces) if paces else None,
         }  # fmt: skip
 
@@ -123,14 +130,32 @@ def _arms(study: Study, plan: Plan, folder: Path, say: Progress) -> list[Row]:
         made = _arm(of, arm, checks, say, watch)
         if fresh:
             paces.append(time() - began)
-        rows.append(row(arm.arm, arm.k, arm.seed, counted(checks, made), name))
-        if arm.seed == 0:
-            for example, text in zip(examples, made, strict=False):  # the behavior's prompts come first
-                example["answers"][f"{arm.arm}-{arm.k}"] = text
-        _save(folder, plan, of, rows, examples)
-    _tell(folder, state=DONE, done=len(rows), of=len(plan.arms))
+        keep(arm, row(arm.arm, arm.k, arm.seed, counted(checks, made), name), made)
+        _save(folder, plan, of, done, examples)
+    _tell(folder, state=DONE, done=len(done), of=len(plan.arms))
+    rows = [done[arm] for arm in plan.arms]
     say(verdict(rows, not plan.ranking))
     return rows
+
+
+def finished(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
+    """Run → (its figures, its answers to the examples) that some repair of the behavior tells, asked what is asked now.
+
+    The answers are empty where they were not kept: of seeds after the first.
+    """
+    asked = digest_of(held_out(study, behavior))
+    found: dict[str, tuple[Row, list[str]]] = {}
+    for folder in repairs(study):
+        try:
+            result = read_result(folder)
+        except ExplorerError:
+            continue  # it is named where it is looked at
+        if not result or (result["behavior"], result.get("asked")) != (behavior, asked):
+            continue
+        for r in result["rows"]:
+            kept = [example["answers"].get(f"{r.arm}-{r.k}", "") for example in result["examples"]]
+            found[r.run] = (r, kept if r.seed == 0 else [])
+    return found
 
 
 def _arm(of: Setting, arm: Arm, checks: Sequence[Check], say: Progress, watch: Any) -> list[str]:
@@ -139,7 +164,8 @@ def _arm(of: Setting, arm: Arm, checks: Sequence[Check], say: Progress, watch: A
     return ask(of, arm, train(of, arm, say, watch), checks, watch)
 
 
-def _save(folder: Path, plan: Plan, of: Setting, rows: Sequence[Row], examples: list[dict[str, Any]]) -> None:
+def _save(folder: Path, plan: Plan, of: Setting, done: dict[Arm, Row], examples: list[dict[str, Any]]) -> None:
+    rows = [done[arm] for arm in plan.arms if arm in done]
     write_json(
         folder / RESULT,
         {
@@ -154,6 +180,7 @@ def _save(folder: Path, plan: Plan, of: Setting, rows: Sequence[Row], examples: 
             "of": len(plan.arms),
             "verdict": verdict(rows, not plan.ranking),
             "examples": examples,
+            "asked": digest_of(held_out(of.study, plan.behavior)),
             "made_from": of.made_from,
         },
     )

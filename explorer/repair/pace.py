@@ -8,6 +8,7 @@ from explorer.generation import answers
 from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt
 from explorer.repair.held_out import held_out
+from explorer.repair.job import finished
 from explorer.repair.plan import NONE, REPAIRS, Plan, write_json
 from explorer.repair.run import setting
 from explorer.repair.stages import ANSWERS_OF, DPO
@@ -37,7 +38,8 @@ def estimate(study: Study, plan: Plan) -> float:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, known)
     recipe, pace = of.stage.recipe, known[key]
-    new = [arm for arm in plan.arms if not (of.folder(arm) / "adapter").is_dir()]
+    known = finished(study, plan.behavior)
+    new = [arm for arm in plan.arms if of.digest(arm) not in known and not (of.folder(arm) / "adapter").is_dir()]
     steps = max(1, round(recipe.epochs * plan.rows / recipe.batch))
     each = steps * pace["step"] + len(held_out(study, plan.behavior)) * pace["answer"]
     first = (

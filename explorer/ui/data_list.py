@@ -68,11 +68,10 @@ def list_head(of: Corpus, ranked: Ranked, rows: np.ndarray) -> None:
                   on_click=lambda: put_query(p=str(sheet) if sheet > 1 else None))  # fmt: skip
         st.button("", icon=":material/chevron_right:", disabled=sheet + 1 >= pages, key="next-page",
                   help="Further ranks", on_click=lambda: put_query(p=str(sheet + 2)))  # fmt: skip
-        word = "datapoint" if len(ticked) == 1 else "datapoints"
-        with st.popover(f"Basket: {len(ticked)} {word}", icon=":material/shopping_basket:"):
+        with st.popover(f"Basket: {len(ticked)}", icon=":material/shopping_basket:", help="Ticked datapoints"):
             _basket(of, rows, ticked)
         asked = {name: st.query_params[name] for name in REPAIRED if name in st.query_params}
-        st.page_link("explorer/ui/pages/repair.py", label=":material/build:",
+        st.page_link("explorer/ui/pages/repair.py", label="Repair", icon=":material/build:",
                      help="Repair: edit the top of this ranking, train again, measure again",
                      query_params={**asked, "repair": "new"})  # fmt: skip
         with st.popover("", icon=":material/download:", help="Export the list", key="export"):

@@ -14,7 +14,7 @@ from explorer.ui.data_bar import STAGE
 from explorer.ui.data_state import Corpus, stage_words
 from explorer.ui.linked import linked_select
 from explorer.ui.repair_state import SIZES, measurable
-from explorer.ui.state import put_query
+from explorer.ui.state import current_case, put_query
 from explorer.vectors.methods import METHODS, QUERIES
 from explorer.vectors.store import Index
 
@@ -83,7 +83,9 @@ def _behavior(of: Corpus, measured: bool) -> str:
     if not fit:
         raise ExplorerError(f"{of.study.folder}: no behavior to rank for; expected some in behaviors.jsonl.")
     options = [*fit, asked] if asked in known and asked not in fit else fit
-    return linked_select("Behavior", "behavior", {name: name for name in options}, options[0])
+    case = current_case().prompt
+    its = (b.name for b in of.study.behaviors() if b.prompt == case and b.name in options)
+    return linked_select("Behavior", "behavior", {name: name for name in options}, next(its, options[0]))
 
 
 def how_many() -> tuple[int, ...]:

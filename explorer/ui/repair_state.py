@@ -50,6 +50,8 @@ def plan_words(plan: Plan) -> str:
 
 
 def _state(found: Status) -> str:
+    if is_active(found):
+        return " · at work"  # how far is said beside it, and changes while this stands
     counted = f"{found.done} of {found.of} trained" if found.of else "not trained"
     return {"done": "", NEW: f" · {counted}"}.get(found.state, f" · {found.state}, {counted}")
 

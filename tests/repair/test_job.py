@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -143,6 +144,25 @@ def test_a_repair_from_plan_to_verdict(study):
     assert more[0].run == rows[0].run and more[1].run != rows[1].run
     assert (study.folder / "repairs/runs" / rows[0].run / "adapter").stat().st_mtime_ns == before
     assert job.repairs(study)[0] == again
+
+
+def test_figures_of_another_repair_are_not_made_again(study, monkeypatch):
+    """Where the trained models are gone, their figures stand in, if the same was asked of them."""
+    done = save_plan(study, plan_of(study, arms=["none", "top"]))
+    rows = job.execute(study, done, quiet)
+    shutil.rmtree(study.folder / "repairs/runs")
+    trained: list[tuple] = []
+    real = job.train
+    monkeypatch.setattr(job, "train", lambda of, arm, *rest: trained.append((arm.arm, arm.k)) or real(of, arm, *rest))
+    more = save_plan(study, plan_of(study, k=3, arms=["none", "top"]))
+    assert job.execute(study, more, quiet)[0] == rows[0]
+    assert trained == [("top", 3)]
+    answers = [job.as_json(folder)["examples"][0]["answers"] for folder in (done, more)]
+    assert answers[0]["none-0"] == answers[1]["none-0"] and set(answers[1]) == {"none-0", "top-3"}
+    lines = (study.folder / "behaviors.jsonl").read_text().replace("aeiou", "aeiouy")  # another pattern is counted
+    (study.folder / "behaviors.jsonl").write_text(lines)
+    job.execute(study, done, quiet)
+    assert trained[1:] == [("none", 0), ("top", 4)]
 
 
 def test_a_stopped_job_goes_on_to_the_same_end(study, monkeypatch):
