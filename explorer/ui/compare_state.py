@@ -1,5 +1,6 @@
 """What the Compare page can put side by side: the study's checkpoints, its retrained models, the model on screen."""
 
+from collections import Counter
 from dataclasses import replace
 
 import streamlit as st
@@ -25,6 +26,7 @@ SHOWN = "shown"
 def choices(study: Study, shown: ModelSpec) -> dict[str, tuple[str, ModelSpec]]:
     """What the link says → (what people read, the model), in training order; models on this machine only."""
     found = {name: (name, spec) for name, spec in study.checkpoints().items()}
+    whole: dict[str, str] = {}  # with the repair, for names that stand twice
     for folder in repairs(study):
         try:
             plan, result = read_plan(folder), read_result(folder)
@@ -33,11 +35,17 @@ def choices(study: Study, shown: ModelSpec) -> dict[str, tuple[str, ModelSpec]]:
         rows = {row.run: row for row in result["rows"]} if result else {}
         for run, path in only_models(study, list(rows.values())).items():
             arm = arm_words(rows[run].arm, rows[run].k, not plan.ranking).lower()
-            said = f"{arm}, seed {rows[run].seed} ({plan_words(plan)})"
+            said = f"{arm}, seed {rows[run].seed}"
             found.setdefault(run, (said, ModelSpec(study.model, adapter=str(path))))
+            whole.setdefault(run, f"{said} ({plan_words(plan)})")
     if not any(_same(spec, shown) for _, spec in found.values()):
         found[SHOWN] = (shown.title, shown)
-    return {name: (said, replace(spec, device=shown.device, dtype=shown.dtype)) for name, (said, spec) in found.items()}
+    often = Counter(said for said, _ in found.values())
+    runs_on = {"device": shown.device, "dtype": shown.dtype}
+    return {
+        name: (whole.get(name, said) if often[said] > 1 else said, replace(spec, **runs_on))
+        for name, (said, spec) in found.items()
+    }
 
 
 def usual(study: Study, found: dict[str, tuple[str, ModelSpec]], shown: ModelSpec) -> list[str]:

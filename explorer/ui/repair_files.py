@@ -22,6 +22,7 @@ from explorer.ui.repair_result import main_arms
 from explorer.ui.repair_state import arm_words
 from explorer.ui.repair_watch import only_models
 from explorer.ui.state import model_spec, set_case, set_model
+from explorer.ui.study_state import one_word_apart
 
 GO, WITH = "repair-go", "repair-go-with"
 
@@ -101,10 +102,11 @@ def _compare(study: Study, behavior: str, unedited: str, run: str) -> None:
 
 
 def _put_case(study: Study, behavior: str) -> None:
-    """Show the behavior: a failure of the study on one of its held-out prompts, where there is one."""
+    """Show the behavior: a failure of the study on a held-out prompt of it, where there is one; plain ones first."""
     held = {check.prompt for check in held_out(study, behavior) if check.kind == BEHAVIOR}
-    if case := next((case for case in study.failures().values() if case.prompt in held), None):
-        set_case(case)
+    cases = [case for case in study.failures().values() if case.prompt in held]
+    if cases:
+        set_case(next(filter(one_word_apart, cases), cases[0]))
 
 
 def _zipped(folder: Path) -> bytes:

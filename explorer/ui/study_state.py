@@ -93,12 +93,13 @@ def gallery() -> dict[str, Failure]:
 def first_failure() -> Failure:
     """What the first screen shows: a planted failure whose answers differ in one word, else the first of all."""
     cases = list(gallery().values())
+    return next((case for case in cases if case.kind == "planted" and one_word_apart(case)), cases[0])
 
-    def plain_contrast(case: Failure) -> bool:
-        wrong, right = case.wrong.split(), case.right.split()
-        return len(wrong) == len(right) and sum(a != b for a, b in zip(wrong, right, strict=True)) == 1
 
-    return next((case for case in cases if case.kind == "planted" and plain_contrast(case)), cases[0])
+def one_word_apart(case: Failure) -> bool:
+    """Whether the answers differ in one word: the plainest contrast."""
+    wrong, right = case.wrong.split(), case.right.split()
+    return len(wrong) == len(right) and sum(a != b for a, b in zip(wrong, right, strict=True)) == 1
 
 
 def model_of(case: Failure) -> ModelSpec:

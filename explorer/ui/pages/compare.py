@@ -22,13 +22,14 @@ try:
     known = choices(study, model_spec())
 except ExplorerError as error:
     stop_on(error)
-with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+columns = st.columns([5, 2, 3.3], gap="small", vertical_alignment="bottom")
+with columns[0]:
     names = linked_many(
         "Models", "models", {name: said for name, (said, _) in known.items()}, usual(study, known, model_spec()),
         help="The study's model before and after every stage of training, and what repairs retrained on this machine.",
     )  # fmt: skip
+with columns[1]:
     rule = linked_select("Rule", "rule", RULES, "attnlrp", help=RULE_HELP)
-    tools = st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="small")
 if len(names) < 2:
     st.info("Choose two models or more.", icon=":material/compare_arrows:")
     st.stop()
@@ -38,7 +39,7 @@ for sentence in refused:
     st.error(plain(sentence), icon=":material/error:")
 if not found:
     st.stop()
-with tools:
+with columns[2].container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):
     changes = linked_toggle(
         "Change against the first", "change", False,
         help="Each later map shows how much a token's share of the gap has changed since the first model.",
