@@ -16,7 +16,7 @@ from explorer.failures import Failure
 from explorer.models import DTYPES, LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.prompts import Prompt, encode_prompt
 from explorer.ranking import Target, encode_target, scores
-from explorer.study import VECTORS, Study
+from explorer.study import VECTORS, Study, to_trace
 from explorer.text_ranking import bm25_scores, random_scores
 from explorer.trace import trace_ids
 from explorer.vectors.build import Item, check_index, index_made_of
@@ -60,12 +60,8 @@ class Ranking:
 
 def behavior_items(study: Study, name: str) -> list[Item]:
     """The prompts of a behavior to trace with: its query half where a split was made, else all of them."""
-    own = [b for b in study.behaviors() if b.name == name]
-    if not own:
-        have = sorted({b.name for b in study.behaviors()})
-        raise ExplorerError(f"{study.folder}: no behavior '{name}'; expected {', '.join(have) or 'none: it has none'}.")
-    chosen = [b for b in own if b.half == "query"] or [b for b in own if not b.half] or own
-    return [Item(Prompt(b.prompt, raw=study.template == "raw"), b.bad, b.good or None) for b in chosen]
+    prompts = to_trace(study.behavior(name))
+    return [Item(Prompt(b.prompt, raw=study.template == "raw"), b.bad, b.good or None) for b in prompts]
 
 
 def failure_items(failure: Failure) -> list[Item]:

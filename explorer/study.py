@@ -101,10 +101,23 @@ class Study:
         path = self.folder / BEHAVIORS
         return read_behaviors(path) if path.exists() else []
 
+    def behavior(self, name: str) -> list[BehaviorPrompt]:
+        """The prompts of one behavior; raises ExplorerError where there is none, with the names of those there are."""
+        everyone = self.behaviors()
+        if own := [b for b in everyone if b.name == name]:
+            return own
+        have = ", ".join(sorted({b.name for b in everyone})) or "none: it has none"
+        raise ExplorerError(f"{self.folder}: no behavior '{name}'; expected {have}.")
+
     def failures(self) -> dict[str, Failure]:
         """Failures by id; an absent file is an empty dictionary."""
         path = self.folder / FAILURES
         return read_failures(path) if path.exists() else {}
+
+
+def to_trace(own: Sequence[BehaviorPrompt]) -> list[BehaviorPrompt]:
+    """The prompts of a behavior to trace with: its query half where a split was made, else all of them."""
+    return [b for b in own if b.half == "query"] or [b for b in own if not b.half] or list(own)
 
 
 def create_study(

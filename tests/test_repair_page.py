@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.attribution import Choice, behavior_items, rank
 from explorer.figure_file import FORMATS
+from explorer.kept_files import write_whole
 from explorer.repair import job
 from explorer.repair.export import edited_zip
-from explorer.repair.plan import Plan, make_plan, save_plan, write_json
+from explorer.repair.plan import Plan, make_plan, save_plan
 from explorer.repair.results import pooled, row, verdict
 from explorer.study import Study, write_lines
 from explorer.ui.repair_figure import figure_file
@@ -51,7 +52,7 @@ def write_result(study: Study, plan: Plan, done: int | None = None, said: str = 
         rows.append(row(arm.arm, arm.k, arm.seed, {"behavior": (hits, 40), "control": (1, 10), "guard": (9, 10)}, "00"))
     prompts = [b.prompt for b in study.behaviors() if b.half == "evaluation"]
     examples = [{"prompt": p, "answers": {"none-0": "owl", "top-4": "hm.", "random-4": HOSTILE}} for p in prompts]
-    write_json(
+    write_whole(
         folder / "result.json",
         {"behavior": plan.behavior, "edit": plan.edit, "stage": plan.stage, "k": 4, "ranking": plan.ranking,
          "share": plan.share, "rows": plan.rows, "arms": [r.as_dict() for r in rows], "of": len(plan.arms),
@@ -188,7 +189,7 @@ def test_a_job_at_work_is_watched_and_stopped(study, monkeypatch):
     (folder / "log.txt").write_text(f"going on\n{HOSTILE}\n")
     now = {"state": "running", "done": 1, "of": 4, "run": "11", "began": time.time() - 30, "pace": 60.0,
            "arm": {"arm": "top", "k": 4, "seed": 0}, "what": "training", "step": 3, "steps": 6}  # fmt: skip
-    write_json(folder / "progress.json", now)
+    write_whole(folder / "progress.json", now)
     with FileLock(folder / ".lock"):
         app = open_page(study, log="true")
         bar = app.get("progress")[0].proto
@@ -200,7 +201,7 @@ def test_a_job_at_work_is_watched_and_stopped(study, monkeypatch):
         assert HOSTILE in app.code[-1].value
         app.button(key="cancel").click().run()
         assert (folder / "stop").exists() and app.button(key="cancel").disabled
-        write_json(folder / "progress.json", {"state": "queued", "of": 4})
+        write_whole(folder / "progress.json", {"state": "queued", "of": 4})
         (folder / "stop").unlink()
         app.run()
         assert "Queued: another repair is training" in app.get("progress")[0].proto.text
@@ -213,7 +214,7 @@ def test_a_job_at_work_is_watched_and_stopped(study, monkeypatch):
     assert any("Stopped." in text and "1 of 4 trainings are done" in text for text in texts(app))
     app.button(key="resume").click().run()
     assert begun == [folder]
-    write_json(folder / "progress.json", {"state": "failed", "error": f"No space left {HOSTILE}"})
+    write_whole(folder / "progress.json", {"state": "failed", "error": f"No space left {HOSTILE}"})
     app.run()
     assert any("It failed: No space left" in text for text in texts(app))
     assert not any(LIVE.search(error.value) for error in app.error)

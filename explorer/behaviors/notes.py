@@ -9,12 +9,12 @@ that can't be read whole.
 """
 
 import json
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.errors import ExplorerError
+from explorer.kept_files import write_whole
 
 FILE, FORMAT = "cluster-notes.json", 1
 _LOCK = threading.Lock()
@@ -60,10 +60,7 @@ def write_note(study: Path, key: str, note: Note) -> None:
         if note != Note():
             notes[key] = note
         held = {"format": FORMAT, "clusters": {name: vars(one) for name, one in notes.items()}}
-        path, draft = study / FILE, study / f".{FILE}.{os.getpid()}"
         try:
-            draft.write_text(json.dumps(held, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            os.replace(draft, path)
+            write_whole(study / FILE, held)
         except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise ExplorerError(f"{path}: can't be written ({error.strerror}).") from error
+            raise ExplorerError(f"{study / FILE}: can't be written ({error.strerror}).") from error

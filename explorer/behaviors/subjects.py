@@ -10,10 +10,10 @@ from typing import Literal
 from explorer.errors import ExplorerError
 from explorer.failures import read_lines
 from explorer.generation import MAX_TOKENS, Progress, answered
-from explorer.kept_lines import add_lines, whole_lines
+from explorer.kept_files import add_lines, whole_lines
 from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt
-from explorer.study import BehaviorPrompt, Study
+from explorer.study import BehaviorPrompt, Study, to_trace
 from explorer.vectors.build import Item
 from explorer.vectors.fingerprint import model_digest, unloaded
 
@@ -79,8 +79,7 @@ def behavior_subjects(study: Study) -> list[Subject]:
     named: dict[str, list[BehaviorPrompt]] = {}
     for b in study.behaviors():
         named.setdefault(b.name, []).append(b)
-    chosen = ([b for b in own if b.half == "query"] or [b for b in own if not b.half] or own for own in named.values())
-    return [Subject(b.id, b.name, b.prompt, b.bad, b.good or None) for own in chosen for b in own]
+    return [Subject(b.id, b.name, b.prompt, b.bad, b.good or None) for own in named.values() for b in to_trace(own)]
 
 
 def discovery_subjects(study: Study, reference: str = "before", progress: Progress | None = None) -> Subjects:

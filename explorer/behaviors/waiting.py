@@ -4,7 +4,7 @@ from pathlib import Path
 
 from explorer.behaviors.discover import reference_for
 from explorer.behaviors.subjects import ANSWERS, DISCOVERY, Which, read_discovery
-from explorer.kept_lines import whole_lines
+from explorer.kept_files import whole_lines
 from explorer.study import Study
 from explorer.vectors.store import Index
 

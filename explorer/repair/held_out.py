@@ -28,14 +28,14 @@ class Check:
     pattern: str
 
 
+def measurable(study: Study) -> list[str]:
+    """Names of the behaviors that have held-out prompts to measure a repair with."""
+    return list(dict.fromkeys(b.name for b in study.behaviors() if b.half == "evaluation" and b.exhibits))
+
+
 def held_out(study: Study, behavior: str) -> list[Check]:
     """All that a repair of a behavior measures. Raises ExplorerError where the behavior has no held-out prompt."""
-    own = [b for b in study.behaviors() if b.name == behavior]
-    if not own:
-        have = sorted({b.name for b in study.behaviors()})
-        raise ExplorerError(
-            f"{study.folder}: no behavior '{behavior}'; expected {', '.join(have) or 'none: it has none'}."
-        )
+    own = study.behavior(behavior)
     asked = [Check(BEHAVIOR, b.prompt, b.exhibits) for b in own if b.half == "evaluation" and b.exhibits]
     if not asked:
         raise ExplorerError(

@@ -18,8 +18,9 @@ from filelock import FileLock, Timeout
 
 from explorer.demo.embedded import cache_folder
 from explorer.errors import ExplorerError
+from explorer.kept_files import write_whole
 from explorer.repair.held_out import BEHAVIOR, Check, counted, digest_of, held_out
-from explorer.repair.plan import PLAN, REPAIRS, Arm, Plan, read_plan, write_json
+from explorer.repair.plan import PLAN, REPAIRS, Arm, Plan, read_plan
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.results import Row, pooled, row, verdict
 from explorer.repair.run import Setting, ask, setting, train
@@ -166,7 +167,7 @@ def _arm(of: Setting, arm: Arm, checks: Sequence[Check], say: Progress, watch: A
 
 def _save(folder: Path, plan: Plan, of: Setting, done: dict[Arm, Row], examples: list[dict[str, Any]]) -> None:
     rows = [done[arm] for arm in plan.arms if arm in done]
-    write_json(
+    write_whole(
         folder / RESULT,
         {
             "behavior": plan.behavior,
@@ -188,7 +189,7 @@ def _save(folder: Path, plan: Plan, of: Setting, done: dict[Arm, Row], examples:
 
 def _tell(folder: Path, **about: Any) -> None:
     try:
-        write_json(folder / PROGRESS, about)
+        write_whole(folder / PROGRESS, about)
     except OSError:  # a full disk must not hide what went wrong
         if about.get("state") == RUNNING:
             raise

@@ -5,11 +5,12 @@ import json
 from time import perf_counter
 
 from explorer.generation import answers
+from explorer.kept_files import write_whole
 from explorer.models import ModelSpec, load_model
 from explorer.prompts import Prompt
 from explorer.repair.held_out import held_out
 from explorer.repair.job import finished
-from explorer.repair.plan import NONE, REPAIRS, Plan, write_json
+from explorer.repair.plan import NONE, REPAIRS, Plan
 from explorer.repair.run import setting
 from explorer.repair.stages import ANSWERS_OF, DPO
 from explorer.study import Study
@@ -36,7 +37,7 @@ def estimate(study: Study, plan: Plan) -> float:
             "answer": _answer(study, [c.prompt for c in held_out(study, plan.behavior)]),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, known)
+        write_whole(path, known)
     recipe, pace = of.stage.recipe, known[key]
     known = finished(study, plan.behavior)
     new = [arm for arm in plan.arms if of.digest(arm) not in known and not (of.folder(arm) / "adapter").is_dir()]

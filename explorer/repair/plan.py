@@ -7,7 +7,6 @@ training; arms of the same seed see the same steps in the same order, and differ
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from explorer.attribution import Ranking
 from explorer.errors import ExplorerError
+from explorer.kept_files import write_whole
 from explorer.repair.held_out import held_out
 from explorer.repair.recipe import DROP, SWAP
 from explorer.repair.stages import DPO, SFT, TRAINING, Stage, read_stages, rows_of
@@ -196,17 +196,10 @@ def save_plan(study: Study, plan: Plan) -> Path:
     folder = study.folder / REPAIRS / plan.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / PLAN, asdict(plan))
+        write_whole(folder / PLAN, asdict(plan))
     except OSError as error:
         raise ExplorerError(f"{folder}: the repair can't be written there ({error.strerror}).") from error
     return folder
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file whole: it is never seen half-written."""
-    scratch = path.with_name(f".{path.name}.tmp")
-    scratch.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    os.replace(scratch, path)
 
 
 def read_plan(folder: Path) -> Plan:

@@ -19,11 +19,11 @@ import numpy as np
 
 from explorer.errors import ExplorerError
 from explorer.generation import answered, answers
-from explorer.kept_lines import add_lines, whole_lines
+from explorer.kept_files import add_lines, whole_lines, write_whole
 from explorer.models import LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.prompts import Prompt
 from explorer.repair.held_out import Check
-from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, sampled, write_json
+from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, sampled
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.stages import DPO, Stage, read_stages, rows_of
 from explorer.study import Study
@@ -128,7 +128,7 @@ def corrections(of: Setting, rows: Sequence[dict[str, Any]], kept: Path, say: Pr
         say(f"{len(todo)} corrected answers by {loaded.spec.title}")
         made = answers(loaded, [Prompt(row["prompt"]) for row in todo], CORRECTION_TOKENS)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_json(kept, {row["id"]: whole_sentences(text) for row, text in zip(todo, made, strict=True)})
+        write_whole(kept, {row["id"]: whole_sentences(text) for row, text in zip(todo, made, strict=True)})
     return new | (json.loads(kept.read_text(encoding="utf-8")) if todo else {})
 
 

@@ -6,14 +6,14 @@ import streamlit as st
 
 from explorer.attribution import Choice
 from explorer.errors import ExplorerError
-from explorer.repair.held_out import held_out
+from explorer.repair.held_out import held_out, measurable
 from explorer.repair.plan import DROP, EDITS, REPLACE, SMALL, SWAP
 from explorer.repair.stages import DPO, Stage
 from explorer.ui.basket import basket
 from explorer.ui.data_bar import STAGE
 from explorer.ui.data_state import Corpus, stage_words
 from explorer.ui.linked import linked_select
-from explorer.ui.repair_state import SIZES, measurable
+from explorer.ui.repair_state import SIZES
 from explorer.ui.state import current_case, put_query
 from explorer.vectors.methods import METHODS, QUERIES
 from explorer.vectors.store import Index

@@ -101,12 +101,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def measurable(study: Study) -> list[str]:
-    """Names of the behaviors that have held-out prompts to measure a repair with."""
-    own = study.behaviors()
-    return list(dict.fromkeys(b.name for b in own if b.half == "evaluation" and b.exhibits))
-
-
 def patterns(study: Study, behavior: str) -> dict[str, re.Pattern[str]]:
     """Held-out prompt → what shows the behavior in its answer; empty where the study no longer has them."""
     try:

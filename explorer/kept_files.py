@@ -1,9 +1,24 @@
-"""JSON lines that are only added to: what a killed process leaves is whole lines, and at most one that is cut short."""
+"""JSON that survives a kill: files that are written whole or not at all, and lines that are only added to.
+
+Of lines a killed process leaves whole ones, and at most one that is cut short.
+"""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+
+def write_whole(path: Path, value: Any) -> None:
+    """Write a JSON file in one step: it is never seen half-written, and an old one stays where the disk is full."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        scratch.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        os.replace(scratch, path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 def add_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
