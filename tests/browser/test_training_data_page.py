@@ -39,7 +39,7 @@ def test_from_the_failure_to_a_row_in_the_basket(page: Page, study: Study):
     expect(rows.nth(2)).to_have_class(re.compile("open"))
     expect(page.get_by_text(name, exact=True)).to_be_visible()
     rows.nth(4).get_by_role("checkbox").check()
-    expect(page.get_by_text("Basket: 1")).to_be_visible()
+    expect(page.get_by_role("button", name="Basket: 1")).to_be_visible()
     expect(rows.nth(2)).to_have_class(re.compile("open"))  # a tick opens nothing
     rows.nth(2).focus()
     page.keyboard.press("ArrowDown")
