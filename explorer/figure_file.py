@@ -1,17 +1,20 @@
 """What every figure can be written as, and the page around a drawing."""
 
 import html
+from collections.abc import Iterable
 
 from explorer.errors import ExplorerError
 
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 """Kinds of files, with MIME types."""
+WITH_JSON = FORMATS | {"json": "application/json"}
+"""And the numbers of the figure."""
 
 
-def check_format(kind: str) -> None:
-    """Raise ExplorerError for a kind that is none of ``FORMATS``."""
-    if kind not in FORMATS:
-        raise ExplorerError(f"A figure can't be written as '{kind}'; expected {', '.join(FORMATS)}.")
+def check_format(kind: str, formats: Iterable[str] = FORMATS) -> None:
+    """Raise ExplorerError for a kind that is none of ``formats``."""
+    if kind not in formats:
+        raise ExplorerError(f"A figure can't be written as '{kind}'; expected {', '.join(formats)}.")
 
 
 def drawn_page(title: str, svg: str, note: str = "") -> bytes:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, get_font_names
 from matplotlib.patches import FancyBboxPatch
 
-from explorer.errors import ExplorerError
 from explorer.explanation import RULES, Explanation
+from explorer.figure_file import WITH_JSON, check_format
 
 RED, BLUE = (0.863, 0.149, 0.149), (0.145, 0.388, 0.922)
 _WIDTH, _SIZE, _LINE = 6.8, 9.0, 0.235  # inches, points, inches
@@ -39,20 +39,9 @@ def saturation(shown: Explanation) -> float:
     return max(inside or [abs(float(r)) for r in shown.relevance], default=0.0)
 
 
-FORMATS = {
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "pdf": "application/pdf",
-    "html": "text/html",
-    "json": "application/json",
-}
-"""What a heatmap can be written as, with MIME types."""
-
-
 def export_heatmap(shown: Explanation, kind: str) -> bytes:
-    """The heatmap in one of ``FORMATS``. Raises ExplorerError for another."""
-    if kind not in FORMATS:
-        raise ExplorerError(f"A heatmap can't be written as '{kind}'; expected {', '.join(FORMATS)}.")
+    """The heatmap in one of ``WITH_JSON``. Raises ExplorerError for another."""
+    check_format(kind, WITH_JSON)
     if kind == "html":
         return heatmap_html(shown).encode()
     if kind == "json":

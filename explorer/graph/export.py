@@ -2,22 +2,18 @@
 
 import json
 
-from explorer.errors import ExplorerError
 from explorer.explanation import Explanation
+from explorer.figure_file import WITH_JSON, check_format
 from explorer.graph.layout import Column
 from explorer.graph.picture import graph_figure
 from explorer.graph.prune import Drawing
 from explorer.graph.schema import Marks, to_graph_json
 from explorer.graph.webpage import graph_html
-from explorer.report import FORMATS as GRAPH_FORMATS
-
-__all__ = ["GRAPH_FORMATS", "export_graph"]
 
 
 def export_graph(shown: Explanation, drawing: Drawing, columns: list[Column], marks: Marks, kind: str) -> bytes:
     """The drawing as ``png``, ``svg``, ``pdf``, interactive ``html`` or ``json`` (graph.json). Raises ExplorerError."""
-    if kind not in GRAPH_FORMATS:
-        raise ExplorerError(f"A graph can't be written as '{kind}'; expected {', '.join(GRAPH_FORMATS)}.")
+    check_format(kind, WITH_JSON)
     if kind == "json":
         return json.dumps(to_graph_json(shown, drawing, marks), indent=1, ensure_ascii=False).encode()
     if kind == "html":

@@ -6,9 +6,9 @@ from explorer.behaviors.cards import Card, assignment_csv
 from explorer.behaviors.cards_page import cards_html
 from explorer.behaviors.drawing import most_common
 from explorer.behaviors.figures import map_file, matrix_file
-from explorer.figure_file import FORMATS
 from explorer.ui.behaviors_matrix import clusters_of, window_of
 from explorer.ui.behaviors_state import Scene, cells, map_of, ordering
+from explorer.ui.downloads import format_buttons
 
 
 def downloads(shown: Scene, selected: Card | None) -> None:
@@ -25,19 +25,10 @@ def downloads(shown: Scene, selected: Card | None) -> None:
                 "clusters.csv", "text/csv", on_click="ignore", key="assignment-csv",
             )  # fmt: skip
         st.caption("The matrix as it is on screen")
-        _row(lambda kind: _matrix(shown, selected, note, kind), "matrix")
+        format_buttons(lambda kind: _matrix(shown, selected, note, kind), "clusters-matrix", "matrix")
         if map_of(shown).done():
             st.caption("The map of the datapoints")
-            _row(lambda kind: _map(shown, note, kind), "map")
-
-
-def _row(make, name: str) -> None:  # noqa: ANN001
-    with st.container(horizontal=True, gap="small"):
-        for kind, mime in FORMATS.items():
-            st.download_button(
-                kind.upper(), lambda kind=kind: make(kind), f"clusters-{name}.{kind}", mime, on_click="ignore",
-                key=f"{name}-{kind}",
-            )  # fmt: skip
+            format_buttons(lambda kind: _map(shown, note, kind), "clusters-map", "map")
 
 
 def _cards(shown: Scene, note: str) -> bytes:

@@ -8,9 +8,9 @@ from explorer.compare import Compared, change
 from explorer.compare_figure import gaps_file
 from explorer.explanation import RULES
 from explorer.failures import Failure
-from explorer.figure_file import FORMATS
 from explorer.ui.charts import colour_scale, show_token_map
 from explorer.ui.components import bars, case_bar
+from explorer.ui.downloads import format_buttons
 
 Found = list[tuple[str, Compared]]
 """(name, what the model makes of the case), in the order chosen."""
@@ -84,12 +84,7 @@ def downloads(found: Found, name: str) -> None:
             f"{name}-models.json", "application/json", key="compare-json", on_click="ignore", width="stretch",
         )  # fmt: skip
         st.caption("Gaps, probabilities and answers")
-        with st.container(horizontal=True, gap="small"):
-            for kind, mime in FORMATS.items():
-                st.download_button(
-                    kind.upper(), lambda kind=kind: gaps_file(found, kind), f"{name}-models.{kind}", mime,
-                    key=f"compare-{kind}", on_click="ignore",
-                )  # fmt: skip
+        format_buttons(lambda kind: gaps_file(found, kind), f"{name}-models", "compare")
 
 
 def as_json(found: Found) -> dict:

@@ -1,38 +1,21 @@
 """Download buttons: files are made when they are clicked, not before."""
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
-from explorer.explanation import Explanation
-from explorer.graph.export import GRAPH_FORMATS, export_graph
-from explorer.graph.layout import Column
-from explorer.graph.prune import Drawing
-from explorer.graph.schema import Marks
-from explorer.report import FORMATS, export_heatmap
+from explorer.figure_file import FORMATS
 
 
-def download_heatmap(shown: Explanation, name: str) -> None:
-    """A row of buttons, one a format; PDF and SVG are vector graphics, HTML needs nothing else."""
+def format_buttons(make: Callable[[str], bytes], name: str, key: str, formats: Mapping[str, str] = FORMATS) -> None:
+    """A row of buttons, one a format: ``make`` is given the format and returns the file ``<name>.<format>``."""
     with st.container(horizontal=True, gap="small"):
-        for kind, mime in FORMATS.items():
+        for kind, mime in formats.items():
             st.download_button(
                 kind.upper(),
-                lambda kind=kind: export_heatmap(shown, kind),
-                file_name=f"{name}-{shown.rule}.{kind}",
-                mime=mime,
+                lambda kind=kind: make(kind),
+                f"{name}.{kind}",
+                mime,
                 on_click="ignore",
-                key=f"download-{kind}",
-            )
-
-
-def download_graph(shown: Explanation, drawing: Drawing, columns: list[Column], marks: Marks, name: str) -> None:
-    """A row of buttons for the graph as drawn; HTML is interactive and opens offline."""
-    with st.container(horizontal=True, gap="small"):
-        for kind, mime in GRAPH_FORMATS.items():
-            st.download_button(
-                kind.upper(),
-                lambda kind=kind: export_graph(shown, drawing, columns, marks, kind),
-                file_name=f"{name}-graph.{kind}",
-                mime=mime,
-                on_click="ignore",
-                key=f"graph-{kind}",
+                key=f"{key}-{kind}",
             )

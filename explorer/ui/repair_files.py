@@ -9,13 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.figure_file import FORMATS
 from explorer.repair.export import edited_zip
 from explorer.repair.held_out import BEHAVIOR, held_out
 from explorer.repair.job import as_json
 from explorer.repair.plan import NONE, TOP, Plan
 from explorer.repair.results import Row, pooled
 from explorer.study import Study
+from explorer.ui.downloads import format_buttons
 from explorer.ui.repair_charts import METHOD
 from explorer.ui.repair_figure import figure_file
 from explorer.ui.repair_result import main_arms
@@ -47,12 +47,7 @@ def files(study: Study, folder: Path, plan: Plan, result: dict[str, Any] | None)
             f"{folder.name}.json", "application/json", key="result-json", on_click="ignore", width="stretch",
         )  # fmt: skip
         st.caption("The figure")
-        with st.container(horizontal=True, gap="small"):
-            for kind, mime in FORMATS.items():
-                st.download_button(
-                    kind.upper(), lambda kind=kind: _figure(result, not plan.ranking, kind), f"{folder.name}.{kind}",
-                    mime, key=f"figure-{kind}", on_click="ignore",
-                )  # fmt: skip
+        format_buttons(lambda kind: _figure(result, not plan.ranking, kind), folder.name, "figure")
 
 
 def _figure(result: dict[str, Any], by_hand: bool, kind: str) -> bytes:

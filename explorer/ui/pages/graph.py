@@ -3,14 +3,16 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
+from explorer.figure_file import WITH_JSON
 from explorer.graph.command import parse_layers
+from explorer.graph.export import export_graph
 from explorer.graph.figures import layer_figures, strongest_paths
 from explorer.graph.layout import columns
 from explorer.graph.prune import Pruning, nearest_that_leaves_something, prune
 from explorer.graph.schema import check_same, read_graph_json
 from explorer.models import load_model
 from explorer.ui import charts, graph_drawer
-from explorer.ui.downloads import download_graph
+from explorer.ui.downloads import format_buttons
 from explorer.ui.graph_chart import show_graph
 from explorer.ui.graph_state import (
     change,
@@ -138,4 +140,9 @@ with right:
     except ExplorerError as error:
         st.error(plain(str(error)), icon=":material/error:")
 with share_box:
-    download_graph(shown, drawing, shown_columns, view.marks, case.id)
+    format_buttons(
+        lambda kind: export_graph(shown, drawing, shown_columns, view.marks, kind),
+        f"{case.id}-graph",
+        "graph",
+        WITH_JSON,
+    )

@@ -4,10 +4,12 @@ import streamlit as st
 
 from explorer.errors import ExplorerError
 from explorer.explanation import RULES, Explanation, default_layer
+from explorer.figure_file import WITH_JSON
 from explorer.models import load_model
+from explorer.report import export_heatmap
 from explorer.ui import charts
 from explorer.ui.composer import composer
-from explorer.ui.downloads import download_heatmap
+from explorer.ui.downloads import format_buttons
 from explorer.ui.sidebar import step
 from explorer.ui.state import current_case, explained_at, model_spec, stop_on
 from explorer.ui.words import RULE_HELP, SENSITIVITY, share_sentence
@@ -103,7 +105,7 @@ except ExplorerError as error:
 with bar:
     charts.show_case_bar(shown, case.prompt)
 with downloads:
-    download_heatmap(shown, case.id)
+    format_buttons(lambda kind: export_heatmap(shown, kind), f"{case.id}-{shown.rule}", "download", WITH_JSON)
 st.subheader(
     "Relevance by layer",
     help="Each cell is one node: a token's state after a block (layer 0: its embedding). Red: this state supports the "
