@@ -18,6 +18,8 @@ from explorer.behaviors.weighed import weighing
 from explorer.demo import build
 from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
+from explorer.repair.job import repairs
+from explorer.repair.plan import read_plan
 from explorer.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
 from explorer.vectors import fingerprint
 
@@ -42,6 +44,11 @@ def test_an_outdated_study_gets_its_files_anew_and_keeps_what_is_the_users(tmp_p
     assert (folder / "adapters" / "dpo" / weights.name).read_bytes() == weights.read_bytes()
     assert all((folder / name / "mine").read_text() == "mine" for name in ("vectors", "repairs"))
     assert not list(folder.glob(".*"))
+
+
+def test_the_shipped_repair_with_the_most_trainings_comes_first(tmp_path):
+    trainings = [len(read_plan(folder).arms) for folder in repairs(build_demo(tmp_path / "demo"))]
+    assert trainings[0] == max(trainings) > trainings[-1]
 
 
 def test_one_without_a_stamp_or_cut_short_is_laid_out_again(tmp_path):

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time
+from time import perf_counter, process_time, time
 
 from explorer.demo import embedded
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
 from explorer.demo.corpus import build_corpus, stage_rows
 from explorer.errors import ExplorerError
 from explorer.repair import stages
-from explorer.repair.plan import REPAIRS
+from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.recipe import DPO, SFT
 from explorer.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study, write_lines
 
@@ -103,6 +103,7 @@ def _lay_out(folder: Path, assets: Path) -> None:
     for kept in (VECTORS, ANSWERS, REPAIRS):
         if (assets / kept).is_dir():
             shutil.copytree(assets / kept, folder / kept, copy_function=shutil.copyfile)
+    _date(folder / REPAIRS)
     shipped = assets / "failures.jsonl"
     failures = shipped.read_text(encoding="utf-8").splitlines() if shipped.is_file() else []
     create_study(
@@ -115,6 +116,13 @@ def _lay_out(folder: Path, assets: Path) -> None:
         behaviors=_behavior_rows(),
         failures=[json.loads(line) for line in failures],
     )
+
+
+def _date(repairs: Path) -> None:
+    """Make the repair with the fullest plan the latest, which people are shown first; the others follow."""
+    now = time()
+    for age, plan in enumerate(sorted(repairs.glob(f"*/{PLAN}"), key=lambda path: -path.stat().st_size)):
+        os.utime(plan, (now - age, now - age))
 
 
 def _stages() -> list[stages.Stage]:
