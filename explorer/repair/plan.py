@@ -32,7 +32,7 @@ EDITS = {
 }
 NONE, TOP, RANDOM, BOTTOM = "none", "top", "random", "bottom"
 ARMS = (NONE, TOP, RANDOM, BOTTOM)
-SMALL = 0.4
+SMALL = 0.3
 """Share of the stage's rows that the small preset trains on."""
 
 
