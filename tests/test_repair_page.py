@@ -237,7 +237,7 @@ def test_from_the_form_to_the_verdict(study, tmp_path, monkeypatch):
     app = open_page(study, top="4", train="sft")
     app.button(key="estimate").click().run()
     assert any("About **" in text for text in texts(app))
-    assert set(json.loads((study.folder / "repairs/pace.json").read_text()).popitem()[1]) == {"step", "answer"}
+    assert set(json.loads((study.folder / "repairs/pace.json").read_text()).popitem()[1]) == {"at", "step", "answer"}
     monkeypatch.setenv("EXPLORER_CACHE", str(tmp_path / "cache"))  # a queue of its own
     app.button(key="start").click().run()
     assert not app.exception and not app.error

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from time import perf_counter
+from time import perf_counter, time
 
 from explorer.generation import answers
 from explorer.kept_files import write_whole
@@ -17,22 +17,25 @@ from explorer.study import Study
 
 PACE = "pace.json"
 _ASKED = 40
+FRESH = 600.0
+"""Seconds after which a pace is measured anew: the machine may be busier by then, or less."""
 
 
 def estimate(study: Study, plan: Plan) -> float:
     """Seconds that all trainings and measurements of a plan take; runs that are there already count nothing.
 
-    Times one step forward and back on a batch of the stage and ``_ASKED`` greedy answers (some 10 s), and keeps both in
-    ``repairs/pace.json``. Raises ExplorerError for a plan that does not fit the study.
+    Times one step forward and back on a batch of the stage and ``_ASKED`` greedy answers (some 10 s), and keeps both
+    for a while in ``repairs/pace.json``. Raises ExplorerError for a plan that does not fit the study.
     """
     of = setting(study, plan)
     path = study.folder / REPAIRS / PACE
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     key = hashlib.sha256(json.dumps(of.made_from, sort_keys=True).encode()).hexdigest()[:16]
-    if key not in known:
+    if time() - known.get(key, {}).get("at", 0.0) > FRESH:
         from explorer.repair.train import step_seconds  # seconds to import
 
         known[key] = {
+            "at": time(),
             "step": step_seconds(of.rows, of.stage.recipe, ANSWERS_OF[of.stage.kind]),
             "answer": _answer(study, [c.prompt for c in held_out(study, plan.behavior)]),
         }

@@ -19,7 +19,7 @@ from explorer.demo import embedded
 from explorer.errors import ExplorerError
 from explorer.repair import job, run, train
 from explorer.repair.export import edit_rows
-from explorer.repair.pace import estimate
+from explorer.repair.pace import FRESH, PACE, estimate
 from explorer.repair.plan import SMALL, NotRepeatable, make_plan, read_plan, save_plan
 from explorer.repair.recipe import Stopped
 from explorer.study import Study, create_study
@@ -342,3 +342,9 @@ def test_an_estimate_counts_what_is_not_trained_yet(study):
     whole = estimate(study, plan)
     job.execute(study, save_plan(study, plan_of(study, arms=["none"])), quiet)
     assert 0 < estimate(study, plan) < whole
+    kept = study.folder / "repairs" / PACE
+    slow = {key: pace | {"step": 1e6} for key, pace in json.loads(kept.read_text()).items()}
+    kept.write_text(json.dumps(slow))
+    assert estimate(study, plan) > 1e6
+    kept.write_text(json.dumps({key: pace | {"at": pace["at"] - 2 * FRESH} for key, pace in slow.items()}))
+    assert estimate(study, plan) < 1e6  # a busy moment is not remembered for long
