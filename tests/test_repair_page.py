@@ -15,7 +15,7 @@ from explorer.figure_file import FORMATS
 from explorer.kept_files import write_whole
 from explorer.repair import job
 from explorer.repair.export import edited_zip
-from explorer.repair.plan import SMALL, Plan, make_plan, save_plan
+from explorer.repair.plan import Plan, make_plan, save_plan
 from explorer.repair.results import pooled, row, verdict
 from explorer.study import Study, write_lines
 from explorer.ui.repair_figure import figure_file
@@ -87,7 +87,7 @@ def test_without_a_repair_the_set_up_is_open(study):
     app.selectbox(key="link-train").set_value("sft").run()
     assert app.selectbox(key="link-edit").options == ["Drop", "Replace"]
     scores = rank(study, None, behavior_items(study, "vowels"), Choice("bm25")).scores
-    small = plan_of(study, [3, 6], share=SMALL, arms=["none", "top", "random"])
+    small = plan_of(study, [3, 6], share=0.3, arms=["none", "top", "random"])
     ids = study.datapoints()["id"].to_pylist()
     best = sorted(small.arms[2].ids, key=lambda name: -scores[ids.index(name)])
     assert table(app, "prompt")["id"].tolist() == best

@@ -20,7 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.repair import job, run, train
 from explorer.repair.export import edit_rows
 from explorer.repair.pace import FRESH, PACE, estimate
-from explorer.repair.plan import SMALL, NotRepeatable, make_plan, read_plan, save_plan
+from explorer.repair.plan import NotRepeatable, make_plan, read_plan, save_plan
 from explorer.repair.recipe import Stopped
 from explorer.study import Study, create_study
 
@@ -330,7 +330,7 @@ def test_command(study, capsys):
     assert "10 trainings of stage 'sft' on 24 rows (drop)" in capsys.readouterr().err
     assert main([*told, "--train", "sft", "--small", "--json", "-"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert {a["arm"] for a in found["arms"]} == {"none", "top", "random"} and found["share"] == SMALL
+    assert {a["arm"] for a in found["arms"]} == {"none", "top", "random"} and found["share"] == 0.3
     assert main([*told, "--export", str(study.folder / "edited.zip"), "--train", "sft"]) == 0
     assert (study.folder / "edited.zip").stat().st_size > 1000
     assert main([*told[:-4], "--edit", "drop"]) == 2 and "Nothing to do" in capsys.readouterr().err
