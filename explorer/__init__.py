@@ -7,7 +7,12 @@ Three lines are enough::
     print(result.table())
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Read when torch is first imported: waiting threads sleep. By default they spin, which costs seconds a trace as soon as
+# anything else runs on the machine (docs/bench.md).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from explorer.explanation import Explanation, explain

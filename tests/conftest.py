@@ -2,6 +2,8 @@
 
 import os
 
+import explorer  # noqa: F401 - before torch: it says how torch's threads wait
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: no test needs a hub
 
 from collections.abc import Iterator
