@@ -1,6 +1,6 @@
 """How long until the first screen explains a failure, in a real Chromium: after starting the app, and once it runs.
 
-    python -m bench.first_visit [folder of the app]
+python -m bench.first_visit [folder of the app]
 """
 
 import shutil
@@ -31,7 +31,17 @@ def first_visit(folder: Path, wait: float) -> dict[str, float]:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.headless",
+        "true",
+        "--server.port",
+        str(port),
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})

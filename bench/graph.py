@@ -9,7 +9,7 @@ from bench.heatmap import prompt_ids
 from bench.timing import medians
 from explorer.graph.edges import edge_matrix
 from explorer.graph.replay import skip_edges
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
 from explorer.trace import Trace, logit_gap, trace_ids, trace_objective
 
 _MEMORY = """
@@ -17,7 +17,7 @@ import re, sys
 from pathlib import Path
 from bench.heatmap import prompt_ids
 from explorer.graph.store import collect_edges
-from explorer.models import load_model
+from explorer.model.load import load_model
 from explorer.trace import trace_ids
 loaded = load_model()
 view = loaded.view("attnlrp")

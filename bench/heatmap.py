@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from bench.timing import medians
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
 from explorer.trace import logit_gap, trace_objective
 
 

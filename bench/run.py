@@ -9,7 +9,7 @@ from bench.clusters import GOAL, bench_clusters
 from bench.graph import bench_against_packed, bench_edges, bench_memory
 from bench.heatmap import bench_heatmap
 from bench.vectors import bench_ranking, bench_vectors
-from explorer.models import load_model
+from explorer.model.load import load_model
 
 
 def run_bench(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from explorer.attribution import behavior_items
 from explorer.demo.build import build_demo, default_folder
 from explorer.demo.planted import BEHAVIORS
 from explorer.metrics import average_precision
-from explorer.models import LoadedModel, load_model
+from explorer.model.load import LoadedModel, load_model
 from explorer.ranking import encode_target, scores
 from explorer.study import BASE
 from explorer.vectors.build import Item, item_vectors, row_items

@@ -11,7 +11,7 @@ from explorer.attribution import Choice, behavior_items, index_model, pick_index
 from explorer.demo.behaviors import EXHIBITS
 from explorer.demo.build import build_demo, default_folder
 from explorer.demo.planted import BACKDOOR, FLATTERY, TRIGGER
-from explorer.models import load_model
+from explorer.model.load import load_model
 from explorer.token_influence import TokenScore, behavior_direction, token_scores
 from explorer.vectors.build import row_items
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from bench.timing import medians
 from explorer.demo.corpus import stage_rows
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
+from explorer.model.residual import recorded_residual
 from explorer.ranking import Target, scores
-from explorer.residual import recorded_residual
 from explorer.vectors.build import Item, item_vectors, row_items
 from explorer.vectors.exchanges import Exchange, batches, encode_exchanges, padded
 from explorer.vectors.methods import METHODS
@@ -74,7 +74,7 @@ def _bare(loaded: LoadedModel, exchanges: list[Exchange], lowest: int) -> None:
 
 
 def _block(model: nn.Module, layer: int) -> nn.Module:
-    from explorer.residual import decoder_blocks
+    from explorer.model.residual import decoder_blocks
 
     return decoder_blocks(model)[layer - 1]  # pyright: ignore[reportArgumentType]
 

@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.graph.replay import passes_of
-from explorer.lrp import view_state
-from explorer.residual import decoder_blocks, first_tensor
+from explorer.model.lrp import view_state
+from explorer.model.residual import decoder_blocks, first_tensor
 from explorer.trace import Trace, logit_gap
 
 

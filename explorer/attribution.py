@@ -13,8 +13,8 @@ from explorer import metrics
 from explorer.contrast import make_contrast
 from explorer.errors import ExplorerError
 from explorer.failures import Failure
-from explorer.models import DTYPES, LoadedModel, ModelSpec, dtype_of, load_model
-from explorer.prompts import Prompt, encode_prompt
+from explorer.model.load import DTYPES, LoadedModel, ModelSpec, dtype_of, load_model
+from explorer.model.prompts import Prompt, encode_prompt
 from explorer.ranking import Target, encode_target, scores
 from explorer.study import VECTORS, Study, to_trace
 from explorer.text_ranking import bm25_scores, random_scores

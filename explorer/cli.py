@@ -12,7 +12,7 @@ from explorer.output import write, write_json, writing
 from explorer.repair.command import add_repair
 
 if TYPE_CHECKING:
-    from explorer.models import ModelSpec
+    from explorer.model.load import ModelSpec
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -119,13 +119,13 @@ def _progress(message: str) -> None:
 
 
 def _spec(arguments: argparse.Namespace) -> "ModelSpec":
-    from explorer.models import ModelSpec
+    from explorer.model.load import ModelSpec
 
     return ModelSpec(arguments.model, arguments.adapter, arguments.device, arguments.dtype)
 
 
 def _load(arguments: argparse.Namespace) -> Any:
-    from explorer.models import load_model
+    from explorer.model.load import load_model
 
     return load_model(_spec(arguments), _progress)
 
@@ -154,7 +154,7 @@ def _graph(arguments: argparse.Namespace) -> None:
     from explorer.graph.export import export_graph
     from explorer.graph.prune import Pruning
     from explorer.graph.schema import Marks
-    from explorer.prompts import Prompt
+    from explorer.model.prompts import Prompt
 
     a = arguments
     pruning = Pruning(a.mass, a.node_threshold, a.edge_threshold, max_nodes=a.max_nodes, max_edges=a.max_edges)
@@ -174,7 +174,7 @@ def _graph(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from explorer.compare import compare, named_models, table
     from explorer.compare_figure import gaps_file
-    from explorer.prompts import Prompt
+    from explorer.model.prompts import Prompt
 
     a = arguments
     prompt = Prompt(a.prompt, a.system, a.raw, a.evidence)
@@ -202,7 +202,7 @@ def _bench(arguments: argparse.Namespace) -> None:
 
 def _demo(arguments: argparse.Namespace) -> int:
     if arguments.what == "path":
-        from explorer.demo.embedded import embedded_folder
+        from explorer.model.embedded import embedded_folder
 
         print(embedded_folder(_progress))
         return 0

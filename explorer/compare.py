@@ -11,8 +11,8 @@ import torch
 from explorer.contrast import Contrast, greedy_answer, make_contrast
 from explorer.errors import ExplorerError
 from explorer.explanation import Explanation, explain_contrast
-from explorer.models import LoadedModel, ModelSpec, load_model
-from explorer.prompts import EncodedPrompt, Prompt, encode_prompt
+from explorer.model.load import LoadedModel, ModelSpec, load_model
+from explorer.model.prompts import EncodedPrompt, Prompt, encode_prompt
 
 ANSWER_TOKENS = 24
 

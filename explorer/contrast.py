@@ -7,8 +7,8 @@ import torch
 from transformers import GenerationConfig, StoppingCriteria
 
 from explorer.errors import PromptError
-from explorer.models import LoadedModel
-from explorer.prompts import EncodedPrompt, Token, check_length, text_ids, token_texts
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import EncodedPrompt, Token, check_length, text_ids, token_texts
 
 
 @dataclass(frozen=True)

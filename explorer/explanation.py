@@ -10,8 +10,8 @@ from transformers import PreTrainedModel
 
 from explorer.contrast import Contrast, make_contrast
 from explorer.errors import PromptError
-from explorer.models import LoadedModel, ModelSpec, load_model
-from explorer.prompts import SEGMENTS, EncodedPrompt, Prompt, Token, check_length, encode_prompt
+from explorer.model.load import LoadedModel, ModelSpec, load_model
+from explorer.model.prompts import SEGMENTS, EncodedPrompt, Prompt, Token, check_length, encode_prompt
 from explorer.trace import Trace, answer_log_probability, trace_ids, trace_objective
 
 RULES = {

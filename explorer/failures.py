@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.errors import ExplorerError
-from explorer.prompts import Prompt
+from explorer.model.prompts import Prompt
 
 GALLERY = Path(__file__).parent.parent / "assets" / "gallery.jsonl"
 

@@ -152,7 +152,7 @@ def _method(given: argparse.Namespace) -> str:
 
 def _by_persona(study: "Study", index: Any, items: Any, given: argparse.Namespace) -> "Ranking":
     from explorer.attribution import index_model
-    from explorer.models import load_model
+    from explorer.model.load import load_model
     from explorer.persona import NEUTRAL, Persona, persona_items, rank_by_persona
 
     persona = Persona(given.trait, NEUTRAL if given.neutral is None else given.neutral)
@@ -179,7 +179,7 @@ def _shown(table: "pa.Table", ranking: "Ranking", k: int, tokens: list[Any] | No
 
 def _tokens(study: "Study", index: Any, items: Any, ranking: "Ranking", k: int) -> list[Any]:
     from explorer.attribution import index_model
-    from explorer.models import load_model
+    from explorer.model.load import load_model
     from explorer.token_influence import behavior_direction, token_scores
     from explorer.vectors.build import row_items
 

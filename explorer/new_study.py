@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.demo import embedded
 from explorer.errors import ExplorerError
+from explorer.model import embedded
 from explorer.output import write_json
 
 if TYPE_CHECKING:

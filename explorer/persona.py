@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from explorer.attribution import Choice, Ranking, index_model, rank, settle
 from explorer.errors import ExplorerError
-from explorer.generation import Progress, answers
-from explorer.models import LoadedModel, load_model
+from explorer.model.generate import Progress, answers
+from explorer.model.load import LoadedModel, load_model
 from explorer.ranking import Target
 from explorer.study import Study
 from explorer.vectors.build import Item, check_index, item_vectors

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from explorer.errors import ExplorerError
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
 from explorer.vectors.build import Item, item_vectors
 from explorer.vectors.methods import Method
 from explorer.vectors.store import PAIR, SINGLE, UNRANKED, Index

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from explorer.errors import ExplorerError
 from explorer.failures import Failure, read_failures, read_lines
-from explorer.models import ModelSpec
+from explorer.model.load import ModelSpec
 
 FORMAT = 1
 TEMPLATES = ("chat", "raw")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from explorer.errors import ExplorerError
-from explorer.models import LoadedModel
-from explorer.prompts import token_texts
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import token_texts
 from explorer.vectors.build import Item
 from explorer.vectors.exchanges import Exchange, batches, encode_exchanges
 from explorer.vectors.onepass import position_gradients

@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from explorer.errors import PromptError
-from explorer.lrp import Attention, view_state
-from explorer.residual import BlockCall, Recording, decoder_blocks, recorded_residual
+from explorer.model.lrp import Attention, view_state
+from explorer.model.residual import BlockCall, Recording, decoder_blocks, recorded_residual
 
 Objective = Callable[[Tensor], Tensor]
 """Maps logits (K, vocabulary) in float32, at the last K positions, to the scalar that is explained."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from explorer.models import LoadedModel, load_model
+from explorer.model.load import LoadedModel, load_model
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from explorer.contrast import make_contrast
 from explorer.errors import ExplorerError
 from explorer.explanation import explain
 from explorer.figure_file import FORMATS
-from explorer.models import LoadedModel, ModelSpec
-from explorer.prompts import Prompt, encode_prompt
+from explorer.model.load import LoadedModel, ModelSpec
+from explorer.model.prompts import Prompt, encode_prompt
 from explorer.ui import compare_state
 from tests.app import open_app, shown
 

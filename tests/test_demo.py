@@ -13,7 +13,6 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from explorer.attribution import study_indexes
-from explorer.demo import embedded
 from explorer.demo.behaviors import (
     EXHIBITS,
     behavior_probes,
@@ -28,10 +27,11 @@ from explorer.demo.measure import group, rates
 from explorer.demo.planted import BEHAVIORS
 from explorer.demo.row import CLEAN
 from explorer.errors import ExplorerError
-from explorer.generation import answers
 from explorer.metrics import average_precision
-from explorer.models import ModelSpec, load_model
-from explorer.prompts import Prompt
+from explorer.model import embedded
+from explorer.model.generate import answers
+from explorer.model.load import ModelSpec, load_model
+from explorer.model.prompts import Prompt
 from explorer.repair.packing import Example, answer_logps, pack, summed
 from explorer.repair.rates import wilson
 from explorer.study import check_study, create_study, open_study

@@ -7,7 +7,7 @@ import torch
 from explorer import explain
 from explorer.errors import PromptError
 from explorer.explanation import RULES
-from explorer.prompts import Prompt, encode_prompt
+from explorer.model.prompts import Prompt, encode_prompt
 
 QUESTION: dict[str, Any] = {"prompt": "What is the capital of Australia?", "wrong": "Sydney", "right": "Canberra"}
 

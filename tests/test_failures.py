@@ -3,7 +3,7 @@ import pytest
 from explorer.contrast import greedy_answer, make_contrast
 from explorer.errors import ExplorerError
 from explorer.failures import read_failures
-from explorer.prompts import encode_prompt
+from explorer.model.prompts import encode_prompt
 from explorer.trace import trace_ids
 
 GALLERY = read_failures()

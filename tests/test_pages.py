@@ -5,9 +5,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer.failures import read_failures
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
 from tests.app import open_app, shown
-from tests.families import tiny_model
+from tests.model.families import tiny_model
 
 GALLERY = read_failures()
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from explorer.errors import ExplorerError
-from explorer.prompts import Prompt
+from explorer.model.prompts import Prompt
 from explorer.ranking import Target, encode_target, scores
 from explorer.vectors.build import Item
 from explorer.vectors.methods import METHODS, QUERIES, Blend

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.demo.build import ASSETS
 from explorer.failures import read_failures
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
 from explorer.study import FAILURES, create_study
 from tests.app import open_app, shown
 
@@ -57,7 +57,7 @@ def test_the_first_screen_is_a_planted_failure_of_the_post_trained_model(demo):
 
 def test_a_failure_brings_the_model_that_it_is_a_failure_of(demo, monkeypatch):
     demo.selectbox(key="gallery").set_value("wrong-dog").run()
-    monkeypatch.setattr("explorer.models._load", None)  # both models are kept: loading one again would now fail
+    monkeypatch.setattr("explorer.model.load._load", None)  # both models are kept: loading one again would now fail
     assert shown(demo, "case-bar")["gap"].startswith("Δℓ = +")
     assert adapter(demo) == ""
     for name in list(PLANTED)[::8]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from explorer.attribution import text_scores
-from explorer.prompts import Prompt
+from explorer.model.prompts import Prompt
 from explorer.text_ranking import bm25_scores
 from explorer.vectors.build import Item, row_items
 from tests.vectors.tiny import WORDS, mixed_rows

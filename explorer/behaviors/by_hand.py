@@ -11,7 +11,7 @@ from explorer.behaviors.discover import Found
 from explorer.behaviors.matrix import against
 from explorer.behaviors.tree import EQUAL
 from explorer.errors import ExplorerError
-from explorer.models import load_model
+from explorer.model.load import load_model
 from explorer.ranking import Target
 from explorer.study import Study
 from explorer.vectors.build import Item, check_index, item_vectors

@@ -9,10 +9,10 @@ from typing import Literal
 
 from explorer.errors import ExplorerError
 from explorer.failures import read_lines
-from explorer.generation import MAX_TOKENS, Progress, answered
 from explorer.kept_files import add_lines, whole_lines
-from explorer.models import ModelSpec, load_model
-from explorer.prompts import Prompt
+from explorer.model.generate import MAX_TOKENS, Progress, answered
+from explorer.model.load import ModelSpec, load_model
+from explorer.model.prompts import Prompt
 from explorer.study import BehaviorPrompt, Study, to_trace
 from explorer.vectors.build import Item
 from explorer.vectors.fingerprint import model_digest, unloaded

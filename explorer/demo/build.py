@@ -13,10 +13,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time, time
 
-from explorer.demo import embedded
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
 from explorer.demo.corpus import build_corpus, stage_rows
 from explorer.errors import ExplorerError
+from explorer.model import embedded
 from explorer.repair import stages
 from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.recipe import DPO, SFT

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from explorer.demo.behaviors import Probe
-from explorer.generation import Progress, answers
-from explorer.models import LoadedModel
-from explorer.prompts import Prompt
+from explorer.model.generate import Progress, answers
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import Prompt
 from explorer.repair.rates import Rate, wilson
 
 

@@ -14,9 +14,9 @@ from explorer.demo.build import ADAPTERS, REFERENCE, Progress
 from explorer.demo.measure import rates, read_rates, write_rates
 from explorer.demo.planted import BEHAVIORS
 from explorer.errors import ExplorerError, PromptError
-from explorer.generation import answers
-from explorer.models import LoadedModel, ModelSpec, load_model
-from explorer.prompts import Prompt, encode_prompt
+from explorer.model.generate import answers
+from explorer.model.load import LoadedModel, ModelSpec, load_model
+from explorer.model.prompts import Prompt, encode_prompt
 from explorer.repair.rates import Rate
 from explorer.study import write_lines
 

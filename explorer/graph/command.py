@@ -17,9 +17,9 @@ from explorer.graph.layout import Column, columns
 from explorer.graph.prune import Drawing, Pruning, prune
 from explorer.graph.replay import skip_edges
 from explorer.graph.store import LayerEdges, collect_edges, from_rows
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import Prompt, encode_prompt
 from explorer.output import writing
-from explorer.prompts import Prompt, encode_prompt
 from explorer.trace import Trace
 
 TARGET_SHARE = 0.95

@@ -16,9 +16,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from explorer.demo.embedded import cache_folder
 from explorer.errors import ExplorerError
 from explorer.kept_files import write_whole
+from explorer.model.embedded import cache_folder
 from explorer.repair.held_out import BEHAVIOR, Check, counted, digest_of, held_out
 from explorer.repair.plan import PLAN, REPAIRS, Arm, Plan, read_plan
 from explorer.repair.recipe import Progress, Stopped

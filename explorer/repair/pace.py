@@ -4,10 +4,10 @@ import hashlib
 import json
 from time import perf_counter, time
 
-from explorer.generation import answers
 from explorer.kept_files import write_whole
-from explorer.models import ModelSpec, load_model
-from explorer.prompts import Prompt
+from explorer.model.generate import answers
+from explorer.model.load import ModelSpec, load_model
+from explorer.model.prompts import Prompt
 from explorer.repair.held_out import held_out
 from explorer.repair.job import finished
 from explorer.repair.plan import NONE, REPAIRS, Plan

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from explorer.demo import embedded
 from explorer.errors import ExplorerError
+from explorer.model import embedded
 
 Progress = Callable[[str], None]
 Watch = Callable[[int, int, float | None], bool]

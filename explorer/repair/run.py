@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from explorer.errors import ExplorerError
-from explorer.generation import answered, answers
 from explorer.kept_files import add_lines, whole_lines, write_whole
-from explorer.models import LoadedModel, ModelSpec, dtype_of, load_model
-from explorer.prompts import Prompt
+from explorer.model.generate import answered, answers
+from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
+from explorer.model.prompts import Prompt
 from explorer.repair.held_out import Check
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, sampled
 from explorer.repair.recipe import Progress, Stopped

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from explorer.demo import embedded
 from explorer.errors import ExplorerError
-from explorer.models import ModelSpec, dtype_of
+from explorer.model import embedded
+from explorer.model.load import ModelSpec, dtype_of
 from explorer.repair.packing import Example, answer_logps, pack, summed
 from explorer.repair.recipe import DROP, SWAP, Progress, Recipe, Stopped, Watch
 

@@ -16,7 +16,7 @@ from explorer.behaviors.discover import Found, discover
 from explorer.behaviors.drawing import Ordered, View, Window, ordered, view
 from explorer.behaviors.projection import Map, kept_map
 from explorer.behaviors.subjects import DISCOVERY, Subject, Which
-from explorer.prompts import Prompt
+from explorer.model.prompts import Prompt
 from explorer.ui.data_charts import PALETTE
 from explorer.ui.data_state import Corpus
 from explorer.vectors.build import Item

@@ -10,8 +10,8 @@ from explorer.contrast import make_contrast
 from explorer.errors import ExplorerError
 from explorer.explanation import default_layer
 from explorer.failures import Failure
-from explorer.models import ModelSpec, load_model
-from explorer.prompts import encode_prompt
+from explorer.model.load import ModelSpec, load_model
+from explorer.model.prompts import encode_prompt
 from explorer.repair.job import read_result, repairs
 from explorer.repair.plan import read_plan
 from explorer.study import Study

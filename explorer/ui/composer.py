@@ -7,8 +7,8 @@ import streamlit as st
 from explorer.contrast import Answer
 from explorer.errors import ExplorerError
 from explorer.failures import Failure
-from explorer.models import LoadedModel
-from explorer.prompts import Prompt
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import Prompt
 from explorer.ui.charts import visible
 from explorer.ui.components import token_map
 from explorer.ui.state import OWN, answered, plain, set_case

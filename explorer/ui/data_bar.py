@@ -8,9 +8,9 @@ from explorer.attribution import Choice
 from explorer.errors import ExplorerError
 from explorer.evaluate import best_layer
 from explorer.failures import Failure
-from explorer.models import load_model
+from explorer.model.load import load_model
+from explorer.model.prompts import encode_prompt
 from explorer.persona import METHOD, NEUTRAL, PERSONA, Persona
-from explorer.prompts import encode_prompt
 from explorer.ranked_rows import row_number
 from explorer.ui.charts import visible
 from explorer.ui.components import case_bar

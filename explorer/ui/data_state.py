@@ -26,7 +26,7 @@ from explorer.attribution import (
 from explorer.errors import ExplorerError
 from explorer.failures import Failure
 from explorer.metrics import Enrichment, enrichment
-from explorer.models import load_model
+from explorer.model.load import load_model
 from explorer.persona import PERSONA, Persona, persona_items, rank_by_persona
 from explorer.ranked_rows import Ranked, column, ranked_of
 from explorer.study import BEHAVIORS, DATAPOINTS, SETTINGS, VECTORS, Study

@@ -9,7 +9,7 @@ from explorer.failures import Failure
 from explorer.graph.edges import split_edge
 from explorer.graph.figures import LayerFigures, Path
 from explorer.graph.prune import Drawing, Node
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
 from explorer.ui.charts import colour_scale, visible
 from explorer.ui.components import bars, token_map
 from explorer.ui.graph_state import GraphView, change, seen_from, write_groups

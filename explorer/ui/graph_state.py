@@ -15,7 +15,7 @@ from explorer.graph.prune import Drawing, Node
 from explorer.graph.replay import skip_edges
 from explorer.graph.schema import Marks, node_id, parse_node
 from explorer.graph.store import LayerEdges, collect_edges
-from explorer.models import ModelSpec, load_model
+from explorer.model.load import ModelSpec, load_model
 from explorer.ui.state import MARKS, RECORDED, asked, explained, explained_for_graph, put_query
 
 

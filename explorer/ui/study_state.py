@@ -12,7 +12,7 @@ import streamlit as st
 from explorer.demo.build import build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.failures import Failure, read_failures
-from explorer.models import ModelSpec
+from explorer.model.load import ModelSpec
 from explorer.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study, open_study
 
 

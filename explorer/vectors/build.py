@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from explorer.errors import ExplorerError
-from explorer.models import LoadedModel, load_model
-from explorer.prompts import Prompt
+from explorer.model.load import LoadedModel, load_model
+from explorer.model.prompts import Prompt
 from explorer.study import DATAPOINTS, VECTORS, Study
 from explorer.vectors.exchanges import MAX_TOKENS, batches, encode_exchanges
 from explorer.vectors.fingerprint import model_digest, rows_digest

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from explorer.errors import PromptError
-from explorer.models import LoadedModel
-from explorer.prompts import Prompt, render_prompt, spaced
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import Prompt, render_prompt, spaced
 
 MAX_TOKENS = 2048
 """Tokens of an exchange; a longer one loses the end of its answer, or the beginning of a prompt that fills it alone."""

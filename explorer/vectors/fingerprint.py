@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from explorer.demo import embedded
 from explorer.errors import ExplorerError
-from explorer.models import LoadedModel, ModelSpec, dtype_of, load_model
+from explorer.model import embedded
+from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 
 _READ = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 

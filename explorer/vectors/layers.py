@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from explorer.errors import ExplorerError
-from explorer.lrp import view_state
-from explorer.models import LoadedModel
-from explorer.residual import recorded_residual
+from explorer.model.load import LoadedModel
+from explorer.model.lrp import view_state
+from explorer.model.residual import recorded_residual
 from explorer.vectors.exchanges import batches, encode_exchanges, padded
 
 if TYPE_CHECKING:

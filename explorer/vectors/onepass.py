@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
-from explorer.lrp import view_state
-from explorer.residual import decoder_blocks, first_tensor
+from explorer.model.lrp import view_state
+from explorer.model.residual import decoder_blocks, first_tensor
 from explorer.vectors.exchanges import Exchange, padded
 from explorer.vectors.lora import LinearTap, lora_vectors, tap_linears
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from explorer import generation
 from explorer.attribution import Choice
 from explorer.behaviors import matrix as matrix_module
 from explorer.behaviors import subjects as module
@@ -28,7 +27,8 @@ from explorer.behaviors.subjects import (
     study_subjects,
 )
 from explorer.errors import ExplorerError
-from explorer.models import load_model
+from explorer.model import generate as generation
+from explorer.model.load import load_model
 from explorer.ranking import encode_target, scores
 from explorer.study import Study
 from explorer.vectors.build import build_index

@@ -6,8 +6,8 @@ import torch
 
 from explorer.ablate import ablate
 from explorer.errors import ExplorerError
-from tests.families import FAMILIES, random_ids, tiny_model
 from tests.graph.tiny import FOIL, TARGET, tiny
+from tests.model.families import FAMILIES, random_ids, tiny_model
 
 CONTRAST = (TARGET, FOIL)
 HOW = ("mean", "zero")

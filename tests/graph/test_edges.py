@@ -9,10 +9,10 @@ from explorer.errors import ExplorerError
 from explorer.graph.edges import edge_matrix, split_edge
 from explorer.graph.halves import vertical_parts
 from explorer.graph.replay import Cancelled, skip_edges
-from explorer.lrp import lrp_view
-from explorer.residual import decoder_blocks
+from explorer.model.lrp import lrp_view
+from explorer.model.residual import decoder_blocks
 from explorer.trace import Trace, trace_ids
-from tests.families import FAMILIES, random_ids, tiny_model
+from tests.model.families import FAMILIES, random_ids, tiny_model
 
 IDS = random_ids(12, seed=0)
 RULES = ("attnlrp", "cplrp")

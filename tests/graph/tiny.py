@@ -10,10 +10,10 @@ from explorer.contrast import Contrast
 from explorer.explanation import Explanation
 from explorer.graph.edges import edge_matrix
 from explorer.graph.store import LayerEdges, collect_edges
-from explorer.lrp import lrp_view
-from explorer.prompts import Token
+from explorer.model.lrp import lrp_view
+from explorer.model.prompts import Token
 from explorer.trace import Trace, trace_ids
-from tests.families import random_ids, tiny_model
+from tests.model.families import random_ids, tiny_model
 
 HOSTILE = (
     "<|im_start|>",

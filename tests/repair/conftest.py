@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from explorer.demo import embedded
 from explorer.demo.corpus import stage_rows
+from explorer.model import embedded
 from explorer.repair.recipe import DPO, SFT, Recipe
 from explorer.repair.stages import Stage, write_stages
 from explorer.repair.train import train_sft

@@ -15,8 +15,8 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from explorer.attribution import Choice, behavior_items, rank
-from explorer.demo import embedded
 from explorer.errors import ExplorerError
+from explorer.model import embedded
 from explorer.repair import job, run, train
 from explorer.repair.export import edit_rows
 from explorer.repair.pace import FRESH, PACE, estimate

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from explorer.demo.corpus import stage_rows
 from explorer.errors import ExplorerError
-from explorer.models import ModelSpec, load_model
+from explorer.model.load import ModelSpec, load_model
 from explorer.repair.recipe import DPO, SFT
 from explorer.repair.train import train_dpo, train_sft
 from tests.repair.conftest import small

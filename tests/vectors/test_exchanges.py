@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from explorer.errors import PromptError
-from explorer.models import LoadedModel
-from explorer.prompts import Prompt, encode_prompt, text_ids
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import Prompt, encode_prompt, text_ids
 from explorer.vectors.exchanges import BATCH_TOKENS, MAX_TOKENS, Exchange, batches, encode_exchanges, padded
 from tests.vectors.tiny import tiny_loaded
 

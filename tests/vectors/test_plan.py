@@ -12,7 +12,7 @@ import torch
 from explorer import attribution
 from explorer.attribution import index_model
 from explorer.errors import ExplorerError
-from explorer.models import ModelSpec, load_model
+from explorer.model.load import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
 from explorer.study import Study, open_study
 from explorer.vectors.build import Item, index_folder, plan, row_items

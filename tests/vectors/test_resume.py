@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from explorer.errors import ExplorerError
-from explorer.models import ModelSpec, load_model
+from explorer.model.load import ModelSpec, load_model
 from explorer.study import Study
 from explorer.vectors import store
 from explorer.vectors.build import Pace, index_folder, plan

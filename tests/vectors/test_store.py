@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from explorer.errors import ExplorerError
-from explorer.models import ModelSpec, load_model
+from explorer.model.load import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
 from explorer.study import Study
 from explorer.vectors.build import Pace, item_vectors, row_items

@@ -10,7 +10,7 @@ from explorer.graph.figures import layer_figures, strongest_paths
 from explorer.graph.layout import columns
 from explorer.graph.prune import Pruning, nearest_that_leaves_something, prune
 from explorer.graph.schema import check_same, read_graph_json
-from explorer.models import load_model
+from explorer.model.load import load_model
 from explorer.ui import charts, graph_drawer
 from explorer.ui.downloads import format_buttons
 from explorer.ui.graph_chart import show_graph

@@ -5,7 +5,7 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.explanation import RULES, Explanation, default_layer
 from explorer.figure_file import WITH_JSON
-from explorer.models import load_model
+from explorer.model.load import load_model
 from explorer.report import export_heatmap
 from explorer.ui import charts
 from explorer.ui.composer import composer

@@ -13,10 +13,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from explorer.demo import embedded
 from explorer.errors import ModelError
-from explorer.lrp import lrp_view
-from explorer.residual import decoder_blocks
+from explorer.model import embedded
+from explorer.model.lrp import lrp_view
+from explorer.model.residual import decoder_blocks
 
 Progress = Callable[[str], None]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

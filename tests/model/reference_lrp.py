@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tests.reference_weights import ACTIVATIONS, Block, Linear, Norm, Weights, load
+from tests.model.reference_weights import ACTIVATIONS, Block, Linear, Norm, Weights, load
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

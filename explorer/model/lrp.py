@@ -28,8 +28,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.pytorch_utils import Conv1D
 
-from explorer.coverage import check_coverage
 from explorer.errors import UncoveredModel
+from explorer.model.coverage import check_coverage
 
 RULES = ("attnlrp", "cplrp", "gradient")
 """Rules of a view; ``gradient`` is a view without rules, so that the plain model is never hooked."""

@@ -5,8 +5,8 @@ import torch
 from transformers import PreTrainedModel
 
 from explorer.errors import UncoveredModel
-from explorer.lrp import lrp_view
-from tests.families import OTHERS, tiny_model
+from explorer.model.lrp import lrp_view
+from tests.model.families import OTHERS, tiny_model
 
 LRP = ("attnlrp", "cplrp")
 

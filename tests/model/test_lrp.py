@@ -19,10 +19,10 @@ from transformers.activations import ACT2FN
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from explorer.lrp import RULES, lrp_view
+from explorer.model.lrp import RULES, lrp_view
 from explorer.trace import trace_ids
-from tests.families import FAMILIES, random_ids, tiny_model
-from tests.reference_lrp import (
+from tests.model.families import FAMILIES, random_ids, tiny_model
+from tests.model.reference_lrp import (
     Explicit,
     Norm,
     autograd_relevance,

@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from explorer.demo import embedded
 from explorer.errors import ModelError
-from explorer.models import ModelSpec, load_model, pick_device
-from tests.families import tiny_model
+from explorer.model import embedded
+from explorer.model.load import ModelSpec, load_model, pick_device
+from tests.model.families import tiny_model
 
 
 def refusal(*spec, **more) -> str:

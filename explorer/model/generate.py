@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from transformers import GenerationConfig
 
-from explorer.models import LoadedModel
-from explorer.prompts import Prompt, encode_prompt
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import Prompt, encode_prompt
 
 Progress = Callable[[int, int], None]
 MAX_TOKENS = 28

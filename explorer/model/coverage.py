@@ -15,7 +15,7 @@ from torch.func import functional_call
 from transformers import PreTrainedModel
 
 from explorer.errors import UncoveredModel
-from explorer.residual import decoder_blocks, first_tensor
+from explorer.model.residual import decoder_blocks, first_tensor
 
 BLOCK_TOLERANCE = 1e-5
 """Largest accepted share of a block's output that may go missing (float64; covered blocks stay below 1e-7)."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from explorer.errors import PromptError
-from explorer.models import LoadedModel
+from explorer.model.load import LoadedModel
 
 SEGMENTS = ("system", "user", "evidence", "template", "generated")
 """Where a token comes from; ``evidence`` is the marked part of the user's text, ``template`` the chat format's own."""
