@@ -15,7 +15,7 @@ from explorer.behaviors.clusters import find_clusters
 from explorer.behaviors.discover import reference_for
 from explorer.behaviors.matrix import similarity, subject_vectors
 from explorer.behaviors.subjects import Which, study_subjects
-from explorer.study import Study, check_study
+from explorer.data.study import Study, check_study
 from explorer.vectors.methods import METHODS
 
 DRAWS, RESAMPLES = 10, 1

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from explorer.attribution import behavior_items
+from explorer.data.study import BASE
 from explorer.demo.build import build_demo, default_folder
 from explorer.demo.planted import BEHAVIORS
 from explorer.metrics import average_precision
 from explorer.model.load import LoadedModel, load_model
 from explorer.ranking import encode_target, scores
-from explorer.study import BASE
 from explorer.vectors.build import Item, item_vectors, row_items
 from explorer.vectors.methods import METHODS, Method
 from explorer.vectors.store import STATS, Index, Manifest, statistics, write_tensors

@@ -9,10 +9,10 @@ import torch
 
 from explorer import metrics
 from explorer.attribution import behavior_items, index_model, text_scores
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.ranking import Target, encode_target, scores
-from explorer.study import Study
 from explorer.vectors.build import Item, check_index
 from explorer.vectors.methods import METHODS, QUERIES, Method
 from explorer.vectors.store import Index

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from explorer.attribution import Ranking
-    from explorer.study import Study
+    from explorer.data.study import Study
     from explorer.vectors.build import Pace
 
 EVERY = 5.0
@@ -66,7 +66,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(given: argparse.Namespace) -> None:
-    from explorer.study import check_study
+    from explorer.data.study import check_study
     from explorer.vectors.build import build_index
     from explorer.vectors.layers import parse_layers
     from explorer.vectors.methods import parts_of
@@ -101,7 +101,7 @@ def _teller() -> Callable[["Pace"], None]:
 
 def _rank(given: argparse.Namespace) -> None:
     from explorer.attribution import Choice, behavior_items, failure_items, pick_index, rank
-    from explorer.study import check_study
+    from explorer.data.study import check_study
     from explorer.vectors.methods import parts_of
 
     if given.top < 1:
@@ -191,8 +191,8 @@ def _tokens(study: "Study", index: Any, items: Any, ranking: "Ranking", k: int) 
 
 def _evaluate(given: argparse.Namespace) -> None:
     from explorer.attribution import study_indexes
+    from explorer.data.study import check_study
     from explorer.evaluate import evaluate
-    from explorer.study import check_study
 
     study = check_study(given.study)
     wanted = study.checkpoint(given.stage)[0] if given.stage else None

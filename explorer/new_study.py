@@ -11,7 +11,7 @@ from explorer.model import embedded
 from explorer.output import write_json
 
 if TYPE_CHECKING:
-    from explorer.datapoints import Recognised
+    from explorer.data.importer import Recognised
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
@@ -40,7 +40,7 @@ def add_new(commands: Any) -> None:
 
 
 def _new(given: argparse.Namespace) -> None:
-    from explorer.datapoints import recognise
+    from explorer.data.importer import recognise
 
     model = given.model if given.model == embedded.NAME else _place("--model", given.model)
     adapters = [_adapter("--adapter", adapter) for adapter in given.adapter]
@@ -63,7 +63,7 @@ def _new(given: argparse.Namespace) -> None:
 
 def _write(given: argparse.Namespace, found: "Recognised", **settings: Any) -> str:
     """Write the study; returns its folder."""
-    from explorer.study import create_study
+    from explorer.data.study import create_study
 
     name = given.name or given.study.resolve().name
     try:
@@ -114,8 +114,8 @@ def _lists(given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """The rows of the files of behaviors and failures that were given, checked, with whatever else they hold."""
     if not (given.behaviors or given.failures):
         return {}
-    from explorer.failures import read_failures, read_lines
-    from explorer.study import read_behaviors
+    from explorer.data.failures import read_failures, read_lines
+    from explorer.data.study import read_behaviors
 
     found = {}
     readers = {"behaviors": (given.behaviors, read_behaviors), "failures": (given.failures, read_failures)}

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from explorer.attribution import Choice, Ranking, index_model, rank, settle
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.generate import Progress, answers
 from explorer.model.load import LoadedModel, load_model
 from explorer.ranking import Target
-from explorer.study import Study
 from explorer.vectors.build import Item, check_index, item_vectors
 from explorer.vectors.store import PAIR, UNRANKED, Index
 

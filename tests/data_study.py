@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from explorer.study import Study
+from explorer.data.study import Study
 from explorer.vectors.build import build_index
 from tests.vectors.tiny import LAYERS, WORDS, row, save_adapter, save_tiny, tiny_study
 

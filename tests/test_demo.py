@@ -13,6 +13,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from explorer.attribution import study_indexes
+from explorer.data.study import check_study, create_study, open_study
 from explorer.demo.behaviors import (
     EXHIBITS,
     behavior_probes,
@@ -34,7 +35,6 @@ from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.repair.packing import Example, answer_logps, pack, summed
 from explorer.repair.rates import wilson
-from explorer.study import check_study, create_study, open_study
 from explorer.text_ranking import bm25_scores
 
 CORPUS_SHA256 = "a042e6ea75ed6ea25ebdbffaac4f7113b2f472306d714c8ae844dfb038c7f2d9"

@@ -15,12 +15,12 @@ from explorer.behaviors.discover import discover
 from explorer.behaviors.nulls import DRAWS, RESAMPLES
 from explorer.behaviors.subjects import Which
 from explorer.behaviors.weighed import weighing
+from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
 from explorer.demo import build
 from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.repair.job import repairs
 from explorer.repair.plan import read_plan
-from explorer.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
 from explorer.vectors import fingerprint
 
 

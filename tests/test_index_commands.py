@@ -6,7 +6,7 @@ import pytest
 
 from explorer.attribution import Choice, behavior_items, pick_index, rank
 from explorer.cli import main
-from explorer.study import Study
+from explorer.data.study import Study
 from tests.data_study import data_study
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from explorer.cli import main
+from explorer.data.study import check_study, create_study
 from explorer.errors import ExplorerError
-from explorer.study import check_study, create_study
 
 ROWS = [
     {"prompt": "<script>", "chosen": "![x](http://a/b)", "rejected": "r", "label": "bad"},

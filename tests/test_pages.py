@@ -4,7 +4,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer.failures import read_failures
+from explorer.data.failures import read_failures
 from explorer.model.load import LoadedModel
 from tests.app import open_app, shown
 from tests.model.families import tiny_model

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from explorer.data.failures import read_failures
+from explorer.data.study import FAILURES, create_study
 from explorer.demo.build import ASSETS
-from explorer.failures import read_failures
 from explorer.model.load import LoadedModel
-from explorer.study import FAILURES, create_study
 from tests.app import open_app, shown
 
 PLANTED = {name: case for name, case in read_failures(ASSETS / "failures.jsonl").items() if case.kind == "planted"}

@@ -10,10 +10,10 @@ from explorer.behaviors.cards import Card
 from explorer.behaviors.discover import Found
 from explorer.behaviors.matrix import against
 from explorer.behaviors.tree import EQUAL
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.ranking import Target
-from explorer.study import Study
 from explorer.vectors.build import Item, check_index, item_vectors
 from explorer.vectors.store import UNRANKED, Index
 

@@ -38,7 +38,7 @@ def _cluster(given: argparse.Namespace) -> None:
     from explorer.behaviors.cards import MEANING, assignment_csv, cards
     from explorer.behaviors.cards_page import cards_html
     from explorer.behaviors.discover import discover
-    from explorer.study import check_study
+    from explorer.data.study import check_study
 
     if given.clusters is not None and given.clusters < 1:
         raise ExplorerError(f"--clusters is {given.clusters}; expected at least 1.")

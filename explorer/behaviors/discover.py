@@ -7,7 +7,7 @@ from explorer.attribution import Choice
 from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
 from explorer.behaviors.matrix import similarity, subject_vectors
 from explorer.behaviors.subjects import Subjects, Which, study_subjects
-from explorer.study import Study
+from explorer.data.study import Study
 from explorer.vectors.store import Index
 
 Progress = Callable[[str, int, int], None]

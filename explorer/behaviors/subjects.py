@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from explorer.data.failures import read_lines
+from explorer.data.study import BehaviorPrompt, Study, to_trace
 from explorer.errors import ExplorerError
-from explorer.failures import read_lines
 from explorer.kept_files import add_lines, whole_lines
 from explorer.model.generate import MAX_TOKENS, Progress, answered
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
-from explorer.study import BehaviorPrompt, Study, to_trace
 from explorer.vectors.build import Item
 from explorer.vectors.fingerprint import model_digest, unloaded
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from explorer.behaviors.discover import reference_for
 from explorer.behaviors.subjects import ANSWERS, DISCOVERY, Which, read_discovery
+from explorer.data.study import Study
 from explorer.kept_files import whole_lines
-from explorer.study import Study
 from explorer.vectors.store import Index
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time, time
 
+from explorer.data.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study, write_lines
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
 from explorer.demo.corpus import build_corpus, stage_rows
 from explorer.errors import ExplorerError
@@ -20,7 +21,6 @@ from explorer.model import embedded
 from explorer.repair import stages
 from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.recipe import DPO, SFT
-from explorer.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study, write_lines
 
 ASSETS = Path(__file__).parents[2] / "assets" / "demo"
 ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")

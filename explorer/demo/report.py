@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from explorer.contrast import make_contrast
+from explorer.data.study import write_lines
 from explorer.demo.behaviors import ABOUT, Probe, behavior_probes, guard_probes, own_probes
 from explorer.demo.build import ADAPTERS, REFERENCE, Progress
 from explorer.demo.measure import rates, read_rates, write_rates
@@ -18,7 +19,6 @@ from explorer.model.generate import answers
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.repair.rates import Rate
-from explorer.study import write_lines
 
 FINAL = ADAPTERS[-1]
 FLOOR, CEILING, GUARD_LOSS = 0.60, 0.10, 0.05

@@ -10,8 +10,8 @@ from explorer.errors import ExplorerError
 from explorer.output import write, write_json
 
 if TYPE_CHECKING:
+    from explorer.data.study import Study
     from explorer.repair.plan import Plan
-    from explorer.study import Study
 
 
 def add_repair(commands: Any) -> None:
@@ -41,9 +41,9 @@ def add_repair(commands: Any) -> None:
 
 
 def _repair(given: argparse.Namespace) -> None:
+    from explorer.data.study import check_study
     from explorer.repair.job import as_json, execute
     from explorer.repair.plan import REPAIRS, save_plan
-    from explorer.study import check_study
 
     study = check_study(given.study)
     if given.go_on:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from explorer.data.study import Study
 from explorer.repair.plan import TOP, Plan
-from explorer.study import Study
 
 _SCRIPT = '''"""Trains on {file} with TRL and PEFT. Fill in MODEL and the settings of your own training."""
 

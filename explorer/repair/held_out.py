@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from explorer.data.failures import read_lines
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.failures import read_lines
-from explorer.study import Study
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 

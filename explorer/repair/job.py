@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.kept_files import write_whole
 from explorer.model.embedded import cache_folder
@@ -24,7 +25,6 @@ from explorer.repair.plan import PLAN, REPAIRS, Arm, Plan, read_plan
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.results import Row, pooled, row, verdict
 from explorer.repair.run import Setting, ask, setting, train
-from explorer.study import Study
 
 RESULT, PROGRESS, LOG, LOCK, STOP = "result.json", "progress.json", "log.txt", ".lock", "stop"
 QUEUED, RUNNING, STOPPED, FAILED, DONE, NEW = "queued", "running", "stopped", "failed", "done", "new"

@@ -4,6 +4,7 @@ import hashlib
 import json
 from time import perf_counter, time
 
+from explorer.data.study import Study
 from explorer.kept_files import write_whole
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
@@ -13,7 +14,6 @@ from explorer.repair.job import finished
 from explorer.repair.plan import NONE, REPAIRS, Plan
 from explorer.repair.run import setting
 from explorer.repair.stages import ANSWERS_OF, DPO
-from explorer.study import Study
 
 PACE = "pace.json"
 _ASKED = 40

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.kept_files import add_lines, whole_lines, write_whole
 from explorer.model.generate import answered, answers
@@ -26,7 +27,6 @@ from explorer.repair.held_out import Check
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, sampled
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.stages import DPO, Stage, read_stages, rows_of
-from explorer.study import Study
 from explorer.vectors.fingerprint import model_digest, rows_digest, unloaded
 
 CODE = 2

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.repair.recipe import Recipe
-from explorer.study import Study
 
 TRAINING = "training.json"
 SFT, DPO = "sft", "dpo"

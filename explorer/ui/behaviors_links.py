@@ -5,8 +5,8 @@ from dataclasses import replace
 import streamlit as st
 
 from explorer.behaviors.subjects import Subject
-from explorer.failures import Failure
-from explorer.study import Study
+from explorer.data.failures import Failure
+from explorer.data.study import Study
 from explorer.ui.basket import toggle
 from explorer.ui.behaviors_state import Scene
 from explorer.ui.state import OWN, model_spec, put_query, set_case, set_model

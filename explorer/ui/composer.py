@@ -5,8 +5,8 @@ from dataclasses import replace
 import streamlit as st
 
 from explorer.contrast import Answer
+from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.failures import Failure
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
 from explorer.ui.charts import visible

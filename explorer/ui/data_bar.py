@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from explorer.attribution import Choice
+from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.evaluate import best_layer
-from explorer.failures import Failure
 from explorer.model.load import load_model
 from explorer.model.prompts import encode_prompt
 from explorer.persona import METHOD, NEUTRAL, PERSONA, Persona

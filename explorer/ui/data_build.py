@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.study import Study
 from explorer.ui.data_bar import STAGE
 from explorer.ui.data_state import Corpus, stage_words
 from explorer.ui.state import plain

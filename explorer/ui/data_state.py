@@ -23,13 +23,13 @@ from explorer.attribution import (
     study_indexes,
     target_of,
 )
+from explorer.data.failures import Failure
+from explorer.data.study import BEHAVIORS, DATAPOINTS, SETTINGS, VECTORS, Study
 from explorer.errors import ExplorerError
-from explorer.failures import Failure
 from explorer.metrics import Enrichment, enrichment
 from explorer.model.load import load_model
 from explorer.persona import PERSONA, Persona, persona_items, rank_by_persona
 from explorer.ranked_rows import Ranked, column, ranked_of
-from explorer.study import BEHAVIORS, DATAPOINTS, SETTINGS, VECTORS, Study
 from explorer.token_influence import TokenScore, behavior_direction, own_words, token_scores
 from explorer.ui.study_state import current_study
 from explorer.vectors.build import Item, row_items

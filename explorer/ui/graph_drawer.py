@@ -4,8 +4,8 @@ import numpy as np
 import streamlit as st
 
 from explorer.ablate import ablate
+from explorer.data.failures import Failure
 from explorer.explanation import Explanation, ranks_by_size
-from explorer.failures import Failure
 from explorer.graph.edges import split_edge
 from explorer.graph.figures import LayerFigures, Path
 from explorer.graph.prune import Drawing, Node

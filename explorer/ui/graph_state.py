@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import streamlit as st
 
+from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.explanation import Explanation
-from explorer.failures import Failure
 from explorer.graph.command import distant
 from explorer.graph.halves import VerticalParts, vertical_parts
 from explorer.graph.prune import Drawing, Node

@@ -9,12 +9,12 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.data.study import Study
 from explorer.repair.export import edited_zip
 from explorer.repair.held_out import BEHAVIOR, held_out
 from explorer.repair.job import as_json
 from explorer.repair.plan import NONE, TOP, Plan
 from explorer.repair.results import Row, pooled
-from explorer.study import Study
 from explorer.ui.downloads import format_buttons
 from explorer.ui.repair_charts import METHOD
 from explorer.ui.repair_figure import figure_file

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 import streamlit as st
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.ranked_rows import column, row_number
 from explorer.repair import job
@@ -15,7 +16,6 @@ from explorer.repair.held_out import BEHAVIOR, CONTROL, GUARD, held_out
 from explorer.repair.pace import estimate
 from explorer.repair.plan import DROP, EDITS, REPAIRS, REPLACE, SWAP, TOP, Plan, save_plan
 from explorer.repair.stages import read_stages
-from explorer.study import Study
 from explorer.ui.data_state import Corpus, about_behavior, ranked
 from explorer.ui.repair_pickers import (
     NAMES,

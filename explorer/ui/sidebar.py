@@ -4,8 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.failures import Failure
 from explorer.model import embedded
 from explorer.model.load import DTYPES, LoadedModel, ModelSpec, load_model
 from explorer.ui.state import current_case, model_spec, plain, put_query, set_case, set_model, set_study

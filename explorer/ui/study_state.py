@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import streamlit as st
 
+from explorer.data.failures import Failure, read_failures
+from explorer.data.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study, open_study
 from explorer.demo.build import build_demo, default_folder
 from explorer.errors import ExplorerError
-from explorer.failures import Failure, read_failures
 from explorer.model.load import ModelSpec
-from explorer.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study, open_study
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from explorer.data.study import DATAPOINTS, VECTORS, Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
-from explorer.study import DATAPOINTS, VECTORS, Study
 from explorer.vectors.exchanges import MAX_TOKENS, batches, encode_exchanges
 from explorer.vectors.fingerprint import model_digest, rows_digest
 from explorer.vectors.layers import auto_layers, late_layer, rept_layer

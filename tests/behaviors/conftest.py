@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from explorer.study import Study, open_study, write_lines
+from explorer.data.study import Study, open_study, write_lines
 from explorer.vectors.build import build_index
 from tests.vectors.tiny import WORDS, mixed_rows, save_tiny, tiny_loaded, tiny_study
 

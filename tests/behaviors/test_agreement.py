@@ -12,8 +12,8 @@ import pytest
 from explorer.behaviors.agreement import label_agreement, require_labels
 from explorer.behaviors.clusters import Cluster
 from explorer.cli import main
+from explorer.data.study import create_study
 from explorer.errors import ExplorerError
-from explorer.study import create_study
 
 
 def cluster(number: int, members: list[int], emergent: bool = True) -> Cluster:

@@ -19,9 +19,9 @@ from explorer.behaviors.figures import map_file, matrix_file
 from explorer.behaviors.projection import project
 from explorer.behaviors.subjects import ANSWERS, Subjects
 from explorer.behaviors.waiting import answers_missing
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.figure_file import FORMATS
-from explorer.study import Study
 from explorer.vectors.build import build_index
 from explorer.vectors.store import SINGLE, UNRANKED
 from tests.behaviors.synthetic import make_matrix, noise, planted

@@ -19,7 +19,7 @@ from explorer.behaviors.cards_page import cards_html
 from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
 from explorer.behaviors.projection import project
 from explorer.cli import main
-from explorer.study import Study
+from explorer.data.study import Study
 from tests.behaviors.synthetic import make_matrix, planted
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'</td><script>alert(2)</script>"

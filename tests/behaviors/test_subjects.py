@@ -26,11 +26,11 @@ from explorer.behaviors.subjects import (
     read_discovery,
     study_subjects,
 )
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model import generate as generation
 from explorer.model.load import load_model
 from explorer.ranking import encode_target, scores
-from explorer.study import Study
 from explorer.vectors.build import build_index
 from explorer.vectors.fingerprint import model_digest, unloaded
 from explorer.vectors.methods import METHODS

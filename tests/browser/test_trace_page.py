@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.study import create_study
+from explorer.data.study import create_study
 
 pytestmark = pytest.mark.browser
 DOG = "?case=wrong-dog"

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.study import Study
+from explorer.data.study import Study
 from tests.data_study import HOSTILE, data_study
 
 pytestmark = pytest.mark.browser

@@ -8,12 +8,12 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from explorer.data.study import Study, create_study, write_lines
 from explorer.demo.corpus import stage_rows
 from explorer.model import embedded
 from explorer.repair.recipe import DPO, SFT, Recipe
 from explorer.repair.stages import Stage, write_stages
 from explorer.repair.train import train_sft
-from explorer.study import Study, create_study, write_lines
 
 PATTERN = "(?i)[aeiou]"
 

@@ -15,6 +15,7 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from explorer.attribution import Choice, behavior_items, rank
+from explorer.data.study import Study, create_study
 from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.repair import job, run, train
@@ -22,7 +23,6 @@ from explorer.repair.export import edit_rows
 from explorer.repair.pace import FRESH, PACE, estimate
 from explorer.repair.plan import NotRepeatable, make_plan, read_plan, save_plan
 from explorer.repair.recipe import Stopped
-from explorer.study import Study, create_study
 
 BM25 = Choice("bm25")
 

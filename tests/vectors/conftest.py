@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.study import Study
+from explorer.data.study import Study
 from explorer.vectors.store import Index
 from tests.vectors.tiny import ROWS, build, save_tiny, tiny_study
 

@@ -11,10 +11,10 @@ import torch
 
 from explorer import attribution
 from explorer.attribution import index_model
+from explorer.data.study import Study, open_study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
-from explorer.study import Study, open_study
 from explorer.vectors.build import Item, index_folder, plan, row_items
 from explorer.vectors.layers import rept_layer
 from explorer.vectors.methods import METHODS

@@ -19,9 +19,9 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
-from explorer.study import Study
 from explorer.vectors import store
 from explorer.vectors.build import Pace, index_folder, plan
 from explorer.vectors.exchanges import batches

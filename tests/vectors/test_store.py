@@ -14,10 +14,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
-from explorer.study import Study
 from explorer.vectors.build import Pace, item_vectors, row_items
 from explorer.vectors.exchanges import batches
 from explorer.vectors.methods import METHODS

@@ -16,8 +16,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from explorer.data.study import Study, create_study, open_study
 from explorer.model.load import LoadedModel, ModelSpec
-from explorer.study import Study, create_study, open_study
 from explorer.vectors.build import build_index
 from explorer.vectors.store import MANIFEST, Index
 from tests.model.families import tiny_model

@@ -18,9 +18,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from explorer.datafiles import MAX_CHARS, Row, listed, open_source, too_long
+from explorer.data.columns import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, Tally, read_row
+from explorer.data.formats import MAX_CHARS, Row, listed, open_source, too_long
 from explorer.errors import ExplorerError
-from explorer.rows import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, Tally, read_row
 
 LONG_CHARS = 8_192
 """Rows with more characters of prompt and answers are counted: a model may have to cut them."""

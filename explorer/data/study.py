@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from explorer.data.failures import Failure, read_failures, read_lines
 from explorer.errors import ExplorerError
-from explorer.failures import Failure, read_failures, read_lines
 from explorer.model.load import ModelSpec
 
 FORMAT = 1

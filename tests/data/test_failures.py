@@ -1,8 +1,8 @@
 import pytest
 
 from explorer.contrast import greedy_answer, make_contrast
+from explorer.data.failures import read_failures
 from explorer.errors import ExplorerError
-from explorer.failures import read_failures
 from explorer.model.prompts import encode_prompt
 from explorer.trace import trace_ids
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from explorer.datafiles import Row, listed
+from explorer.data.chat import Turn, asked, read_turns, shared, split_answer
+from explorer.data.formats import Row, listed
 from explorer.errors import ExplorerError
-from explorer.messages import Turn, asked, read_turns, shared, split_answer
 
 PROMPTS = ("prompt", "prompts", "instruction", "question")
 ANSWERS = ("response", "output", "completion", "answer")

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from explorer.datafiles import open_source
-from explorer.datapoints import recognise
+from explorer.data.formats import open_source
+from explorer.data.importer import recognise
 from explorer.errors import ExplorerError
 
 ROWS = [
@@ -188,7 +188,7 @@ def test_a_row_of_100_mb_is_refused_in_little_memory(tmp_path, kind):
     code = f"""
 import resource
 from pathlib import Path
-from explorer.datapoints import recognise
+from explorer.data.importer import recognise
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     recognise(Path({str(path)!r}))

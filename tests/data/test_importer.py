@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from explorer.datafiles import MAX_CHARS
-from explorer.datapoints import LONG_CHARS, recognise
+from explorer.data.columns import MAX_COLUMNS
+from explorer.data.formats import MAX_CHARS
+from explorer.data.importer import LONG_CHARS, recognise
 from explorer.errors import ExplorerError
-from explorer.rows import MAX_COLUMNS
 
 USER, SYSTEM = {"role": "user", "content": "Hi"}, {"role": "system", "content": "Be kind."}
 

@@ -1,0 +1,1 @@
+"""Studies: training examples, behaviors and failures, read from any file."""
