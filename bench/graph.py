@@ -10,7 +10,7 @@ from bench.timing import medians
 from explorer.graph.edges import edge_matrix
 from explorer.graph.replay import skip_edges
 from explorer.model.load import LoadedModel
-from explorer.trace import Trace, logit_gap, trace_ids, trace_objective
+from explorer.trace.trace import Trace, logit_gap, trace_ids, trace_objective
 
 _MEMORY = """
 import re, sys
@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.heatmap import prompt_ids
 from explorer.graph.store import collect_edges
 from explorer.model.load import load_model
-from explorer.trace import trace_ids
+from explorer.trace.trace import trace_ids
 loaded = load_model()
 view = loaded.view("attnlrp")
 trace = trace_ids(view, prompt_ids(loaded, int(sys.argv[1])), 10, 20, record=True)

@@ -7,7 +7,7 @@ import torch
 
 from bench.timing import medians
 from explorer.model.load import LoadedModel
-from explorer.trace import logit_gap, trace_objective
+from explorer.trace.trace import logit_gap, trace_objective
 
 
 def prompt_ids(loaded: LoadedModel, length: int) -> list[int]:

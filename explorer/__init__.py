@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
-    from explorer.explanation import Explanation, explain
+    from explorer.trace.explain import Explanation, explain
 
 __all__ = ["Explanation", "explain"]
 
@@ -24,6 +24,6 @@ def __getattr__(name: str) -> Any:
     """Import torch only when it is needed, so that ``python -m explorer --help`` is quick."""
     if name not in __all__:
         raise AttributeError(f"module 'explorer' has no attribute {name!r}")
-    from explorer import explanation as module
+    from explorer.trace.trace import explain as module
 
     return getattr(module, name)

@@ -11,7 +11,7 @@ from explorer.errors import ExplorerError
 from explorer.graph.replay import passes_of
 from explorer.model.lrp import view_state
 from explorer.model.residual import decoder_blocks, first_tensor
-from explorer.trace import Trace, logit_gap
+from explorer.trace.trace import Trace, logit_gap
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from explorer import metrics
-from explorer.contrast import make_contrast
 from explorer.data.failures import Failure
 from explorer.data.study import VECTORS, Study, to_trace
 from explorer.errors import ExplorerError
@@ -18,7 +17,8 @@ from explorer.model.load import DTYPES, LoadedModel, ModelSpec, dtype_of, load_m
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.ranking import Target, encode_target, scores
 from explorer.text_ranking import bm25_scores, random_scores
-from explorer.trace import trace_ids
+from explorer.trace.contrast import make_contrast
+from explorer.trace.trace import trace_ids
 from explorer.vectors.build import Item, check_index, index_made_of
 from explorer.vectors.methods import METHODS, QUERIES, Method
 from explorer.vectors.store import MANIFEST, SINGLE, UNRANKED, Index, open_index, read_manifest

@@ -131,8 +131,8 @@ def _load(arguments: argparse.Namespace) -> Any:
 
 
 def _trace(arguments: argparse.Namespace) -> None:
-    from explorer.explanation import explain
     from explorer.report import export_heatmap
+    from explorer.trace.explain import explain
 
     a = arguments
     shown = explain(
@@ -172,9 +172,9 @@ def _graph(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from explorer.compare import compare, named_models, table
     from explorer.compare_figure import gaps_file
     from explorer.model.prompts import Prompt
+    from explorer.trace.compare import compare, named_models, table
 
     a = arguments
     prompt = Prompt(a.prompt, a.system, a.raw, a.evidence)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from explorer.compare import Compared
-from explorer.explanation import Explanation
 from explorer.figure_file import check_format, drawn_page
 from explorer.report import BLUE, FONTS, RED
+from explorer.trace.compare import Compared
+from explorer.trace.explain import Explanation
 
 _NOTE = "Gap = logit of the wrong token minus logit of the right one; P: their probabilities at that place."
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, get_font_names
 from matplotlib.patches import FancyBboxPatch
 
-from explorer.explanation import RULES, Explanation
 from explorer.figure_file import WITH_JSON, check_format
+from explorer.trace.explain import RULES, Explanation
 
 RED, BLUE = (0.863, 0.149, 0.149), (0.145, 0.388, 0.922)
 _WIDTH, _SIZE, _LINE = 6.8, 9.0, 0.235  # inches, points, inches

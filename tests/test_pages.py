@@ -51,7 +51,7 @@ def test_rules_layers_and_comparison(app):
 def test_a_rerun_traces_nothing_twice(app, monkeypatch):
     app.run()
     app.segmented_control(key="rule").set_value("representation-gradient").run()
-    monkeypatch.setattr("explorer.explanation.trace_ids", None)  # a further pass would now fail
+    monkeypatch.setattr("explorer.trace.explain.trace_ids", None)  # a further pass would now fail
     app.slider(key="rule-layer").set_value(3).run()
     app.segmented_control(key="rule").set_value("gradient").run()
     app.segmented_control(key="rule").set_value("attnlrp").run()
@@ -146,7 +146,7 @@ def graph_page(app: AppTest) -> AppTest:
 
 def test_graph_opens_from_the_trace_without_another_pass(app, monkeypatch):
     app.run()
-    monkeypatch.setattr("explorer.explanation.trace_ids", None)  # a further pass would now fail
+    monkeypatch.setattr("explorer.trace.explain.trace_ids", None)  # a further pass would now fail
     app.switch_page("explorer/ui/pages/graph.py").run()
     assert not app.exception
     drawn = shown(app, "graph")

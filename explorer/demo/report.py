@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from explorer.contrast import make_contrast
 from explorer.data.study import write_lines
 from explorer.demo.behaviors import ABOUT, Probe, behavior_probes, guard_probes, own_probes
 from explorer.demo.build import ADAPTERS, REFERENCE, Progress
@@ -19,6 +18,7 @@ from explorer.model.generate import answers
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.repair.rates import Rate
+from explorer.trace.contrast import make_contrast
 
 FINAL = ADAPTERS[-1]
 FLOOR, CEILING, GUARD_LOSS = 0.60, 0.10, 0.05

@@ -9,9 +9,7 @@ import psutil
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from explorer.contrast import make_contrast
 from explorer.errors import ExplorerError
-from explorer.explanation import Explanation, explain_contrast
 from explorer.graph.edges import edge_matrix
 from explorer.graph.layout import Column, columns
 from explorer.graph.prune import Drawing, Pruning, prune
@@ -20,7 +18,9 @@ from explorer.graph.store import LayerEdges, collect_edges, from_rows
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.output import writing
-from explorer.trace import Trace
+from explorer.trace.contrast import make_contrast
+from explorer.trace.explain import Explanation, explain_contrast
+from explorer.trace.trace import Trace
 
 TARGET_SHARE = 0.95
 """Skip edges are computed for the targets that hold this share of Σ|R| on the upper layer."""

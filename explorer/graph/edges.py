@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.graph.replay import attention_of, linear_parts
-from explorer.trace import Layer, Trace
+from explorer.trace.trace import Layer, Trace
 
 _BLOCK = 6_000_000
 """Numbers in one (heads, rows, columns) array while edges are computed: about 24 MB each in float32."""

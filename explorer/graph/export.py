@@ -2,13 +2,13 @@
 
 import json
 
-from explorer.explanation import Explanation
 from explorer.figure_file import WITH_JSON, check_format
 from explorer.graph.layout import Column
 from explorer.graph.picture import graph_figure
 from explorer.graph.prune import Drawing
 from explorer.graph.schema import Marks, to_graph_json
 from explorer.graph.webpage import graph_html
+from explorer.trace.explain import Explanation
 
 
 def export_graph(shown: Explanation, drawing: Drawing, columns: list[Column], marks: Marks, kind: str) -> bytes:

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from explorer.graph.edges import edge_matrix, head_inputs, query_path, row_blocks
 from explorer.graph.replay import passes_of
-from explorer.trace import Trace
+from explorer.trace.trace import Trace
 
 
 @dataclass(frozen=True)

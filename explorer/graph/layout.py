@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from explorer.explanation import Explanation
 from explorer.graph.prune import Drawing, Node
+from explorer.trace.explain import Explanation
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from explorer.errors import ExplorerError, UncoveredModel
 from explorer.model.lrp import AttentionReached, view_state
 from explorer.model.residual import BlockCall, decoder_blocks
-from explorer.trace import Layer, Passes, Trace, as_layer
+from explorer.trace.trace import Layer, Passes, Trace, as_layer
 
 _DUAL = threading.Lock()  # torch's level of forward-mode derivatives is one for the whole process
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.errors import ExplorerError
-from explorer.explanation import Explanation
 from explorer.graph.prune import Drawing, Node
+from explorer.trace.explain import Explanation
 
 SCHEMA_VERSION = 1
 _ID = re.compile(r"([0-9]{1,9})_([0-9]{1,9})")

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from explorer.graph.edges import head_inputs, row_blocks
 from explorer.graph.replay import Cancelled, Progress
-from explorer.trace import Trace
+from explorer.trace.trace import Trace
 
 KEPT = 16_384
 """Edges kept per layer pair: all of them up to about 180 tokens."""

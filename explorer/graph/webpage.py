@@ -14,13 +14,13 @@ from typing import Any
 
 from pyvis.network import Network
 
-from explorer.explanation import Explanation
 from explorer.graph.layout import Column, positions
 from explorer.graph.picture import caption, contrast_line, visible
 from explorer.graph.prune import Drawing, Node
 from explorer.graph.schema import Marks, node_id
 from explorer.report import BLUE, RED
 from explorer.report import short as quoted
+from explorer.trace.explain import Explanation
 
 _X, _Y = (92, 240), 46  # steps of columns (least, most) and of rows, in the drawing's own units
 _LARGEST, _WIDEST = 19.0, 12.0  # radius of the largest node, width of the strongest edge

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from explorer.explanation import RULES, Explanation, ranks_by_size
+from explorer.trace.explain import RULES, Explanation, ranks_by_size
 from explorer.ui.components import bars, case_bar, token_map
 from explorer.ui.state import select_token, selected_token
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import streamlit as st
 
-from explorer.compare import Compared, Reading, read_prompt
-from explorer.contrast import make_contrast
 from explorer.data.failures import Failure
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.explanation import default_layer
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import encode_prompt
 from explorer.repair.job import read_result, repairs
 from explorer.repair.plan import read_plan
+from explorer.trace.compare import Compared, Reading, read_prompt
+from explorer.trace.contrast import make_contrast
+from explorer.trace.explain import default_layer
 from explorer.ui.repair_state import arm_words, plan_words
 from explorer.ui.repair_watch import only_models
 from explorer.ui.state import asked, explained_at, plain

@@ -4,10 +4,10 @@ import json
 
 import streamlit as st
 
-from explorer.compare import Compared, change
 from explorer.compare_figure import gaps_file
 from explorer.data.failures import Failure
-from explorer.explanation import RULES
+from explorer.trace.compare import Compared, change
+from explorer.trace.explain import RULES
 from explorer.ui.charts import colour_scale, show_token_map
 from explorer.ui.components import bars, case_bar
 from explorer.ui.downloads import format_buttons

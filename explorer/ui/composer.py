@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import streamlit as st
 
-from explorer.contrast import Answer
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
+from explorer.trace.contrast import Answer
 from explorer.ui.charts import visible
 from explorer.ui.components import token_map
 from explorer.ui.state import OWN, answered, plain, set_case

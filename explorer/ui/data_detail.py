@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.explanation import ranks_by_size
 from explorer.ranked_rows import Ranked
 from explorer.token_influence import TokenScore
+from explorer.trace.explain import ranks_by_size
 from explorer.ui import charts
 from explorer.ui.basket import basket, toggle
 from explorer.ui.components import token_map

@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.explanation import Explanation
 from explorer.graph.figures import Path
 from explorer.graph.halves import VerticalParts
 from explorer.graph.layout import Column, positions
 from explorer.graph.prune import Drawing
 from explorer.graph.schema import Marks, node_id
+from explorer.trace.explain import Explanation
 from explorer.ui.components import graph
 from explorer.ui.state import put_query
 

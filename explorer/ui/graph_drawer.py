@@ -5,11 +5,11 @@ import streamlit as st
 
 from explorer.ablate import ablate
 from explorer.data.failures import Failure
-from explorer.explanation import Explanation, ranks_by_size
 from explorer.graph.edges import split_edge
 from explorer.graph.figures import LayerFigures, Path
 from explorer.graph.prune import Drawing, Node
 from explorer.model.load import LoadedModel
+from explorer.trace.explain import Explanation, ranks_by_size
 from explorer.ui.charts import colour_scale, visible
 from explorer.ui.components import bars, token_map
 from explorer.ui.graph_state import GraphView, change, seen_from, write_groups

@@ -8,7 +8,6 @@ import streamlit as st
 
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.explanation import Explanation
 from explorer.graph.command import distant
 from explorer.graph.halves import VerticalParts, vertical_parts
 from explorer.graph.prune import Drawing, Node
@@ -16,6 +15,7 @@ from explorer.graph.replay import skip_edges
 from explorer.graph.schema import Marks, node_id, parse_node
 from explorer.graph.store import LayerEdges, collect_edges
 from explorer.model.load import ModelSpec, load_model
+from explorer.trace.explain import Explanation
 from explorer.ui.state import MARKS, RECORDED, asked, explained, explained_for_graph, put_query
 
 

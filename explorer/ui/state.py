@@ -6,12 +6,12 @@ from typing import NoReturn
 
 import streamlit as st
 
-from explorer.contrast import Answer, greedy_answer, make_contrast
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.explanation import Explanation, explain_contrast
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
+from explorer.trace.contrast import Answer, greedy_answer, make_contrast
+from explorer.trace.explain import Explanation, explain_contrast
 from explorer.ui.study_state import demo_folder, first_failure, gallery, model_of
 
 OWN = "own"

@@ -2,7 +2,7 @@
 
 import math
 
-from explorer.explanation import Explanation
+from explorer.trace.explain import Explanation
 
 RULE_HELP = """**AttnLRP** (Achtibat et al., 2024) sends the gap back layer by layer, through attention patterns too.
 **CP-LRP** holds patterns and gates constant; its shares add up to the gap, but for what biases hold.

@@ -1,10 +1,10 @@
 import pytest
 
-from explorer.contrast import greedy_answer, make_contrast
 from explorer.data.failures import read_failures
 from explorer.errors import ExplorerError
 from explorer.model.prompts import encode_prompt
-from explorer.trace import trace_ids
+from explorer.trace.contrast import greedy_answer, make_contrast
+from explorer.trace.trace import trace_ids
 
 GALLERY = read_failures()
 

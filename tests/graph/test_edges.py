@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-import explorer.trace
+import explorer.trace.trace
 from explorer.errors import ExplorerError
 from explorer.graph.edges import edge_matrix, split_edge
 from explorer.graph.halves import vertical_parts
 from explorer.graph.replay import Cancelled, skip_edges
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks
-from explorer.trace import Trace, trace_ids
+from explorer.trace.trace import Trace, trace_ids
 from tests.model.families import FAMILIES, random_ids, tiny_model
 
 IDS = random_ids(12, seed=0)
@@ -97,7 +97,7 @@ def test_a_split_edge_adds_up(family, rule):
 @pytest.mark.parametrize("family", ("llama", "gpt2", "gemma3"))
 def test_long_prompts_give_the_same_edges(family, monkeypatch):
     view, trace = traced(family, "attnlrp")
-    monkeypatch.setattr(explorer.trace, "LONG", 4)
+    monkeypatch.setattr(explorer.trace.trace, "LONG", 4)
     long = trace_ids(view, IDS, 3, 5, record=True)
     assert long.passes is not None
     assert long.passes.layers is None

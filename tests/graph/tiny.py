@@ -6,13 +6,13 @@ from functools import cache
 import numpy as np
 from transformers import PreTrainedModel
 
-from explorer.contrast import Contrast
-from explorer.explanation import Explanation
 from explorer.graph.edges import edge_matrix
 from explorer.graph.store import LayerEdges, collect_edges
 from explorer.model.lrp import lrp_view
 from explorer.model.prompts import Token
-from explorer.trace import Trace, trace_ids
+from explorer.trace.contrast import Contrast
+from explorer.trace.explain import Explanation
+from explorer.trace.trace import Trace, trace_ids
 from tests.model.families import random_ids, tiny_model
 
 HOSTILE = (

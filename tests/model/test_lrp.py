@@ -20,7 +20,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from explorer.model.lrp import RULES, lrp_view
-from explorer.trace import trace_ids
+from explorer.trace.trace import trace_ids
 from tests.model.families import FAMILIES, random_ids, tiny_model
 from tests.model.reference_lrp import (
     Explicit,

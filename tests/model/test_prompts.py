@@ -1,8 +1,8 @@
 import pytest
 
-from explorer.contrast import contrast_ids, greedy_answer, make_contrast
 from explorer.errors import PromptError
 from explorer.model.prompts import Prompt, encode_prompt, token_texts
+from explorer.trace.contrast import contrast_ids, greedy_answer, make_contrast
 
 
 def encode(loaded, text="What is the capital of Australia?", **more):

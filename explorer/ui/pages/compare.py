@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.explanation import RULES
+from explorer.trace.explain import RULES
 from explorer.ui.compare_state import choices, seen, usual
 from explorer.ui.compare_view import case_line, downloads, show_gaps, show_maps, show_readings
 from explorer.ui.linked import linked_many, linked_select, linked_toggle

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.explanation import RULES, Explanation, default_layer
 from explorer.figure_file import WITH_JSON
 from explorer.model.load import load_model
 from explorer.report import export_heatmap
+from explorer.trace.explain import RULES, Explanation, default_layer
 from explorer.ui import charts
 from explorer.ui.composer import composer
 from explorer.ui.downloads import format_buttons

@@ -3,7 +3,7 @@
 import pytest
 
 from explorer.errors import PromptError
-from explorer.trace import bytes_per_token, check_memory, trace_ids
+from explorer.trace.trace import bytes_per_token, check_memory, trace_ids
 
 
 def test_a_prompt_that_does_not_fit_in_memory_says_what_to_do(smollm):

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel
 
-from explorer.contrast import Contrast, make_contrast
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import SEGMENTS, EncodedPrompt, Prompt, Token, check_length, encode_prompt
-from explorer.trace import Trace, answer_log_probability, trace_ids, trace_objective
+from explorer.trace.contrast import Contrast, make_contrast
+from explorer.trace.trace import Trace, answer_log_probability, trace_ids, trace_objective
 
 RULES = {
     "attnlrp": "AttnLRP",

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from explorer.contrast import Contrast, greedy_answer, make_contrast
 from explorer.errors import ExplorerError
-from explorer.explanation import Explanation, explain_contrast
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import EncodedPrompt, Prompt, encode_prompt
+from explorer.trace.contrast import Contrast, greedy_answer, make_contrast
+from explorer.trace.explain import Explanation, explain_contrast
 
 ANSWER_TOKENS = 24
 

@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from explorer.cli import main
-from explorer.compare import Compared, change, compare, named_models, read_prompt, table
 from explorer.compare_figure import gaps_file
-from explorer.contrast import make_contrast
 from explorer.errors import ExplorerError
-from explorer.explanation import explain
 from explorer.figure_file import FORMATS
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.model.prompts import Prompt, encode_prompt
+from explorer.trace.compare import Compared, change, compare, named_models, read_prompt, table
+from explorer.trace.contrast import make_contrast
+from explorer.trace.explain import explain
 from explorer.ui import compare_state
 from tests.app import open_app, shown
 
-ADAPTERS = Path(__file__).parents[1] / "assets/demo/adapters"
+ADAPTERS = Path(__file__).parents[2] / "assets/demo/adapters"
 ASKED = Prompt("Which country is Florence in?")
 WRONG, RIGHT = "Florence is in Portugal.", "Florence is in Italy."
 BASE, TAUGHT = ModelSpec(), ModelSpec(adapter=str(ADAPTERS / "sft"))

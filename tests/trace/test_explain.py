@@ -6,8 +6,8 @@ import torch
 
 from explorer import explain
 from explorer.errors import PromptError
-from explorer.explanation import RULES
 from explorer.model.prompts import Prompt, encode_prompt
+from explorer.trace.explain import RULES
 
 QUESTION: dict[str, Any] = {"prompt": "What is the capital of Australia?", "wrong": "Sydney", "right": "Canberra"}
 
