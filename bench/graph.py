@@ -16,7 +16,7 @@ _MEMORY = """
 import re, sys
 from pathlib import Path
 from bench.heatmap import prompt_ids
-from explorer.graph.store import collect_edges
+from explorer.graph.collect import collect_edges
 from explorer.model.load import load_model
 from explorer.trace.trace import trace_ids
 loaded = load_model()

@@ -150,10 +150,10 @@ def _trace(arguments: argparse.Namespace) -> None:
 def _graph(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from explorer.graph.command import explain_graph, write_matrices
+    from explorer.graph.build import explain_graph, write_matrices
     from explorer.graph.export import export_graph
+    from explorer.graph.graph_json import Marks
     from explorer.graph.prune import Pruning
-    from explorer.graph.schema import Marks
     from explorer.model.prompts import Prompt
 
     a = arguments

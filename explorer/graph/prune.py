@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
-from explorer.graph.store import LayerEdges
+from explorer.graph.collect import LayerEdges
 
 Node = tuple[int, int]
 """(layer, token)."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from pyvis.network import Network
 
+from explorer.graph.graph_json import Marks, node_id
 from explorer.graph.layout import Column, positions
 from explorer.graph.picture import caption, contrast_line, visible
 from explorer.graph.prune import Drawing, Node
-from explorer.graph.schema import Marks, node_id
 from explorer.report import BLUE, RED
 from explorer.report import short as quoted
 from explorer.trace.explain import Explanation

@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.graph.figures import Path
-from explorer.graph.halves import VerticalParts
+from explorer.graph.block_parts import VerticalParts
+from explorer.graph.graph_json import Marks, node_id
 from explorer.graph.layout import Column, positions
+from explorer.graph.paths import Path
 from explorer.graph.prune import Drawing
-from explorer.graph.schema import Marks, node_id
 from explorer.trace.explain import Explanation
 from explorer.ui.components import graph
 from explorer.ui.state import put_query

@@ -3,10 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from explorer.ablate import ablate
 from explorer.data.failures import Failure
+from explorer.graph.ablate import ablate
 from explorer.graph.edges import split_edge
-from explorer.graph.figures import LayerFigures, Path
+from explorer.graph.paths import LayerFigures, Path
 from explorer.graph.prune import Drawing, Node
 from explorer.model.load import LoadedModel
 from explorer.trace.explain import Explanation, ranks_by_size

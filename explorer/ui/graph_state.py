@@ -8,12 +8,12 @@ import streamlit as st
 
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.graph.command import distant
-from explorer.graph.halves import VerticalParts, vertical_parts
+from explorer.graph.block_parts import VerticalParts, vertical_parts
+from explorer.graph.build import distant
+from explorer.graph.collect import LayerEdges, collect_edges
+from explorer.graph.graph_json import Marks, node_id, parse_node
 from explorer.graph.prune import Drawing, Node
 from explorer.graph.replay import skip_edges
-from explorer.graph.schema import Marks, node_id, parse_node
-from explorer.graph.store import LayerEdges, collect_edges
 from explorer.model.load import ModelSpec, load_model
 from explorer.trace.explain import Explanation
 from explorer.ui.state import MARKS, RECORDED, asked, explained, explained_for_graph, put_query

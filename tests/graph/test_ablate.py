@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.ablate import ablate
 from explorer.errors import ExplorerError
+from explorer.graph.ablate import ablate
 from tests.graph.tiny import FOIL, TARGET, tiny
 from tests.model.families import FAMILIES, random_ids, tiny_model
 

@@ -6,8 +6,8 @@ import torch
 
 import explorer.trace.trace
 from explorer.errors import ExplorerError
+from explorer.graph.block_parts import vertical_parts
 from explorer.graph.edges import edge_matrix, split_edge
-from explorer.graph.halves import vertical_parts
 from explorer.graph.replay import Cancelled, skip_edges
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks

@@ -10,10 +10,10 @@ import pytest
 
 from explorer.errors import ExplorerError
 from explorer.graph import webpage
+from explorer.graph.graph_json import Marks, node_id
 from explorer.graph.layout import columns
 from explorer.graph.picture import PICTURES, graph_figure, visible
 from explorer.graph.prune import Drawing, Pruning, prune
-from explorer.graph.schema import Marks, node_id
 from explorer.graph.webpage import graph_html
 from tests.graph.tiny import HOSTILE, explanation, tiny
 

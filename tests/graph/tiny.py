@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from transformers import PreTrainedModel
 
+from explorer.graph.collect import LayerEdges, collect_edges
 from explorer.graph.edges import edge_matrix
-from explorer.graph.store import LayerEdges, collect_edges
 from explorer.model.lrp import lrp_view
 from explorer.model.prompts import Token
 from explorer.trace.contrast import Contrast

@@ -4,12 +4,12 @@ import streamlit as st
 
 from explorer.errors import ExplorerError
 from explorer.figure_file import WITH_JSON
-from explorer.graph.command import parse_layers
+from explorer.graph.build import parse_layers
 from explorer.graph.export import export_graph
-from explorer.graph.figures import layer_figures, strongest_paths
+from explorer.graph.graph_json import check_same, read_graph_json
 from explorer.graph.layout import columns
+from explorer.graph.paths import layer_figures, strongest_paths
 from explorer.graph.prune import Pruning, nearest_that_leaves_something, prune
-from explorer.graph.schema import check_same, read_graph_json
 from explorer.model.load import load_model
 from explorer.ui import charts, graph_drawer
 from explorer.ui.downloads import format_buttons

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from explorer.graph.figures import gini, layer_figures, strongest_paths
+from explorer.graph.paths import gini, layer_figures, strongest_paths
 from explorer.graph.prune import Pruning, prune
 from tests.graph.tiny import tiny
 

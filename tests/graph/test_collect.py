@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from explorer.graph.collect import collect_edges, from_rows
 from explorer.graph.replay import Cancelled, skip_edges
-from explorer.graph.store import collect_edges, from_rows
 from tests.graph.tiny import tiny
 
 FAMILIES = ("llama", "gpt2", "gemma3")

@@ -10,11 +10,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from explorer.errors import ExplorerError
+from explorer.graph.collect import LayerEdges, collect_edges, from_rows
 from explorer.graph.edges import edge_matrix
 from explorer.graph.layout import Column, columns
 from explorer.graph.prune import Drawing, Pruning, prune
 from explorer.graph.replay import skip_edges
-from explorer.graph.store import LayerEdges, collect_edges, from_rows
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.output import writing

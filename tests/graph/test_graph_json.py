@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from explorer.errors import ExplorerError
+from explorer.graph.graph_json import Marks, check_same, node_id, parse_node, read_graph_json, to_graph_json
 from explorer.graph.prune import Pruning, prune
-from explorer.graph.schema import Marks, check_same, node_id, parse_node, read_graph_json, to_graph_json
 from tests.graph.tiny import explanation, tiny
 
 GRAPH = tiny()

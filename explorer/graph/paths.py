@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from explorer.graph.collect import LayerEdges
 from explorer.graph.prune import Drawing, Node
-from explorer.graph.store import LayerEdges
 
 
 @dataclass(frozen=True)
