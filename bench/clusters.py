@@ -23,7 +23,7 @@ from explorer.behaviors.projection import project
 from explorer.behaviors.subjects import Subject, Subjects
 from explorer.behaviors.tree import grow_columns
 from explorer.ranking import Target
-from explorer.vectors.store import SINGLE, STATS, Index, Manifest, open_index, statistics, write_tensors
+from explorer.vectors.index import SINGLE, STATS, Index, Manifest, open_index, statistics, write_tensors
 
 PARTS, LAYER, GROUPS, SHARD, GOAL = ("state", "change"), 1, 20, 4096, 400_000
 

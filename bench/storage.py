@@ -17,8 +17,8 @@ from explorer.metrics import average_precision
 from explorer.model.load import LoadedModel, load_model
 from explorer.ranking import encode_target, scores
 from explorer.vectors.build import Item, item_vectors, row_items
+from explorer.vectors.index import STATS, Index, Manifest, statistics, write_tensors
 from explorer.vectors.methods import METHODS, Method
-from explorer.vectors.store import STATS, Index, Manifest, statistics, write_tensors
 
 PARTS = ("state", "gradient", "change", "activation")
 USED = [method for method in METHODS.values() if method.parts and set(method.parts) <= set(PARTS)]

@@ -14,10 +14,10 @@ from explorer.model.load import LoadedModel
 from explorer.model.residual import recorded_residual
 from explorer.ranking import Target, scores
 from explorer.vectors.build import Item, item_vectors, row_items
-from explorer.vectors.exchanges import Exchange, batches, encode_exchanges, padded
+from explorer.vectors.index import SINGLE, STATS, Index, Manifest, statistics, write_tensors
 from explorer.vectors.methods import METHODS
-from explorer.vectors.onepass import PARTS, one_pass
-from explorer.vectors.store import SINGLE, STATS, Index, Manifest, statistics, write_tensors
+from explorer.vectors.one_pass import PARTS, one_pass
+from explorer.vectors.tokenize import Exchange, batches, encode_exchanges, padded
 
 
 def bench_vectors(loaded: LoadedModel, rows: int, repeats: int) -> list[dict[str, Any]]:

@@ -20,8 +20,8 @@ from explorer.text_ranking import bm25_scores, random_scores
 from explorer.trace.contrast import make_contrast
 from explorer.trace.trace import trace_ids
 from explorer.vectors.build import Item, check_index, index_made_of
+from explorer.vectors.index import MANIFEST, SINGLE, UNRANKED, Index, open_index, read_manifest
 from explorer.vectors.methods import METHODS, QUERIES, Method
-from explorer.vectors.store import MANIFEST, SINGLE, UNRANKED, Index, open_index, read_manifest
 
 
 @dataclass(frozen=True)

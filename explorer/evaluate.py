@@ -14,8 +14,8 @@ from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.ranking import Target, encode_target, scores
 from explorer.vectors.build import Item, check_index
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES, Method
-from explorer.vectors.store import Index
 
 RESAMPLES = 100
 Progress = Callable[[int, int], None]

@@ -14,7 +14,7 @@ from explorer.model.generate import Progress, answers
 from explorer.model.load import LoadedModel, load_model
 from explorer.ranking import Target
 from explorer.vectors.build import Item, check_index, item_vectors
-from explorer.vectors.store import PAIR, UNRANKED, Index
+from explorer.vectors.index import PAIR, UNRANKED, Index
 
 PERSONA, METHOD = "persona", "activation-difference"
 """The name of this query, and the method that it is a query of."""

@@ -9,8 +9,8 @@ from torch import Tensor
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel
 from explorer.vectors.build import Item, item_vectors
+from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
 from explorer.vectors.methods import Method
-from explorer.vectors.store import PAIR, SINGLE, UNRANKED, Index
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import token_texts
 from explorer.vectors.build import Item
-from explorer.vectors.exchanges import Exchange, batches, encode_exchanges
-from explorer.vectors.onepass import position_gradients
+from explorer.vectors.one_pass import position_gradients
+from explorer.vectors.tokenize import Exchange, batches, encode_exchanges
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from explorer.ranking import Target
-from explorer.vectors.methods import Blend, Method
-from explorer.vectors.store import (
+from explorer.vectors.index import (
     PAIR,
     SINGLE,
     STATS,
@@ -25,6 +24,7 @@ from explorer.vectors.store import (
     statistics,
     write_tensors,
 )
+from explorer.vectors.methods import Blend, Method
 
 WIDTHS = {"state": 12, "gradient": 20}
 LAYERS = (2, 5, 7)

@@ -18,8 +18,8 @@ from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
 from explorer.ranking import Target, encode_target, scores
 from explorer.vectors.build import Item
+from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
 from explorer.vectors.methods import METHODS, QUERIES, Blend
-from explorer.vectors.store import PAIR, SINGLE, UNRANKED, Index
 from tests.reference_ranking import (
     BLENDS,
     LAYERS,

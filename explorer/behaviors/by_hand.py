@@ -15,7 +15,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.ranking import Target
 from explorer.vectors.build import Item, check_index, item_vectors
-from explorer.vectors.store import UNRANKED, Index
+from explorer.vectors.index import UNRANKED, Index
 
 SAME = 100
 """Most similar datapoints of each of two clusters that are held against each other."""

@@ -25,7 +25,7 @@ from explorer.behaviors.nulls import (
 from explorer.behaviors.tree import MOST, Tree, grow, silhouettes
 from explorer.behaviors.weighed import keep_evidence, kept_evidence, weighing
 from explorer.errors import ExplorerError
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from explorer.behaviors.matrix import Matrix, against
-from explorer.vectors.store import UNRANKED, Index
+from explorer.vectors.index import UNRANKED, Index
 
 
 @dataclass

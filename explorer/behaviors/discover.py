@@ -8,7 +8,7 @@ from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
 from explorer.behaviors.matrix import similarity, subject_vectors
 from explorer.behaviors.subjects import Subjects, Which, study_subjects
 from explorer.data.study import Study
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, and how many steps of it are done, of how many."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from explorer.behaviors.subjects import Subject
 from explorer.errors import ExplorerError
 from explorer.ranking import Target
-from explorer.vectors.store import write_tensors
+from explorer.vectors.index import write_tensors
 
 FOLDER = "subjects"
 Rows = Mapping[str, Mapping[str, Tensor]]

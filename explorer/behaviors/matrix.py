@@ -15,8 +15,8 @@ from explorer.model.load import load_model
 from explorer.ranking import Target, scores
 from explorer.vectors.build import check_index, item_vectors
 from explorer.vectors.fingerprint import unloaded
+from explorer.vectors.index import UNRANKED, Index
 from explorer.vectors.methods import METHODS, Method
-from explorer.vectors.store import UNRANKED, Index
 
 CHUNK = 40
 Progress = Callable[[int, int], None]

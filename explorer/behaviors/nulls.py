@@ -13,7 +13,7 @@ import numpy as np
 from explorer.behaviors.corpora import CORPORA, take
 from explorer.behaviors.matrix import Matrix
 from explorer.behaviors.tree import EQUAL, Tree, grow
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 P_MOST, STABILITY_LEAST, SUBJECTS_LEAST = 0.05, 0.6, 3
 """A cluster is called emergent with a null p of at most, a stability of at least, and at least so many subjects."""

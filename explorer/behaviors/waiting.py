@@ -6,7 +6,7 @@ from explorer.behaviors.discover import reference_for
 from explorer.behaviors.subjects import ANSWERS, DISCOVERY, Which, read_discovery
 from explorer.data.study import Study
 from explorer.kept_files import whole_lines
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 
 def answers_missing(study: Study, index: Index, which: Which) -> dict[str, int]:

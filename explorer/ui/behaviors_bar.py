@@ -12,8 +12,8 @@ from explorer.ui.behaviors_state import Asked
 from explorer.ui.data_state import Corpus, stage_words
 from explorer.ui.linked import linked_select, linked_value
 from explorer.ui.state import plain, put_query
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
-from explorer.vectors.store import Index
 
 PLACES = ("cluster", "window", "prompt", "datapoint")
 """What the link says of the place one looks at; it goes when other clusters are asked for."""

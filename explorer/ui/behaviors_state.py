@@ -20,7 +20,7 @@ from explorer.model.prompts import Prompt
 from explorer.ui.data_charts import PALETTE
 from explorer.ui.data_state import Corpus
 from explorer.vectors.build import Item
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 NONE = "#a9a9b4"
 """The colour of datapoints of no cluster."""

@@ -30,8 +30,8 @@ from explorer.ui.data_state import (
 from explorer.ui.linked import linked_select, linked_toggle, linked_value
 from explorer.ui.state import current_case, model_spec, plain, put_query
 from explorer.ui.study_state import current_study, told_apart
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES, Method
-from explorer.vectors.store import Index
 
 SPECIAL = "special"
 KINDS = {"bad": "Bad answers", "contrast": "Bad − good answers", "bank": "Nearest bad answer"}

@@ -33,8 +33,8 @@ from explorer.ranked_rows import Ranked, column, ranked_of
 from explorer.token_influence import TokenScore, behavior_direction, own_words, token_scores
 from explorer.ui.study_state import current_study
 from explorer.vectors.build import Item, row_items
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
-from explorer.vectors.store import Index
 
 CASE = "this-case"
 HALVES = {"state": "State", "gradient": "Gradient"}

@@ -16,8 +16,8 @@ from explorer.ui.data_saved import SAVED, saved_evaluation
 from explorer.ui.data_state import Corpus, ranked
 from explorer.ui.linked import linked_select
 from explorer.ui.state import plain
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
-from explorer.vectors.store import Index
 
 
 def compare(of: Corpus, picked: Picked, mine: Ranked) -> None:

@@ -15,8 +15,8 @@ from explorer.ui.data_state import Corpus, stage_words
 from explorer.ui.linked import linked_select
 from explorer.ui.repair_state import SIZES
 from explorer.ui.state import current_case, put_query
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES
-from explorer.vectors.store import Index
 
 NAMES = {DROP: "Drop", SWAP: "Swap", REPLACE: "Replace"}
 K_HELP = "How many datapoints of the top are edited. Several numbers with commas between give a dose curve."

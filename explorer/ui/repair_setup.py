@@ -29,7 +29,7 @@ from explorer.ui.repair_pickers import (
 )
 from explorer.ui.repair_state import duration, planned, state_of
 from explorer.ui.state import plain, put_query
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 ROWS = 200
 """Rows of a preview."""

@@ -19,7 +19,7 @@ from explorer.repair.run import RUNS
 from explorer.repair.stages import TRAINING, read_stages
 from explorer.ui.data_state import Corpus, about_behavior, ranked
 from explorer.ui.study_state import told_apart
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 NEW = "new"
 """What the link says in place of a repair's name where another one is being set up."""

@@ -16,11 +16,8 @@ from explorer.data.study import DATAPOINTS, VECTORS, Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
-from explorer.vectors.exchanges import MAX_TOKENS, batches, encode_exchanges
 from explorer.vectors.fingerprint import model_digest, rows_digest
-from explorer.vectors.layers import auto_layers, late_layer, rept_layer
-from explorer.vectors.onepass import PARTS, one_pass
-from explorer.vectors.store import (
+from explorer.vectors.index import (
     PAIR,
     SINGLE,
     STATS,
@@ -33,6 +30,9 @@ from explorer.vectors.store import (
     statistics,
     write_tensors,
 )  # fmt: skip
+from explorer.vectors.layers import auto_layers, late_layer, rept_layer
+from explorer.vectors.one_pass import PARTS, one_pass
+from explorer.vectors.tokenize import MAX_TOKENS, batches, encode_exchanges
 
 CODE = 1
 """Raised with every change of the extraction that changes a vector."""

@@ -11,7 +11,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel
 from explorer.model.lrp import view_state
 from explorer.model.residual import recorded_residual
-from explorer.vectors.exchanges import batches, encode_exchanges, padded
+from explorer.vectors.tokenize import batches, encode_exchanges, padded
 
 if TYPE_CHECKING:
     from explorer.vectors.build import Item

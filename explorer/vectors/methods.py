@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explorer.errors import ExplorerError
-from explorer.vectors.onepass import PARTS
+from explorer.vectors.one_pass import PARTS
 
 Blend = Literal["joined", "balanced", "averaged"]
 """How several parts make one score: ``joined``, the cosine of the plain concatenation; ``balanced``, the same with each

@@ -11,7 +11,7 @@ from explorer.attribution import Choice
 from explorer.behaviors.matrix import Matrix, similarity
 from explorer.behaviors.subjects import Subject, Subjects
 from explorer.ranking import Target
-from explorer.vectors.store import PAIR, SINGLE, Index
+from explorer.vectors.index import PAIR, SINGLE, Index
 from tests.test_ranking import write_index
 
 

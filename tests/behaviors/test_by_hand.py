@@ -23,7 +23,7 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.figure_file import FORMATS
 from explorer.vectors.build import build_index
-from explorer.vectors.store import SINGLE, UNRANKED
+from explorer.vectors.index import SINGLE, UNRANKED
 from tests.behaviors.synthetic import make_matrix, noise, planted
 
 

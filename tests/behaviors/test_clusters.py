@@ -23,7 +23,7 @@ from explorer.behaviors.nulls import BEYOND, P_MOST, SHARES, STABILITY_LEAST, SU
 from explorer.behaviors.tree import grow, grow_columns, row_distances
 from explorer.behaviors.weighed import weighing
 from explorer.errors import ExplorerError
-from explorer.vectors.store import PAIR, SINGLE, UNRANKED, Index
+from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
 from tests.behaviors.synthetic import make_matrix, noise, planted
 
 RUNS = 20

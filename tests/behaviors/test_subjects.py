@@ -33,8 +33,8 @@ from explorer.model.load import load_model
 from explorer.ranking import encode_target, scores
 from explorer.vectors.build import build_index
 from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
-from explorer.vectors.store import Index
 from tests.behaviors.conftest import PROMPTS
 
 

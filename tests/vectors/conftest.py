@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from explorer.data.study import Study
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 from tests.vectors.tiny import ROWS, build, save_tiny, tiny_study
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from explorer.vectors.lora import OUT, RANK, _random
+from explorer.vectors.lora_gradient import OUT, RANK, _random
 
 
 def blocks(model: PreTrainedModel) -> nn.ModuleList:

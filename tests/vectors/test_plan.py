@@ -16,10 +16,10 @@ from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
 from explorer.vectors.build import Item, index_folder, plan, row_items
+from explorer.vectors.index import Index, Manifest
 from explorer.vectors.layers import rept_layer
 from explorer.vectors.methods import METHODS
-from explorer.vectors.onepass import PARTS
-from explorer.vectors.store import Index, Manifest
+from explorer.vectors.one_pass import PARTS
 from tests.vectors.reference import reference_layer
 from tests.vectors.tiny import LAYERS, ROWS, build, restless_loaded, row, save_adapter, save_tiny, tiny_study
 

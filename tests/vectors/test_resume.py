@@ -22,11 +22,11 @@ from safetensors.torch import save_file
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
-from explorer.vectors import store
+from explorer.vectors import index as store
 from explorer.vectors.build import Pace, index_folder, plan
-from explorer.vectors.exchanges import batches
-from explorer.vectors.onepass import PARTS
-from explorer.vectors.store import MANIFEST, STATS, Index, open_index, read_manifest
+from explorer.vectors.index import MANIFEST, STATS, Index, open_index, read_manifest
+from explorer.vectors.one_pass import PARTS
+from explorer.vectors.tokenize import batches
 from tests.vectors.tiny import (
     LAYERS,
     SIZE,

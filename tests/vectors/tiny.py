@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from explorer.data.study import Study, create_study, open_study
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.vectors.build import build_index
-from explorer.vectors.store import MANIFEST, Index
+from explorer.vectors.index import MANIFEST, Index
 from tests.model.families import tiny_model
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]

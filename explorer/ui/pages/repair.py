@@ -13,7 +13,7 @@ from explorer.ui.repair_setup import show_setup
 from explorer.ui.repair_state import NEW, state_of, titles
 from explorer.ui.repair_watch import show_state, show_training
 from explorer.ui.state import plain, put_query, stop_on
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 leave()
 try:

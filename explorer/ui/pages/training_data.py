@@ -22,7 +22,7 @@ from explorer.ui.data_state import (
 )
 from explorer.ui.data_versus import can_evaluate, compare, evaluation
 from explorer.ui.state import plain, stop_on
-from explorer.vectors.store import Index
+from explorer.vectors.index import Index
 
 
 def toggle_source() -> None:

@@ -26,8 +26,8 @@ from transformers import PreTrainedModel
 from explorer.errors import ExplorerError
 from explorer.model.lrp import view_state
 from explorer.model.residual import decoder_blocks, first_tensor
-from explorer.vectors.exchanges import Exchange, padded
-from explorer.vectors.lora import LinearTap, lora_vectors, tap_linears
+from explorer.vectors.lora_gradient import LinearTap, lora_vectors, tap_linears
+from explorer.vectors.tokenize import Exchange, padded
 
 PARTS = ("state", "gradient", "change", "outer", "activation", "lora")
 Vectors = dict[tuple[str, int], Tensor]

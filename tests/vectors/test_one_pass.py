@@ -17,10 +17,10 @@ from explorer.errors import PromptError, UncoveredModel
 from explorer.model.lrp import lrp_view
 from explorer.model.prompts import Prompt
 from explorer.vectors.build import Item, item_vectors
-from explorer.vectors.exchanges import Exchange
 from explorer.vectors.layers import auto_layers, rept_layer
-from explorer.vectors.lora import OUT, _random
-from explorer.vectors.onepass import PARTS, one_pass
+from explorer.vectors.lora_gradient import OUT, _random
+from explorer.vectors.one_pass import PARTS, one_pass
+from explorer.vectors.tokenize import Exchange
 from tests.model.families import FAMILIES, random_ids, tiny_model
 from tests.vectors.reference import blocks, reference_layer, reference_parts, stream
 from tests.vectors.tiny import TEMPLATE, restless_loaded, tiny_loaded, tiny_tokenizer

@@ -19,10 +19,10 @@ from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.ranking import encode_target, scores
 from explorer.vectors.build import Pace, item_vectors, row_items
-from explorer.vectors.exchanges import batches
+from explorer.vectors.index import MANIFEST, PAIR, SINGLE, STATS, UNRANKED, Index, open_index
 from explorer.vectors.methods import METHODS
-from explorer.vectors.onepass import PARTS, one_pass
-from explorer.vectors.store import MANIFEST, PAIR, SINGLE, STATS, UNRANKED, Index, open_index
+from explorer.vectors.one_pass import PARTS, one_pass
+from explorer.vectors.tokenize import batches
 from tests.vectors.tiny import LAYERS, ROWS, SIZE, build, files_of, row, times_of, tiny_study
 
 # --- what an index holds --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import torch
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt, encode_prompt, text_ids
-from explorer.vectors.exchanges import BATCH_TOKENS, MAX_TOKENS, Exchange, batches, encode_exchanges, padded
+from explorer.vectors.tokenize import BATCH_TOKENS, MAX_TOKENS, Exchange, batches, encode_exchanges, padded
 from tests.vectors.tiny import tiny_loaded
 
 TEXTS = (
