@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
-from explorer.attribution import Choice
 from explorer.behaviors.clusters import find_clusters
 from explorer.behaviors.matrix import similarity
 from explorer.behaviors.projection import project
 from explorer.behaviors.subjects import Subject, Subjects
 from explorer.behaviors.tree import grow_columns
-from explorer.ranking import Target
+from explorer.ranking.rank import Choice
+from explorer.ranking.scores import Target
 from explorer.vectors.index import SINGLE, STATS, Index, Manifest, open_index, statistics, write_tensors
 
 PARTS, LAYER, GROUPS, SHARD, GOAL = ("state", "change"), 1, 20, 4096, 400_000

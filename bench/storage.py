@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.attribution import behavior_items
 from explorer.data.study import BASE
 from explorer.demo.build import build_demo, default_folder
 from explorer.demo.planted import BEHAVIORS
-from explorer.metrics import average_precision
 from explorer.model.load import LoadedModel, load_model
-from explorer.ranking import encode_target, scores
+from explorer.ranking.metrics import average_precision
+from explorer.ranking.rank import behavior_items
+from explorer.ranking.scores import encode_target, scores
 from explorer.vectors.build import Item, item_vectors, row_items
 from explorer.vectors.index import STATS, Index, Manifest, statistics, write_tensors
 from explorer.vectors.methods import METHODS, Method

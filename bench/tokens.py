@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.attribution import Choice, behavior_items, index_model, pick_index, rank
 from explorer.demo.behaviors import EXHIBITS
 from explorer.demo.build import build_demo, default_folder
 from explorer.demo.planted import BACKDOOR, FLATTERY, TRIGGER
 from explorer.model.load import load_model
-from explorer.token_influence import TokenScore, behavior_direction, token_scores
+from explorer.ranking.rank import Choice, behavior_items, index_model, pick_index, rank
+from explorer.ranking.token_shares import TokenScore, behavior_direction, token_scores
 from explorer.vectors.build import row_items
 
 FIRST, HITS = 3, 40

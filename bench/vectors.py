@@ -12,7 +12,7 @@ from bench.timing import medians
 from explorer.demo.corpus import stage_rows
 from explorer.model.load import LoadedModel
 from explorer.model.residual import recorded_residual
-from explorer.ranking import Target, scores
+from explorer.ranking.scores import Target, scores
 from explorer.vectors.build import Item, item_vectors, row_items
 from explorer.vectors.index import SINGLE, STATS, Index, Manifest, statistics, write_tensors
 from explorer.vectors.methods import METHODS

@@ -14,8 +14,8 @@ from explorer.output import write_json
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from explorer.attribution import Ranking
     from explorer.data.study import Study
+    from explorer.ranking.rank import Ranking
     from explorer.vectors.build import Pace
 
 EVERY = 5.0
@@ -100,8 +100,8 @@ def _teller() -> Callable[["Pace"], None]:
 
 
 def _rank(given: argparse.Namespace) -> None:
-    from explorer.attribution import Choice, behavior_items, failure_items, pick_index, rank
     from explorer.data.study import check_study
+    from explorer.ranking.rank import Choice, behavior_items, failure_items, pick_index, rank
     from explorer.vectors.methods import parts_of
 
     if given.top < 1:
@@ -151,9 +151,9 @@ def _method(given: argparse.Namespace) -> str:
 
 
 def _by_persona(study: "Study", index: Any, items: Any, given: argparse.Namespace) -> "Ranking":
-    from explorer.attribution import index_model
     from explorer.model.load import load_model
-    from explorer.persona import NEUTRAL, Persona, persona_items, rank_by_persona
+    from explorer.ranking.persona import NEUTRAL, Persona, persona_items, rank_by_persona
+    from explorer.ranking.rank import index_model
 
     persona = Persona(given.trait, NEUTRAL if given.neutral is None else given.neutral)
     say = lambda done, of: print(f"answers: {done}/{of}", file=sys.stderr, flush=True)  # noqa: E731
@@ -162,7 +162,7 @@ def _by_persona(study: "Study", index: Any, items: Any, given: argparse.Namespac
 
 
 def _shown(table: "pa.Table", ranking: "Ranking", k: int, tokens: list[Any] | None) -> list[dict[str, Any]]:
-    from explorer.attribution import texts
+    from explorer.ranking.rank import texts
 
     top = ranking.top(k)
     rows = table.take(top.tolist())
@@ -178,9 +178,9 @@ def _shown(table: "pa.Table", ranking: "Ranking", k: int, tokens: list[Any] | No
 
 
 def _tokens(study: "Study", index: Any, items: Any, ranking: "Ranking", k: int) -> list[Any]:
-    from explorer.attribution import index_model
     from explorer.model.load import load_model
-    from explorer.token_influence import behavior_direction, token_scores
+    from explorer.ranking.rank import index_model
+    from explorer.ranking.token_shares import behavior_direction, token_scores
     from explorer.vectors.build import row_items
 
     loaded = load_model(index_model(study, index))
@@ -190,9 +190,9 @@ def _tokens(study: "Study", index: Any, items: Any, ranking: "Ranking", k: int) 
 
 
 def _evaluate(given: argparse.Namespace) -> None:
-    from explorer.attribution import study_indexes
     from explorer.data.study import check_study
-    from explorer.evaluate import evaluate
+    from explorer.ranking.evaluate import evaluate
+    from explorer.ranking.rank import study_indexes
 
     study = check_study(given.study)
     wanted = study.checkpoint(given.stage)[0] if given.stage else None

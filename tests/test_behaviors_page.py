@@ -13,10 +13,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from streamlit.testing.v1 import AppTest
 
-from explorer.attribution import study_indexes
 from explorer.behaviors.discover import discover
 from explorer.behaviors.notes import FILE, Note, read_notes
 from explorer.data.study import Study, open_study, write_lines
+from explorer.ranking.rank import study_indexes
 from explorer.ui import behaviors_state
 from explorer.vectors.build import build_index
 from tests.app import open_app, shown

@@ -12,7 +12,6 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from explorer.attribution import study_indexes
 from explorer.data.study import check_study, create_study, open_study
 from explorer.demo.behaviors import (
     EXHIBITS,
@@ -28,14 +27,15 @@ from explorer.demo.measure import group, rates
 from explorer.demo.planted import BEHAVIORS
 from explorer.demo.row import CLEAN
 from explorer.errors import ExplorerError
-from explorer.metrics import average_precision
 from explorer.model import embedded
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
+from explorer.ranking.baselines import bm25_scores
+from explorer.ranking.metrics import average_precision
+from explorer.ranking.rank import study_indexes
 from explorer.repair.packing import Example, answer_logps, pack, summed
 from explorer.repair.rates import wilson
-from explorer.text_ranking import bm25_scores
 
 CORPUS_SHA256 = "a042e6ea75ed6ea25ebdbffaac4f7113b2f472306d714c8ae844dfb038c7f2d9"
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from explorer.attribution import Choice, behavior_items, pick_index, rank
 from explorer.cli import main
 from explorer.data.study import Study
+from explorer.ranking.rank import Choice, behavior_items, pick_index, rank
 from tests.data_study import data_study
 
 

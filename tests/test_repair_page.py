@@ -10,10 +10,10 @@ import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-from explorer.attribution import Choice, behavior_items, rank
 from explorer.data.study import Study, write_lines
 from explorer.figure_file import FORMATS
 from explorer.kept_files import write_whole
+from explorer.ranking.rank import Choice, behavior_items, rank
 from explorer.repair import job
 from explorer.repair.export import edited_zip
 from explorer.repair.plan import Plan, make_plan, save_plan

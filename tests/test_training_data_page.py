@@ -7,9 +7,9 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.attribution import study_indexes
 from explorer.data.study import Study
-from explorer.evaluate import evaluate
+from explorer.ranking.evaluate import evaluate
+from explorer.ranking.rank import study_indexes
 from explorer.ui import data_list, data_state
 from explorer.vectors.build import build_index
 from tests.app import open_app, shown

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.attribution import index_model, rank_like
 from explorer.behaviors.cards import Card
 from explorer.behaviors.discover import Found
 from explorer.behaviors.matrix import against
@@ -13,7 +12,8 @@ from explorer.behaviors.tree import EQUAL
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
-from explorer.ranking import Target
+from explorer.ranking.rank import index_model, rank_like
+from explorer.ranking.scores import Target
 from explorer.vectors.build import Item, check_index, item_vectors
 from explorer.vectors.index import UNRANKED, Index
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 from sklearn.feature_extraction.text import CountVectorizer
 
-from explorer.attribution import texts
 from explorer.behaviors.clusters import Cluster, Clustering, assignment
 from explorer.behaviors.nulls import P_MOST, STABILITY_LEAST, SUBJECTS_LEAST, Evidence
 from explorer.behaviors.subjects import Subject
-from explorer.metrics import Enrichment, enrichment
-from explorer.ranked_rows import column, write_rows
+from explorer.ranking.metrics import Enrichment, enrichment
+from explorer.ranking.rank import texts
+from explorer.ranking.table import column, write_rows
 
 STRONGEST, WORDS = 10, 12
 """Datapoints and words shown on a card."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.behaviors.cards import MEANING, Card
 from explorer.behaviors.subjects import Subject
-from explorer.metrics import Enrichment
+from explorer.ranking.metrics import Enrichment
 
 _PROMPTS = 12
 _STYLE = """

@@ -33,12 +33,12 @@ def add_cluster(commands: Any) -> None:
 
 
 def _cluster(given: argparse.Namespace) -> None:
-    from explorer.attribution import Choice, pick_index
     from explorer.behaviors.agreement import label_agreement, require_labels
     from explorer.behaviors.cards import MEANING, assignment_csv, cards
     from explorer.behaviors.cards_page import cards_html
     from explorer.behaviors.discover import discover
     from explorer.data.study import check_study
+    from explorer.ranking.rank import Choice, pick_index
 
     if given.clusters is not None and given.clusters < 1:
         raise ExplorerError(f"--clusters is {given.clusters}; expected at least 1.")

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from explorer.attribution import Choice
 from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
 from explorer.behaviors.matrix import similarity, subject_vectors
 from explorer.behaviors.subjects import Subjects, Which, study_subjects
 from explorer.data.study import Study
+from explorer.ranking.rank import Choice
 from explorer.vectors.index import Index
 
 Progress = Callable[[str, int, int], None]

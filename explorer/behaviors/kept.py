@@ -20,7 +20,7 @@ from torch import Tensor
 
 from explorer.behaviors.subjects import Subject
 from explorer.errors import ExplorerError
-from explorer.ranking import Target
+from explorer.ranking.scores import Target
 from explorer.vectors.index import write_tensors
 
 FOLDER = "subjects"

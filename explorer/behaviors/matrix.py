@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from explorer.attribution import Choice, index_model, settle
 from explorer.behaviors.kept import keep, read_kept, subject_name, target_of
 from explorer.behaviors.subjects import Subject, Subjects
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
-from explorer.ranking import Target, scores
+from explorer.ranking.rank import Choice, index_model, settle
+from explorer.ranking.scores import Target, scores
 from explorer.vectors.build import check_index, item_vectors
 from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import UNRANKED, Index

@@ -71,7 +71,7 @@ def _repair(given: argparse.Namespace) -> None:
 
 
 def _plan(given: argparse.Namespace, study: "Study") -> "Plan":
-    from explorer.attribution import Choice, behavior_items, pick_index, rank
+    from explorer.ranking.rank import Choice, behavior_items, pick_index, rank
     from explorer.repair.plan import ARMS, BOTTOM, SMALL, make_plan
     from explorer.vectors.methods import METHODS
 

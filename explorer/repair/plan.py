@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from explorer.attribution import Ranking
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.kept_files import write_whole
+from explorer.ranking.rank import Ranking
 from explorer.repair.held_out import held_out
 from explorer.repair.recipe import DROP, SWAP
 from explorer.repair.stages import DPO, SFT, TRAINING, Stage, read_stages, rows_of

@@ -3,11 +3,11 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.attribution import Choice
 from explorer.behaviors.discover import Found
 from explorer.behaviors.subjects import DISCOVERY, Which
 from explorer.behaviors.waiting import answers_missing
 from explorer.errors import ExplorerError
+from explorer.ranking.rank import Choice
 from explorer.ui.behaviors_state import Asked
 from explorer.ui.data_state import Corpus, stage_words
 from explorer.ui.linked import linked_select, linked_value

@@ -10,7 +10,7 @@ from explorer.behaviors.notes import Note, read_notes, write_note
 from explorer.behaviors.nulls import P_MOST
 from explorer.behaviors.subjects import Subject
 from explorer.errors import ExplorerError
-from explorer.metrics import Enrichment
+from explorer.ranking.metrics import Enrichment
 from explorer.ui.basket import add_all, basket
 from explorer.ui.behaviors_compare import compare_box
 from explorer.ui.behaviors_links import take_rows

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.behaviors.by_hand import Alike, nearest
 from explorer.errors import ExplorerError
-from explorer.ranked_rows import row_number
+from explorer.ranking.table import row_number
 from explorer.ui.basket import basket
 from explorer.ui.behaviors_cards import data_row, prompt_row
 from explorer.ui.behaviors_links import take_rows

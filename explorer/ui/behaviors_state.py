@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.attribution import Choice, texts
 from explorer.behaviors.by_hand import Alike, like_datapoint, like_subject, like_text
 from explorer.behaviors.cards import Card, cards
 from explorer.behaviors.clusters import Cluster
@@ -17,6 +16,7 @@ from explorer.behaviors.drawing import Ordered, View, Window, ordered, view
 from explorer.behaviors.projection import Map, kept_map
 from explorer.behaviors.subjects import DISCOVERY, Subject, Which
 from explorer.model.prompts import Prompt
+from explorer.ranking.rank import Choice, texts
 from explorer.ui.data_charts import PALETTE
 from explorer.ui.data_state import Corpus
 from explorer.vectors.build import Item

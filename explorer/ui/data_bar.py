@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from explorer.attribution import Choice
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.evaluate import best_layer
 from explorer.model.load import load_model
 from explorer.model.prompts import encode_prompt
-from explorer.persona import METHOD, NEUTRAL, PERSONA, Persona
-from explorer.ranked_rows import row_number
+from explorer.ranking.evaluate import best_layer
+from explorer.ranking.persona import METHOD, NEUTRAL, PERSONA, Persona
+from explorer.ranking.rank import Choice
+from explorer.ranking.table import row_number
 from explorer.ui.charts import visible
 from explorer.ui.components import case_bar
 from explorer.ui.data_saved import saved_evaluation

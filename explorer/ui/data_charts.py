@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer.metrics import Enrichment
+from explorer.ranking.metrics import Enrichment
 from explorer.ui.components import sources
 
 # no red and no blue: they stand for the wrong and the right answer

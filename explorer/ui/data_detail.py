@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.ranked_rows import Ranked
-from explorer.token_influence import TokenScore
+from explorer.ranking.table import Ranked
+from explorer.ranking.token_shares import TokenScore
 from explorer.trace.explain import ranks_by_size
 from explorer.ui import charts
 from explorer.ui.basket import basket, toggle

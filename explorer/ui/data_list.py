@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from explorer.ranked_rows import FILES, Filter, Ranked, ranked_table, write_rows
+from explorer.ranking.table import FILES, Filter, Ranked, ranked_table, write_rows
 from explorer.ui.basket import add_all, basket, clear, toggle
 from explorer.ui.components import ranked_list
 from explorer.ui.data_state import Coloured, Corpus

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.evaluate import Score
+from explorer.ranking.evaluate import Score
 from explorer.ui.data_state import Corpus
 
 SAVED = "evaluation.json"

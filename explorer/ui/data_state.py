@@ -11,7 +11,13 @@ import pyarrow as pa
 import streamlit as st
 from torch import Tensor
 
-from explorer.attribution import (
+from explorer.data.failures import Failure
+from explorer.data.study import BEHAVIORS, DATAPOINTS, SETTINGS, VECTORS, Study
+from explorer.errors import ExplorerError
+from explorer.model.load import load_model
+from explorer.ranking.metrics import Enrichment, enrichment
+from explorer.ranking.persona import PERSONA, Persona, persona_items, rank_by_persona
+from explorer.ranking.rank import (
     Choice,
     behavior_items,
     failure_items,
@@ -23,14 +29,8 @@ from explorer.attribution import (
     study_indexes,
     target_of,
 )
-from explorer.data.failures import Failure
-from explorer.data.study import BEHAVIORS, DATAPOINTS, SETTINGS, VECTORS, Study
-from explorer.errors import ExplorerError
-from explorer.metrics import Enrichment, enrichment
-from explorer.model.load import load_model
-from explorer.persona import PERSONA, Persona, persona_items, rank_by_persona
-from explorer.ranked_rows import Ranked, column, ranked_of
-from explorer.token_influence import TokenScore, behavior_direction, own_words, token_scores
+from explorer.ranking.table import Ranked, column, ranked_of
+from explorer.ranking.token_shares import TokenScore, behavior_direction, own_words, token_scores
 from explorer.ui.study_state import current_study
 from explorer.vectors.build import Item, row_items
 from explorer.vectors.index import Index

@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.attribution import Choice
 from explorer.errors import ExplorerError
-from explorer.evaluate import evaluate
-from explorer.metrics import KS, agreement
-from explorer.ranked_rows import Ranked
+from explorer.ranking.evaluate import evaluate
+from explorer.ranking.metrics import KS, agreement
+from explorer.ranking.rank import Choice
+from explorer.ranking.table import Ranked
 from explorer.ui.data_bar import Picked
 from explorer.ui.data_charts import show_layer_curve, show_scatter
 from explorer.ui.data_saved import SAVED, saved_evaluation

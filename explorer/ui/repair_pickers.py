@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.attribution import Choice
 from explorer.errors import ExplorerError
+from explorer.ranking.rank import Choice
 from explorer.repair.held_out import held_out, measurable
 from explorer.repair.plan import DROP, EDITS, REPLACE, SMALL, SWAP
 from explorer.repair.stages import DPO, Stage

@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.ranked_rows import column, row_number
+from explorer.ranking.table import column, row_number
 from explorer.repair import job
 from explorer.repair.command import said
 from explorer.repair.export import edited_zip, zip_of

@@ -9,9 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.attribution import Choice, Ranking
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.ranking.rank import Choice, Ranking
 from explorer.repair.held_out import BEHAVIOR, held_out
 from explorer.repair.job import PROGRESS, QUEUED, RUNNING, STOPPED, Status, repairs, status
 from explorer.repair.plan import ARMS, BOTTOM, DROP, NONE, RANDOM, REPAIRS, SMALL, TOP, Plan, make_plan, read_plan

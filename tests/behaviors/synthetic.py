@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from explorer.attribution import Choice
 from explorer.behaviors.matrix import Matrix, similarity
 from explorer.behaviors.subjects import Subject, Subjects
-from explorer.ranking import Target
+from explorer.ranking.rank import Choice
+from explorer.ranking.scores import Target
 from explorer.vectors.index import PAIR, SINGLE, Index
-from tests.test_ranking import write_index
+from tests.ranking.test_scores import write_index
 
 
 def make_matrix(

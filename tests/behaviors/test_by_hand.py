@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from scipy.cluster.hierarchy import dendrogram
 
-from explorer.attribution import Choice
 from explorer.behaviors.by_hand import correlations, like_datapoint, like_subject, like_text, nearest, versus
 from explorer.behaviors.cards import cards
 from explorer.behaviors.clusters import Clustering, find_clusters
@@ -22,6 +21,7 @@ from explorer.behaviors.waiting import answers_missing
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.figure_file import FORMATS
+from explorer.ranking.rank import Choice
 from explorer.vectors.build import build_index
 from explorer.vectors.index import SINGLE, UNRANKED
 from tests.behaviors.synthetic import make_matrix, noise, planted

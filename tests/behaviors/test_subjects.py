@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from explorer.attribution import Choice
 from explorer.behaviors import matrix as matrix_module
 from explorer.behaviors import subjects as module
 from explorer.behaviors.discover import discover, reference_for
@@ -30,7 +29,8 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model import generate as generation
 from explorer.model.load import load_model
-from explorer.ranking import encode_target, scores
+from explorer.ranking.rank import Choice
+from explorer.ranking.scores import encode_target, scores
 from explorer.vectors.build import build_index
 from explorer.vectors.fingerprint import model_digest, unloaded
 from explorer.vectors.index import Index

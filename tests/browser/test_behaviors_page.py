@@ -6,9 +6,9 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.attribution import study_indexes
 from explorer.behaviors.discover import discover
 from explorer.data.study import Study
+from explorer.ranking.rank import study_indexes
 from explorer.vectors.build import build_index
 from tests.data_study import HOSTILE
 from tests.test_behaviors_page import behaviors_study

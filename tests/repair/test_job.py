@@ -14,10 +14,10 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from explorer.attribution import Choice, behavior_items, rank
 from explorer.data.study import Study, create_study
 from explorer.errors import ExplorerError
 from explorer.model import embedded
+from explorer.ranking.rank import Choice, behavior_items, rank
 from explorer.repair import job, run, train
 from explorer.repair.export import edit_rows
 from explorer.repair.pace import FRESH, PACE, estimate

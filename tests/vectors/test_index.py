@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
-from explorer.ranking import encode_target, scores
+from explorer.ranking.scores import encode_target, scores
 from explorer.vectors.build import Pace, item_vectors, row_items
 from explorer.vectors.index import MANIFEST, PAIR, SINGLE, STATS, UNRANKED, Index, open_index
 from explorer.vectors.methods import METHODS

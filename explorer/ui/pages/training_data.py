@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.ranked_rows import kept, row_number
+from explorer.ranking.table import kept, row_number
 from explorer.ui.data_bar import pick
 from explorer.ui.data_build import build_box
 from explorer.ui.data_charts import show_distribution, show_sources

@@ -7,12 +7,12 @@ the mean residual stream over the answers under each. Here the prompts are a beh
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from explorer.attribution import Choice, Ranking, index_model, rank, settle
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.generate import Progress, answers
 from explorer.model.load import LoadedModel, load_model
-from explorer.ranking import Target
+from explorer.ranking.rank import Choice, Ranking, index_model, rank, settle
+from explorer.ranking.scores import Target
 from explorer.vectors.build import Item, check_index, item_vectors
 from explorer.vectors.index import PAIR, UNRANKED, Index
 

@@ -9,8 +9,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from explorer.attribution import Choice, Ranking
-from explorer.ranked_rows import Filter, kept, ranked_of, ranked_table, row_number, write_rows
+from explorer.ranking.rank import Choice, Ranking
+from explorer.ranking.table import Filter, kept, ranked_of, ranked_table, row_number, write_rows
 
 SCORES = np.array([0.5, -0.25, np.nan, 0.75])
 

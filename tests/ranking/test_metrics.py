@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from explorer.metrics import agreement, average_precision, enrichment, pooled_auprc_at, precision_at, recall_at, top
+from explorer.ranking.metrics import (
+    agreement,
+    average_precision,
+    enrichment,
+    pooled_auprc_at,
+    precision_at,
+    recall_at,
+    top,
+)
 
 
 @pytest.mark.parametrize("digits", [0, 1, 9])

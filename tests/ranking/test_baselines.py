@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from explorer.attribution import text_scores
 from explorer.model.prompts import Prompt
-from explorer.text_ranking import bm25_scores
+from explorer.ranking.baselines import bm25_scores
+from explorer.ranking.rank import text_scores
 from explorer.vectors.build import Item, row_items
 from tests.vectors.tiny import WORDS, mixed_rows
 

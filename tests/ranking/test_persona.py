@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from explorer.attribution import behavior_items, index_model, study_indexes
 from explorer.cli import main
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
-from explorer.persona import Persona, persona_items, persona_target, rank_by_persona
+from explorer.ranking.persona import Persona, persona_items, persona_target, rank_by_persona
+from explorer.ranking.rank import behavior_items, index_model, study_indexes
 from explorer.vectors.build import Item
 from tests.data_study import data_study
 

@@ -12,7 +12,7 @@ import pyarrow.compute
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from explorer.attribution import Ranking
+from explorer.ranking.rank import Ranking
 
 pc: Any = pyarrow.compute  # its functions are made at import, which type checkers do not see
 FILES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from explorer import metrics
-from explorer.attribution import behavior_items, index_model, text_scores
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
-from explorer.ranking import Target, encode_target, scores
+from explorer.ranking.rank import behavior_items, index_model, text_scores
+from explorer.ranking.scores import Target, encode_target, metrics, scores
 from explorer.vectors.build import Item, check_index
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES, Method

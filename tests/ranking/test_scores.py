@@ -16,11 +16,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
-from explorer.ranking import Target, encode_target, scores
+from explorer.ranking.scores import Target, encode_target, scores
 from explorer.vectors.build import Item
 from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
 from explorer.vectors.methods import METHODS, QUERIES, Blend
-from tests.reference_ranking import (
+from tests.ranking.reference import (
     BLENDS,
     LAYERS,
     WIDTHS,

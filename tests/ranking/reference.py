@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from explorer.ranking import Target
+from explorer.ranking.scores import Target
 from explorer.vectors.index import (
     PAIR,
     SINGLE,

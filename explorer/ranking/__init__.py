@@ -1,0 +1,1 @@
+"""Rank training examples by how much they taught a failure or behavior."""
