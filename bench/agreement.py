@@ -11,9 +11,9 @@ from typing import Any
 
 from explorer.behaviors.agreement import label_agreement, require_labels
 from explorer.behaviors.clusters import find_clusters
-from explorer.behaviors.discover import reference_for
 from explorer.behaviors.matrix import similarity, subject_vectors
-from explorer.behaviors.subjects import Which, study_subjects
+from explorer.behaviors.pipeline import reference_for
+from explorer.behaviors.prompts import Which, study_subjects
 from explorer.data.study import Study, check_study
 from explorer.ranking.rank import Choice, study_indexes
 from explorer.vectors.methods import METHODS

@@ -19,7 +19,7 @@ import torch
 from explorer.behaviors.clusters import find_clusters
 from explorer.behaviors.matrix import similarity
 from explorer.behaviors.projection import project
-from explorer.behaviors.subjects import Subject, Subjects
+from explorer.behaviors.prompts import Subject, Subjects
 from explorer.behaviors.tree import grow_columns
 from explorer.ranking.rank import Choice
 from explorer.ranking.scores import Target

@@ -13,8 +13,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from streamlit.testing.v1 import AppTest
 
-from explorer.behaviors.discover import discover
 from explorer.behaviors.notes import FILE, Note, read_notes
+from explorer.behaviors.pipeline import discover
 from explorer.data.study import Study, open_study, write_lines
 from explorer.ranking.rank import study_indexes
 from explorer.ui import behaviors_state

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from explorer.behaviors import matrix, subjects
+from explorer.behaviors import matrix
+from explorer.behaviors import prompts as subjects
 from explorer.behaviors.agreement import label_agreement
-from explorer.behaviors.discover import discover
-from explorer.behaviors.nulls import DRAWS, RESAMPLES
-from explorer.behaviors.subjects import Which
-from explorer.behaviors.weighed import weighing
+from explorer.behaviors.evidence_cache import weighing
+from explorer.behaviors.pipeline import discover
+from explorer.behaviors.prompts import Which
+from explorer.behaviors.significance import DRAWS, RESAMPLES
 from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
 from explorer.demo import build
 from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder

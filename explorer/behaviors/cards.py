@@ -10,8 +10,8 @@ import pyarrow as pa
 from sklearn.feature_extraction.text import CountVectorizer
 
 from explorer.behaviors.clusters import Cluster, Clustering, assignment
-from explorer.behaviors.nulls import P_MOST, STABILITY_LEAST, SUBJECTS_LEAST, Evidence
-from explorer.behaviors.subjects import Subject
+from explorer.behaviors.prompts import Subject
+from explorer.behaviors.significance import P_MOST, STABILITY_LEAST, SUBJECTS_LEAST, Evidence
 from explorer.ranking.metrics import Enrichment, enrichment
 from explorer.ranking.rank import texts
 from explorer.ranking.table import column, write_rows

@@ -6,7 +6,7 @@ from math import isnan
 from typing import Any
 
 from explorer.behaviors.cards import MEANING, Card
-from explorer.behaviors.subjects import Subject
+from explorer.behaviors.prompts import Subject
 from explorer.ranking.metrics import Enrichment
 
 _PROMPTS = 12

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from explorer.behaviors.evidence_cache import keep_evidence, kept_evidence, weighing
 from explorer.behaviors.matrix import Matrix
-from explorer.behaviors.nulls import (
+from explorer.behaviors.significance import (
     DRAWS,
     P_MOST,
     RESAMPLES,
@@ -23,7 +24,6 @@ from explorer.behaviors.nulls import (
     gather,
 )  # fmt: skip
 from explorer.behaviors.tree import MOST, Tree, grow, silhouettes
-from explorer.behaviors.weighed import keep_evidence, kept_evidence, weighing
 from explorer.errors import ExplorerError
 from explorer.vectors.index import Index
 

@@ -10,7 +10,7 @@ from explorer.output import write, write_json
 
 if TYPE_CHECKING:
     from explorer.behaviors.cards import Card
-    from explorer.behaviors.discover import Found
+    from explorer.behaviors.pipeline import Found
 
 
 def add_cluster(commands: Any) -> None:
@@ -36,7 +36,7 @@ def _cluster(given: argparse.Namespace) -> None:
     from explorer.behaviors.agreement import label_agreement, require_labels
     from explorer.behaviors.cards import MEANING, assignment_csv, cards
     from explorer.behaviors.cards_page import cards_html
-    from explorer.behaviors.discover import discover
+    from explorer.behaviors.pipeline import discover
     from explorer.data.study import check_study
     from explorer.ranking.rank import Choice, pick_index
 

@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 
-from explorer.behaviors.drawing import View
+from explorer.behaviors.matrix_view import View
 from explorer.behaviors.projection import Map
 from explorer.figure_file import check_format, drawn_page
 from explorer.report import BLUE, RED

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from explorer.behaviors.kept import keep, read_kept, subject_name, target_of
-from explorer.behaviors.subjects import Subject, Subjects
+from explorer.behaviors.prompts import Subject, Subjects
+from explorer.behaviors.vector_cache import keep, read_kept, subject_name, target_of
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model

@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import from_numpy
 
-from explorer.behaviors.kept import put, subject_name
 from explorer.behaviors.matrix import Matrix
+from explorer.behaviors.vector_cache import put, subject_name
 from explorer.errors import ExplorerError
 
 POINTS, DIMENSIONS, PERPLEXITY = 3_000, 30, 30

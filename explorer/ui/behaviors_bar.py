@@ -3,9 +3,9 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.behaviors.discover import Found
-from explorer.behaviors.subjects import DISCOVERY, Which
-from explorer.behaviors.waiting import answers_missing
+from explorer.behaviors.missing_answers import answers_missing
+from explorer.behaviors.pipeline import Found
+from explorer.behaviors.prompts import DISCOVERY, Which
 from explorer.errors import ExplorerError
 from explorer.ranking.rank import Choice
 from explorer.ui.behaviors_state import Asked

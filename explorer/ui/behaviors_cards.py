@@ -7,8 +7,8 @@ import streamlit as st
 
 from explorer.behaviors.cards import Card
 from explorer.behaviors.notes import Note, read_notes, write_note
-from explorer.behaviors.nulls import P_MOST
-from explorer.behaviors.subjects import Subject
+from explorer.behaviors.prompts import Subject
+from explorer.behaviors.significance import P_MOST
 from explorer.errors import ExplorerError
 from explorer.ranking.metrics import Enrichment
 from explorer.ui.basket import add_all, basket

@@ -4,8 +4,8 @@ from math import isnan
 
 import streamlit as st
 
-from explorer.behaviors.by_hand import Versus, versus
 from explorer.behaviors.cards import Card
+from explorer.behaviors.nearest import Versus, versus
 from explorer.ui.behaviors_state import Scene
 from explorer.ui.linked import linked_select
 from explorer.ui.state import plain

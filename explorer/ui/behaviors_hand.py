@@ -4,7 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer.behaviors.by_hand import Alike, nearest
+from explorer.behaviors.nearest import Alike, nearest
 from explorer.errors import ExplorerError
 from explorer.ranking.table import row_number
 from explorer.ui.basket import basket

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from explorer.behaviors.subjects import Subject
+from explorer.behaviors.prompts import Subject
 from explorer.data.failures import Failure
 from explorer.data.study import Study
 from explorer.ui.basket import toggle

@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer.behaviors.cards import Card
 from explorer.behaviors.clusters import assignment
-from explorer.behaviors.drawing import Ordered, Window, around, first_window, most_common, strongest_within
+from explorer.behaviors.matrix_view import Ordered, Window, around, first_window, most_common, strongest_within
 from explorer.ranking.table import row_number
 from explorer.ui.behaviors_links import open_datapoint, trace
 from explorer.ui.behaviors_state import Scene, cells, lines, map_of, ordering

@@ -8,13 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.behaviors.by_hand import Alike, like_datapoint, like_subject, like_text
 from explorer.behaviors.cards import Card, cards
 from explorer.behaviors.clusters import Cluster
-from explorer.behaviors.discover import Found, discover
-from explorer.behaviors.drawing import Ordered, View, Window, ordered, view
+from explorer.behaviors.matrix_view import Ordered, View, Window, ordered, view
+from explorer.behaviors.nearest import Alike, like_datapoint, like_subject, like_text
+from explorer.behaviors.pipeline import Found, discover
 from explorer.behaviors.projection import Map, kept_map
-from explorer.behaviors.subjects import DISCOVERY, Subject, Which
+from explorer.behaviors.prompts import DISCOVERY, Subject, Which
 from explorer.model.prompts import Prompt
 from explorer.ranking.rank import Choice, texts
 from explorer.ui.data_charts import PALETTE

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from explorer.behaviors.matrix import Matrix, similarity
-from explorer.behaviors.subjects import Subject, Subjects
+from explorer.behaviors.prompts import Subject, Subjects
 from explorer.ranking.rank import Choice
 from explorer.ranking.scores import Target
 from explorer.vectors.index import PAIR, SINGLE, Index

@@ -17,11 +17,11 @@ from explorer.behaviors import clusters as clusters_module
 from explorer.behaviors import tree as tree_module
 from explorer.behaviors.agreement import label_agreement
 from explorer.behaviors.clusters import Clustering, assignment, find_clusters
-from explorer.behaviors.corpora import CORPORA, take
+from explorer.behaviors.evidence_cache import weighing
 from explorer.behaviors.matrix import Matrix
-from explorer.behaviors.nulls import BEYOND, P_MOST, SHARES, STABILITY_LEAST, SUBJECTS_LEAST, profile, stability
+from explorer.behaviors.null_corpora import CORPORA, take
+from explorer.behaviors.significance import BEYOND, P_MOST, SHARES, STABILITY_LEAST, SUBJECTS_LEAST, profile, stability
 from explorer.behaviors.tree import grow, grow_columns, row_distances
-from explorer.behaviors.weighed import weighing
 from explorer.errors import ExplorerError
 from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
 from tests.behaviors.synthetic import make_matrix, noise, planted

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.behaviors.discover import discover
+from explorer.behaviors.pipeline import discover
 from explorer.data.study import Study
 from explorer.ranking.rank import study_indexes
 from explorer.vectors.build import build_index

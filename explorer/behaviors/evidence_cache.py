@@ -13,11 +13,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from torch import from_numpy
 
-from explorer.behaviors import nulls
-from explorer.behaviors.kept import put, subject_name
+from explorer.behaviors import significance as nulls
 from explorer.behaviors.matrix import Matrix
-from explorer.behaviors.nulls import Evidence, Null
+from explorer.behaviors.significance import Evidence, Null
 from explorer.behaviors.tree import Tree
+from explorer.behaviors.vector_cache import put, subject_name
 
 FOLDER = "weighed"
 

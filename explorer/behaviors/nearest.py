@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from explorer.behaviors.cards import Card
-from explorer.behaviors.discover import Found
 from explorer.behaviors.matrix import against
+from explorer.behaviors.pipeline import Found
 from explorer.behaviors.tree import EQUAL
 from explorer.data.study import Study
 from explorer.errors import ExplorerError

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from explorer.behaviors.subjects import Subject
+from explorer.behaviors.prompts import Subject
 from explorer.errors import ExplorerError
 from explorer.ranking.scores import Target
 from explorer.vectors.index import write_tensors

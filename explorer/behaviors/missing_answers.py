@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from explorer.behaviors.discover import reference_for
-from explorer.behaviors.subjects import ANSWERS, DISCOVERY, Which, read_discovery
+from explorer.behaviors.pipeline import reference_for
+from explorer.behaviors.prompts import ANSWERS, DISCOVERY, Which, read_discovery
 from explorer.data.study import Study
 from explorer.kept_files import whole_lines
 from explorer.vectors.index import Index

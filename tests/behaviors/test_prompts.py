@@ -11,11 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from explorer.behaviors import matrix as matrix_module
-from explorer.behaviors import subjects as module
-from explorer.behaviors.discover import discover, reference_for
-from explorer.behaviors.kept import FOLDER, subject_name
+from explorer.behaviors import prompts as module
 from explorer.behaviors.matrix import similarity, subject_vectors
-from explorer.behaviors.subjects import (
+from explorer.behaviors.pipeline import discover, reference_for
+from explorer.behaviors.prompts import (
     ANSWERS,
     Subject,
     Subjects,
@@ -25,6 +24,7 @@ from explorer.behaviors.subjects import (
     read_discovery,
     study_subjects,
 )
+from explorer.behaviors.vector_cache import FOLDER, subject_name
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model import generate as generation

@@ -9,15 +9,24 @@ import pyarrow as pa
 import pytest
 from scipy.cluster.hierarchy import dendrogram
 
-from explorer.behaviors.by_hand import correlations, like_datapoint, like_subject, like_text, nearest, versus
 from explorer.behaviors.cards import cards
 from explorer.behaviors.clusters import Clustering, find_clusters
-from explorer.behaviors.discover import Found, discover
-from explorer.behaviors.drawing import Window, around, edges, first_window, most_common, ordered, strongest_within, view
 from explorer.behaviors.figures import map_file, matrix_file
+from explorer.behaviors.matrix_view import (
+    Window,
+    around,
+    edges,
+    first_window,
+    most_common,
+    ordered,
+    strongest_within,
+    view,
+)
+from explorer.behaviors.missing_answers import answers_missing
+from explorer.behaviors.nearest import correlations, like_datapoint, like_subject, like_text, nearest, versus
+from explorer.behaviors.pipeline import Found, discover
 from explorer.behaviors.projection import project
-from explorer.behaviors.subjects import ANSWERS, Subjects
-from explorer.behaviors.waiting import answers_missing
+from explorer.behaviors.prompts import ANSWERS, Subjects
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.figure_file import FORMATS

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explorer.behaviors.corpora import CORPORA, take
 from explorer.behaviors.matrix import Matrix
+from explorer.behaviors.null_corpora import CORPORA, take
 from explorer.behaviors.tree import EQUAL, Tree, grow
 from explorer.vectors.index import Index
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
 from explorer.behaviors.matrix import similarity, subject_vectors
-from explorer.behaviors.subjects import Subjects, Which, study_subjects
+from explorer.behaviors.prompts import Subjects, Which, study_subjects
 from explorer.data.study import Study
 from explorer.ranking.rank import Choice
 from explorer.vectors.index import Index
