@@ -34,7 +34,7 @@ from explorer.model.prompts import Prompt
 from explorer.ranking.baselines import bm25_scores
 from explorer.ranking.metrics import average_precision
 from explorer.ranking.rank import study_indexes
-from explorer.repair.packing import Example, answer_logps, pack, summed
+from explorer.repair.packed_batches import Example, answer_logps, pack, summed
 from explorer.repair.rates import wilson
 
 CORPUS_SHA256 = "a042e6ea75ed6ea25ebdbffaac4f7113b2f472306d714c8ae844dfb038c7f2d9"

@@ -20,11 +20,11 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.kept_files import write_whole
 from explorer.model.embedded import cache_folder
-from explorer.repair.held_out import BEHAVIOR, Check, counted, digest_of, held_out
+from explorer.repair.arms import Setting, ask, setting, train
+from explorer.repair.checks import BEHAVIOR, Check, counted, digest_of, held_out
 from explorer.repair.plan import PLAN, REPAIRS, Arm, Plan, read_plan
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.results import Row, pooled, row, verdict
-from explorer.repair.run import Setting, ask, setting, train
 
 RESULT, PROGRESS, LOG, LOCK, STOP = "result.json", "progress.json", "log.txt", ".lock", "stop"
 QUEUED, RUNNING, STOPPED, FAILED, DONE, NEW = "queued", "running", "stopped", "failed", "done", "new"

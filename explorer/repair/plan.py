@@ -18,7 +18,7 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.kept_files import write_whole
 from explorer.ranking.rank import Ranking
-from explorer.repair.held_out import held_out
+from explorer.repair.checks import held_out
 from explorer.repair.recipe import DROP, SWAP
 from explorer.repair.stages import DPO, SFT, TRAINING, Stage, read_stages, rows_of
 

@@ -27,7 +27,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.model.load import ModelSpec, dtype_of
-from explorer.repair.packing import Example, answer_logps, pack, summed
+from explorer.repair.packed_batches import Example, answer_logps, pack, summed
 from explorer.repair.recipe import DROP, SWAP, Progress, Recipe, Stopped, Watch
 
 _LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

@@ -10,8 +10,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.data.study import Study
+from explorer.repair.checks import BEHAVIOR, held_out
 from explorer.repair.export import edited_zip
-from explorer.repair.held_out import BEHAVIOR, held_out
 from explorer.repair.job import as_json
 from explorer.repair.plan import NONE, TOP, Plan
 from explorer.repair.results import Row, pooled

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.errors import ExplorerError
 from explorer.ranking.rank import Choice
-from explorer.repair.held_out import held_out, measurable
+from explorer.repair.checks import held_out, measurable
 from explorer.repair.plan import DROP, EDITS, REPLACE, SMALL, SWAP
 from explorer.repair.stages import DPO, Stage
 from explorer.ui.basket import basket

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from explorer.repair import job
+from explorer.repair.arms import CORRECTED
 from explorer.repair.plan import EDITS, NONE, REPLACE, TOP, Arm, Plan
 from explorer.repair.results import Pooled, percent, pooled
-from explorer.repair.run import CORRECTED
 from explorer.ui.basket import add_all
 from explorer.ui.data_state import Corpus
 from explorer.ui.repair_charts import METHOD, show_dose, show_intervals

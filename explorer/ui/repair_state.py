@@ -12,10 +12,10 @@ import streamlit as st
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.ranking.rank import Choice, Ranking
-from explorer.repair.held_out import BEHAVIOR, held_out
+from explorer.repair.arms import RUNS
+from explorer.repair.checks import BEHAVIOR, held_out
 from explorer.repair.job import PROGRESS, QUEUED, RUNNING, STOPPED, Status, repairs, status
 from explorer.repair.plan import ARMS, BOTTOM, DROP, NONE, RANDOM, REPAIRS, SMALL, TOP, Plan, make_plan, read_plan
-from explorer.repair.run import RUNS
 from explorer.repair.stages import TRAINING, read_stages
 from explorer.ui.data_state import Corpus, about_behavior, ranked
 from explorer.ui.study_state import told_apart

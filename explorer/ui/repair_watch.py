@@ -7,10 +7,10 @@ import streamlit as st
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.repair import job
+from explorer.repair.arms import losses
 from explorer.repair.job import Status
 from explorer.repair.plan import Plan
 from explorer.repair.results import Row
-from explorer.repair.run import losses
 from explorer.ui.repair_charts import show_losses
 from explorer.ui.repair_setup import REFUSED
 from explorer.ui.repair_state import STARTING, arm_words, duration, is_active, run_folder, state_of

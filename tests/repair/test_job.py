@@ -18,9 +18,10 @@ from explorer.data.study import Study, create_study
 from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.ranking.rank import Choice, behavior_items, rank
-from explorer.repair import job, run, train
+from explorer.repair import arms as run
+from explorer.repair import job, train
+from explorer.repair.estimate import FRESH, PACE, estimate
 from explorer.repair.export import edit_rows
-from explorer.repair.pace import FRESH, PACE, estimate
 from explorer.repair.plan import NotRepeatable, make_plan, read_plan, save_plan
 from explorer.repair.recipe import Stopped
 

@@ -9,10 +9,10 @@ from explorer.kept_files import write_whole
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
-from explorer.repair.held_out import held_out
+from explorer.repair.arms import setting
+from explorer.repair.checks import held_out
 from explorer.repair.job import finished
 from explorer.repair.plan import NONE, REPAIRS, Plan
-from explorer.repair.run import setting
 from explorer.repair.stages import ANSWERS_OF, DPO
 
 PACE = "pace.json"

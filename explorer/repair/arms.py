@@ -23,7 +23,7 @@ from explorer.kept_files import add_lines, whole_lines, write_whole
 from explorer.model.generate import answered, answers
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt
-from explorer.repair.held_out import Check
+from explorer.repair.checks import Check
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, sampled
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.stages import DPO, Stage, read_stages, rows_of
