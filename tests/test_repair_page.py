@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.data.study import Study, write_lines
 from explorer.figure_file import FORMATS
-from explorer.kept_files import write_whole
+from explorer.files import write_whole
 from explorer.ranking.rank import Choice, behavior_items, rank
 from explorer.repair import job
 from explorer.repair.export import edited_zip

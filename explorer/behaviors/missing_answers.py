@@ -5,7 +5,7 @@ from pathlib import Path
 from explorer.behaviors.pipeline import reference_for
 from explorer.behaviors.prompts import ANSWERS, DISCOVERY, Which, read_discovery
 from explorer.data.study import Study
-from explorer.kept_files import whole_lines
+from explorer.files import whole_lines
 from explorer.vectors.index import Index
 
 

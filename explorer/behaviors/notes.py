@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.errors import ExplorerError
-from explorer.kept_files import write_whole
+from explorer.files import write_whole
 
 FILE, FORMAT = "cluster-notes.json", 1
 _LOCK = threading.Lock()

@@ -10,7 +10,7 @@ from typing import Literal
 from explorer.data.failures import read_lines
 from explorer.data.study import BehaviorPrompt, Study, to_trace
 from explorer.errors import ExplorerError
-from explorer.kept_files import add_lines, whole_lines
+from explorer.files import add_lines, whole_lines
 from explorer.model.generate import MAX_TOKENS, Progress, answered
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt

@@ -19,7 +19,7 @@ import numpy as np
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.kept_files import add_lines, whole_lines, write_whole
+from explorer.files import add_lines, whole_lines, write_whole
 from explorer.model.generate import answered, answers
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt

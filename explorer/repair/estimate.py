@@ -5,7 +5,7 @@ import json
 from time import perf_counter, time
 
 from explorer.data.study import Study
-from explorer.kept_files import write_whole
+from explorer.files import write_whole
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt

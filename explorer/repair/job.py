@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.kept_files import write_whole
+from explorer.files import write_whole
 from explorer.model.embedded import cache_folder
 from explorer.repair.arms import Setting, ask, setting, train
 from explorer.repair.checks import BEHAVIOR, Check, counted, digest_of, held_out

@@ -16,7 +16,7 @@ import numpy as np
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.kept_files import write_whole
+from explorer.files import write_whole
 from explorer.ranking.rank import Ranking
 from explorer.repair.checks import held_out
 from explorer.repair.recipe import DROP, SWAP
