@@ -131,7 +131,7 @@ def _load(arguments: argparse.Namespace) -> Any:
 
 
 def _trace(arguments: argparse.Namespace) -> None:
-    from explorer.report import export_heatmap
+    from explorer.figures.heatmap import export_heatmap
     from explorer.trace.explain import explain
 
     a = arguments
@@ -150,8 +150,8 @@ def _trace(arguments: argparse.Namespace) -> None:
 def _graph(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
+    from explorer.figures.graph_export import export_graph
     from explorer.graph.build import explain_graph, write_matrices
-    from explorer.graph.export import export_graph
     from explorer.graph.graph_json import Marks
     from explorer.graph.prune import Pruning
     from explorer.model.prompts import Prompt
@@ -172,7 +172,7 @@ def _graph(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from explorer.compare_figure import gaps_file
+    from explorer.figures.gaps import gaps_file
     from explorer.model.prompts import Prompt
     from explorer.trace.compare import compare, named_models, table
 

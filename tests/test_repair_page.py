@@ -11,14 +11,14 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from explorer.data.study import Study, write_lines
-from explorer.figure_file import FORMATS
+from explorer.figures.repair import figure_file
+from explorer.figures.save import FORMATS
 from explorer.files import write_whole
 from explorer.ranking.rank import Choice, behavior_items, rank
 from explorer.repair import job
 from explorer.repair.export import edited_zip
 from explorer.repair.plan import Plan, make_plan, save_plan
 from explorer.repair.results import pooled, row, verdict
-from explorer.ui.repair_figure import figure_file
 from explorer.ui.repair_state import duration
 from tests.app import open_app, shown
 from tests.data_study import HOSTILE, data_study

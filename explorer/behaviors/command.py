@@ -35,9 +35,9 @@ def add_cluster(commands: Any) -> None:
 def _cluster(given: argparse.Namespace) -> None:
     from explorer.behaviors.agreement import label_agreement, require_labels
     from explorer.behaviors.cards import MEANING, assignment_csv, cards
-    from explorer.behaviors.cards_page import cards_html
     from explorer.behaviors.pipeline import discover
     from explorer.data.study import check_study
+    from explorer.figures.cards_page import cards_html
     from explorer.ranking.rank import Choice, pick_index
 
     if given.clusters is not None and given.clusters < 1:

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer.behaviors.cards import Card, assignment_csv
-from explorer.behaviors.cards_page import cards_html
-from explorer.behaviors.figures import map_file, matrix_file
 from explorer.behaviors.matrix_view import most_common
+from explorer.figures.cards_page import cards_html
+from explorer.figures.clusters import map_file, matrix_file
 from explorer.ui.behaviors_matrix import clusters_of, window_of
 from explorer.ui.behaviors_state import Scene, cells, map_of, ordering
 from explorer.ui.downloads import format_buttons

@@ -4,8 +4,8 @@ import json
 
 import streamlit as st
 
-from explorer.compare_figure import gaps_file
 from explorer.data.failures import Failure
+from explorer.figures.gaps import gaps_file
 from explorer.trace.compare import Compared, change
 from explorer.trace.explain import RULES
 from explorer.ui.charts import colour_scale, show_token_map

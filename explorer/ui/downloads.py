@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from explorer.figure_file import FORMATS
+from explorer.figures.save import FORMATS
 
 
 def format_buttons(make: Callable[[str], bytes], name: str, key: str, formats: Mapping[str, str] = FORMATS) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.data.study import Study
+from explorer.figures.repair import figure_file
 from explorer.repair.checks import BEHAVIOR, held_out
 from explorer.repair.export import edited_zip
 from explorer.repair.job import as_json
@@ -17,7 +18,6 @@ from explorer.repair.plan import NONE, TOP, Plan
 from explorer.repair.results import Row, pooled
 from explorer.ui.downloads import format_buttons
 from explorer.ui.repair_charts import METHOD
-from explorer.ui.repair_figure import figure_file
 from explorer.ui.repair_result import main_arms
 from explorer.ui.repair_state import arm_words
 from explorer.ui.repair_watch import only_models

@@ -15,11 +15,11 @@ import pytest
 
 from explorer.behaviors import projection
 from explorer.behaviors.cards import MEANING, Card, assignment_csv, cards, distinctive_words
-from explorer.behaviors.cards_page import cards_html
 from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
 from explorer.behaviors.projection import project
 from explorer.cli import main
 from explorer.data.study import Study
+from explorer.figures.cards_page import cards_html
 from tests.behaviors.synthetic import make_matrix, planted
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'</td><script>alert(2)</script>"

@@ -11,7 +11,6 @@ from scipy.cluster.hierarchy import dendrogram
 
 from explorer.behaviors.cards import cards
 from explorer.behaviors.clusters import Clustering, find_clusters
-from explorer.behaviors.figures import map_file, matrix_file
 from explorer.behaviors.matrix_view import (
     Window,
     around,
@@ -29,7 +28,8 @@ from explorer.behaviors.projection import project
 from explorer.behaviors.prompts import ANSWERS, Subjects
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.figure_file import FORMATS
+from explorer.figures.clusters import map_file, matrix_file
+from explorer.figures.save import FORMATS
 from explorer.ranking.rank import Choice
 from explorer.vectors.build import build_index
 from explorer.vectors.index import SINGLE, UNRANKED

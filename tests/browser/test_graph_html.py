@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
+from explorer.figures.graph_page import graph_html
 from explorer.graph.graph_json import Marks
 from explorer.graph.layout import columns
 from explorer.graph.prune import Pruning, prune
-from explorer.graph.webpage import graph_html
 from tests.graph.tiny import explanation, tiny
 
 pytestmark = pytest.mark.browser

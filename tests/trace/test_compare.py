@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from explorer.cli import main
-from explorer.compare_figure import gaps_file
 from explorer.errors import ExplorerError
-from explorer.figure_file import FORMATS
+from explorer.figures.gaps import gaps_file
+from explorer.figures.save import FORMATS
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.trace.compare import Compared, change, compare, named_models, read_prompt, table

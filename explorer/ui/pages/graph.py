@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.figure_file import WITH_JSON
+from explorer.figures.graph_export import export_graph
+from explorer.figures.save import WITH_JSON
 from explorer.graph.build import parse_layers
-from explorer.graph.export import export_graph
 from explorer.graph.graph_json import check_same, read_graph_json
 from explorer.graph.layout import columns
 from explorer.graph.paths import layer_figures, strongest_paths

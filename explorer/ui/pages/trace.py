@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.figure_file import WITH_JSON
+from explorer.figures.heatmap import export_heatmap
+from explorer.figures.save import WITH_JSON
 from explorer.model.load import load_model
-from explorer.report import export_heatmap
 from explorer.trace.explain import RULES, Explanation, default_layer
 from explorer.ui import charts
 from explorer.ui.composer import composer

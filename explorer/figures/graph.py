@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from explorer.errors import ExplorerError
+from explorer.figures.heatmap import BLUE, FONTS, RED, printable
+from explorer.figures.heatmap import short as quoted
 from explorer.graph.graph_json import Marks
 from explorer.graph.layout import Column, positions
 from explorer.graph.prune import Drawing, Node
-from explorer.report import BLUE, FONTS, RED, printable
-from explorer.report import short as quoted
 from explorer.trace.explain import RULES, Explanation
 
 PICTURES = ("png", "svg", "pdf")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from explorer.figure_file import check_format, drawn_page
+from explorer.figures.heatmap import FONTS
+from explorer.figures.save import check_format, drawn_page
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP
 from explorer.repair.results import Pooled, Row, percent
-from explorer.report import FONTS
 
 _INK = {NONE: "#333333", TOP: "#6741d9", RANDOM: "#88888f", BOTTOM: "#88888f"}
 

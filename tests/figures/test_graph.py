@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 import pytest
 
 from explorer.errors import ExplorerError
-from explorer.graph import webpage
+from explorer.figures import graph_page as webpage
+from explorer.figures.graph import PICTURES, graph_figure, visible
+from explorer.figures.graph_page import graph_html
 from explorer.graph.graph_json import Marks, node_id
 from explorer.graph.layout import columns
-from explorer.graph.picture import PICTURES, graph_figure, visible
 from explorer.graph.prune import Drawing, Pruning, prune
-from explorer.graph.webpage import graph_html
 from tests.graph.tiny import HOSTILE, explanation, tiny
 
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-1.4"}

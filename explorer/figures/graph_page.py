@@ -14,12 +14,12 @@ from typing import Any
 
 from pyvis.network import Network
 
+from explorer.figures.graph import caption, contrast_line, visible
+from explorer.figures.heatmap import BLUE, RED
+from explorer.figures.heatmap import short as quoted
 from explorer.graph.graph_json import Marks, node_id
 from explorer.graph.layout import Column, positions
-from explorer.graph.picture import caption, contrast_line, visible
 from explorer.graph.prune import Drawing, Node
-from explorer.report import BLUE, RED
-from explorer.report import short as quoted
 from explorer.trace.explain import Explanation
 
 _X, _Y = (92, 240), 46  # steps of columns (least, most) and of rows, in the drawing's own units

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from explorer.figure_file import check_format, drawn_page
-from explorer.report import BLUE, FONTS, RED
+from explorer.figures.heatmap import BLUE, FONTS, RED
+from explorer.figures.save import check_format, drawn_page
 from explorer.trace.compare import Compared
 from explorer.trace.explain import Explanation
 

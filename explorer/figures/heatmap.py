@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, get_font_names
 from matplotlib.patches import FancyBboxPatch
 
-from explorer.figure_file import WITH_JSON, check_format
+from explorer.figures.save import WITH_JSON, check_format
 from explorer.trace.explain import RULES, Explanation
 
 RED, BLUE = (0.863, 0.149, 0.149), (0.145, 0.388, 0.922)

@@ -6,8 +6,8 @@ import pytest
 
 from explorer import explain
 from explorer.errors import ExplorerError
-from explorer.figure_file import WITH_JSON
-from explorer.report import export_heatmap
+from explorer.figures.heatmap import export_heatmap
+from explorer.figures.save import WITH_JSON
 
 HOSTILE = '<script>alert(1)</script> ![x](http://example.com/x.png) $a_b$ 🇦🇺 مرحبا\n"quoted" \x1b[31m'
 MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-1.4", "html": b"<!doctype html>", "json": b"{"}

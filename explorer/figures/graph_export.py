@@ -2,12 +2,12 @@
 
 import json
 
-from explorer.figure_file import WITH_JSON, check_format
+from explorer.figures.graph import graph_figure
+from explorer.figures.graph_page import graph_html
+from explorer.figures.save import WITH_JSON, check_format
 from explorer.graph.graph_json import Marks, to_graph_json
 from explorer.graph.layout import Column
-from explorer.graph.picture import graph_figure
 from explorer.graph.prune import Drawing
-from explorer.graph.webpage import graph_html
 from explorer.trace.explain import Explanation
 
 
