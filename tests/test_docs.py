@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.cli import main, parser
+from explorer.cli.main import main, parser
 from explorer.repair.job import read_result
 from explorer.repair.results import percent, pooled
 from explorer.vectors.methods import METHODS

@@ -9,6 +9,7 @@ import psutil
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from explorer.cli.output import writing
 from explorer.errors import ExplorerError
 from explorer.graph.collect import LayerEdges, collect_edges, from_rows
 from explorer.graph.edges import edge_matrix
@@ -17,7 +18,6 @@ from explorer.graph.prune import Drawing, Pruning, prune
 from explorer.graph.replay import skip_edges
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt, encode_prompt
-from explorer.output import writing
 from explorer.trace.contrast import make_contrast
 from explorer.trace.explain import Explanation, explain_contrast
 from explorer.trace.trace import Trace

@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import streamlit as st
 
+from explorer.cli.repair import said
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.ranking.table import column, row_number
 from explorer.repair import job
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, held_out
-from explorer.repair.command import said
 from explorer.repair.estimate import estimate
 from explorer.repair.export import edited_zip, zip_of
 from explorer.repair.plan import DROP, EDITS, REPAIRS, REPLACE, SWAP, TOP, Plan, save_plan

@@ -11,7 +11,7 @@ import pytest
 
 from explorer.behaviors.agreement import label_agreement, require_labels
 from explorer.behaviors.clusters import Cluster
-from explorer.cli import main
+from explorer.cli.main import main
 from explorer.data.study import create_study
 from explorer.errors import ExplorerError
 

@@ -17,7 +17,7 @@ from explorer.behaviors import projection
 from explorer.behaviors.cards import MEANING, Card, assignment_csv, cards, distinctive_words
 from explorer.behaviors.clusters import Cluster, Clustering, find_clusters
 from explorer.behaviors.projection import project
-from explorer.cli import main
+from explorer.cli.main import main
 from explorer.data.study import Study
 from explorer.figures.cards_page import cards_html
 from tests.behaviors.synthetic import make_matrix, planted

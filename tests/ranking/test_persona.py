@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explorer.cli import main
+from explorer.cli.main import main
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model

@@ -324,7 +324,7 @@ def test_edited_rows_for_somebody_elses_trainer(study):
 
 
 def test_command(study, capsys):
-    from explorer.cli import main
+    from explorer.cli.main import main
 
     told = ["repair", str(study.folder), "--behavior", "vowels", "--edit", "drop", "--top", "4", "--method", "bm25"]
     assert main([*told, "--train", "sft", "--dry-run"]) == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.cli import main
+from explorer.cli.main import main
 from explorer.errors import ExplorerError
 from explorer.figures.gaps import gaps_file
 from explorer.figures.save import FORMATS

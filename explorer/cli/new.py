@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.output import write_json
 from explorer.errors import ExplorerError
 from explorer.model import embedded
-from explorer.output import write_json
 
 if TYPE_CHECKING:
     from explorer.data.importer import Recognised

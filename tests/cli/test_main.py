@@ -5,7 +5,7 @@ import sys
 import pytest
 from safetensors.torch import load_file
 
-from explorer.cli import main
+from explorer.cli.main import main
 
 SELECTION = ["trace", "--prompt", "What is the capital of Australia?", "--wrong", "Sydney", "--right", "Canberra"]
 
@@ -96,5 +96,5 @@ def test_demo_path(smollm, capsys):
 
 
 def test_help_does_not_import_torch():
-    code = "import sys, explorer.cli as c; c.parser().format_help(); sys.exit('torch' in sys.modules)"
+    code = "import sys, explorer.cli.main as c; c.parser().format_help(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

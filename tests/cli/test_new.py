@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from explorer.cli import main
+from explorer.cli.main import main
 from explorer.data.study import check_study, create_study
 from explorer.errors import ExplorerError
 
@@ -163,7 +163,7 @@ def test_an_empty_answer_is_accepted(tmp_path):
 
 
 def test_the_command_in_the_readme_works(capsys):
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^ +python -m explorer (new .*)", readme, re.MULTILINE)
     assert main(shlex.split(shown)) == 0
     assert check_study(Path("my-study")).adapters == (str(Path("runs/dpo").resolve()),)
@@ -171,11 +171,11 @@ def test_the_command_in_the_readme_works(capsys):
 
 def test_help_and_dry_run_do_not_import_torch():
     code = """
-import sys, explorer.cli as c
+import sys, explorer.cli.main as c
 c.parser().format_help()
 assert "pyarrow" not in sys.modules
 assert c.main("new s --model smollm2 --data pairs.jsonl --dry-run".split()) == 0
 sys.exit("torch" in sys.modules)
 """
-    path = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    path = {"PYTHONPATH": str(Path(__file__).parents[2])}
     assert subprocess.run([sys.executable, "-c", code], env=path, check=False).returncode == 0

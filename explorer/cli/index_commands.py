@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.output import write_json
 from explorer.errors import ExplorerError
-from explorer.output import write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.output import write, write_json
 from explorer.errors import ExplorerError
-from explorer.output import write, write_json
 
 if TYPE_CHECKING:
     from explorer.data.study import Study

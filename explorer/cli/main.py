@@ -4,12 +4,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from explorer.behaviors.command import add_cluster
+from explorer.cli.cluster import add_cluster
+from explorer.cli.index_commands import add_index_commands
+from explorer.cli.new import add_new
+from explorer.cli.output import write, write_json, writing
+from explorer.cli.repair import add_repair
 from explorer.errors import ExplorerError
-from explorer.index_commands import add_index_commands
-from explorer.new_study import add_new
-from explorer.output import write, write_json, writing
-from explorer.repair.command import add_repair
 
 if TYPE_CHECKING:
     from explorer.model.load import ModelSpec

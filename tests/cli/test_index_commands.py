@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from explorer.cli import main
+from explorer.cli.main import main
 from explorer.data.study import Study
 from explorer.ranking.rank import Choice, behavior_items, pick_index, rank
 from tests.data_study import data_study
