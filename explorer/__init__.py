@@ -24,6 +24,6 @@ def __getattr__(name: str) -> Any:
     """Import torch only when it is needed, so that ``python -m explorer --help`` is quick."""
     if name not in __all__:
         raise AttributeError(f"module 'explorer' has no attribute {name!r}")
-    from explorer.trace.trace import explain as module
+    from explorer.trace import explain as module
 
     return getattr(module, name)

@@ -9,7 +9,7 @@ from typing import Any
 from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
 
-GALLERY = Path(__file__).parent.parent / "assets" / "gallery.jsonl"
+GALLERY = Path(__file__).parents[2] / "assets" / "gallery.jsonl"
 
 
 @dataclass(frozen=True)
