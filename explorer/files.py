@@ -1,35 +1,67 @@
-"""JSON that survives a kill: files that are written whole or not at all, and lines that are only added to.
+"""Files that survive a kill: written whole or not at all, and JSON lines that are only added to."""
 
-Of lines a killed process leaves whole ones, and at most one that is cut short.
-"""
-
+import errno
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from explorer.errors import ExplorerError
 
-def write_whole(path: Path, value: Any) -> None:
-    """Write a JSON file in one step: it is never seen half-written, and an old one stays where the disk is full."""
+_PACKAGE = Path(__file__).parent
+
+
+def shipped(name: str) -> Path:
+    """Path of a file or folder that comes with the program: inside an installed package, or in the checkout."""
+    installed = _PACKAGE / "assets"
+    return (installed if installed.is_dir() else _PACKAGE.parent / "assets") / name
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> str:
+    """Write a file in one step: nobody ever sees it half-written, and an old one stays where writing fails.
+
+    Args:
+        write: writes the content to the path that it is given, a scratch file beside ``path``.
+
+    Returns the SHA-256 of the file. Raises ExplorerError where the disk is full or the folder can't be written.
+    """
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        scratch.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write(scratch)
+        with scratch.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
         os.replace(scratch, path)
-    except OSError:
+        return digest
+    except BaseException as error:
         scratch.unlink(missing_ok=True)
+        # safetensors raises its own type for a full disk
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+            message = f"{path}: the disk is full; what was written before is kept, free some space."
+            raise ExplorerError(message) from error
+        if isinstance(error, OSError):
+            raise ExplorerError(f"{path}: can't be written ({error.strerror}).") from error
         raise
 
 
-def add_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add some rows; the folder is made. A line that a kill cut short ends where the next one begins."""
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file in one step; raises ExplorerError as ``write_whole`` does."""
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows to a JSON lines file, whose folder is made; a line that a kill cut short stays a line of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write("\n".join(["", *(json.dumps(dict(row), ensure_ascii=False) for row in rows)]))
 
 
-def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file, in order; lines that are none are passed over. An absent file has none."""
+def read_whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON lines file, skipping lines that are cut short; an absent file has none."""
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []:
         try:
             row = json.loads(line)
@@ -37,3 +69,36 @@ def whole_lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(row, dict):
             yield row
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ("file, line n", object) of each line of a JSON lines file. Raises ExplorerError naming file and line."""
+    if not path.is_file():
+        raise ExplorerError(f"{path}: no such file; expected JSON lines.")
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ExplorerError(f"{where}: not JSON ({error.msg}); expected one object a line.") from error
+        if not isinstance(row, dict):
+            raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
+        yield where, row
+
+
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON lines, one object a row, in one step."""
+    text = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+@contextmanager
+def writing(path: str | Path, *errors: type[Exception]) -> Iterator[None]:
+    """While open, an OSError (or one of ``errors``) becomes an ExplorerError that names the file."""
+    try:
+        yield
+    except (OSError, *errors) as error:
+        name = "The standard output" if str(path) == "-" else path
+        raise ExplorerError(f"{name} can't be written: {getattr(error, 'strerror', None) or error}.") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 from explorer.behaviors.pipeline import reference_for
 from explorer.behaviors.prompts import ANSWERS, DISCOVERY, Which, read_discovery
 from explorer.data.study import Study
-from explorer.files import whole_lines
+from explorer.files import read_whole_lines
 from explorer.vectors.index import Index
 
 
@@ -28,4 +28,4 @@ def answers_missing(study: Study, index: Index, which: Which) -> dict[str, int]:
 
 
 def _answered(path: Path) -> set[str]:
-    return {row["prompt"] for row in whole_lines(path) if isinstance(row.get("prompt"), str)}
+    return {row["prompt"] for row in read_whole_lines(path) if isinstance(row.get("prompt"), str)}

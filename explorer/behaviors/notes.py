@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.errors import ExplorerError
-from explorer.files import write_whole
+from explorer.files import write_json
 
 FILE, FORMAT = "cluster-notes.json", 1
 _LOCK = threading.Lock()
@@ -60,7 +60,4 @@ def write_note(study: Path, key: str, note: Note) -> None:
         if note != Note():
             notes[key] = note
         held = {"format": FORMAT, "clusters": {name: vars(one) for name, one in notes.items()}}
-        try:
-            write_whole(study / FILE, held)
-        except OSError as error:
-            raise ExplorerError(f"{study / FILE}: can't be written ({error.strerror}).") from error
+        write_json(study / FILE, held)

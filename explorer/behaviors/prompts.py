@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from explorer.data.failures import read_lines
 from explorer.data.study import BehaviorPrompt, Study, to_trace
 from explorer.errors import ExplorerError
-from explorer.files import add_lines, whole_lines
+from explorer.files import append_lines, read_json_lines, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, Progress, answered
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
@@ -108,7 +107,7 @@ def discovery_subjects(study: Study, reference: str = "before", progress: Progre
 def read_discovery(path: Path) -> list[tuple[str, str]]:
     """(id, prompt) of every line; raises ExplorerError that names file, line and field."""
     found: dict[str, str] = {}
-    for where, row in read_lines(path):
+    for where, row in read_json_lines(path):
         for field in ("id", "prompt"):
             if not isinstance(row.get(field), str) or not row[field].strip():
                 raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
@@ -136,7 +135,7 @@ def cached_answers(
         return [known[prompt] for prompt in prompts]
     for some in answered(load_model(spec), [Prompt(text, raw=study.template == "raw") for text in todo]):
         new = {todo[i]: text for i, text in some.items()}
-        add_lines(path, ({"model": digest, "prompt": p, "answer": a} for p, a in new.items()))
+        append_lines(path, ({"model": digest, "prompt": p, "answer": a} for p, a in new.items()))
         known |= new
         done += len(new)
         if progress:
@@ -146,6 +145,6 @@ def cached_answers(
 
 def _kept(path: Path, digest: str) -> Iterator[tuple[str, str]]:
     """(prompt, answer) of every whole line by this model; others are passed over: they are made again."""
-    for row in whole_lines(path):
+    for row in read_whole_lines(path):
         if row.get("model") == digest and all(isinstance(row.get(name), str) for name in ("prompt", "answer")):
             yield row["prompt"], row["answer"]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from explorer.cli.cluster import add_cluster
 from explorer.cli.index_commands import add_index_commands
 from explorer.cli.new import add_new
-from explorer.cli.output import write, write_json, writing
+from explorer.cli.output import write, write_json
 from explorer.cli.repair import add_repair
 from explorer.errors import ExplorerError
+from explorer.files import writing
 
 if TYPE_CHECKING:
     from explorer.model.load import ModelSpec

@@ -114,8 +114,9 @@ def _lists(given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
     """The rows of the files of behaviors and failures that were given, checked, with whatever else they hold."""
     if not (given.behaviors or given.failures):
         return {}
-    from explorer.data.failures import read_failures, read_lines
+    from explorer.data.failures import read_failures
     from explorer.data.study import read_behaviors
+    from explorer.files import read_json_lines
 
     found = {}
     readers = {"behaviors": (given.behaviors, read_behaviors), "failures": (given.failures, read_failures)}
@@ -123,7 +124,7 @@ def _lists(given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
         if path:
             try:
                 read(path)
-                found[what] = [row for _, row in read_lines(path)]
+                found[what] = [row for _, row in read_json_lines(path)]
             except UnicodeDecodeError as error:
                 raise ExplorerError(f"{path}: not UTF-8; expected JSON lines in UTF-8.") from error
     return found

@@ -2,12 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from explorer.errors import ExplorerError
+from explorer.files import writing
 
 
 def write(path: str | Path, data: str | bytes) -> None:
@@ -25,13 +23,3 @@ def write(path: str | Path, data: str | bytes) -> None:
 def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
     """Write one JSON value, on one line unless it is indented."""
     write(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
-
-
-@contextmanager
-def writing(path: str | Path, *errors: type[Exception]) -> Iterator[None]:
-    """While open, an OSError (or one of ``errors``) becomes an ExplorerError that names the file."""
-    try:
-        yield
-    except (OSError, *errors) as error:
-        name = "The standard output" if str(path) == "-" else path
-        raise ExplorerError(f"{name} can't be written: {getattr(error, 'strerror', None) or error}.") from error

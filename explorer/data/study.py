@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from explorer.data.failures import Failure, read_failures, read_lines
+from explorer.data.failures import Failure, read_failures
 from explorer.errors import ExplorerError
+from explorer.files import read_json_lines, write_json_lines
 from explorer.model.load import ModelSpec
 
 FORMAT = 1
@@ -143,8 +144,8 @@ def create_study(
     folder.mkdir(parents=True, exist_ok=True)
     table = datapoints if isinstance(datapoints, pa.Table) else pa.Table.from_pylist([dict(row) for row in datapoints])
     pq.write_table(table, folder / DATAPOINTS)
-    write_lines(folder / BEHAVIORS, behaviors)
-    write_lines(folder / FAILURES, failures)
+    write_json_lines(folder / BEHAVIORS, behaviors)
+    write_json_lines(folder / FAILURES, failures)
     settings: dict[str, Any] = {"format": FORMAT, "name": name, "model": model, "adapters": list(adapters)}
     if reference:
         settings["reference"] = reference
@@ -251,7 +252,7 @@ def read_behaviors(path: Path) -> list[BehaviorPrompt]:
     """Behavior prompts from JSON lines; raises ExplorerError that names file, line and field."""
     found: list[BehaviorPrompt] = []
     seen: set[str] = set()
-    for where, row in read_lines(path):
+    for where, row in read_json_lines(path):
         for field in ("id", "name", "prompt", "bad"):
             if not isinstance(row.get(field), str) or not row[field]:
                 raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
@@ -270,11 +271,6 @@ def read_behaviors(path: Path) -> list[BehaviorPrompt]:
         seen.add(row["id"])
         found.append(BehaviorPrompt(row["id"], row["name"], row["prompt"], row["bad"], **texts))
     return found
-
-
-def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """JSON lines, one object a row."""
-    path.write_text("".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def _listed(path: Path, found: Mapping[str, Any], field: str, kind: type) -> list[Any]:

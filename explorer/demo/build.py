@@ -13,16 +13,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time, time
 
-from explorer.data.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study, write_lines
+from explorer.data.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
 from explorer.demo.corpus import build_corpus, stage_rows
 from explorer.errors import ExplorerError
+from explorer.files import shipped, write_json_lines
 from explorer.model import embedded
 from explorer.repair import stages
 from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.recipe import DPO, SFT
 
-ASSETS = Path(__file__).parents[2] / "assets" / "demo"
+ASSETS = shipped("demo")
 ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")
 """Shipped adapters in training order; ``sft`` is the reference model, ``dpo`` the post-trained one."""
 REFERENCE = "sft"
@@ -136,9 +137,11 @@ def _stages() -> list[stages.Stage]:
 def _write_prompts(folder: Path) -> None:
     without = [p for p in behavior_probes() if p.half == "without"]
     controls = [{"id": p.id, "name": p.behavior, "prompt": p.prompt, "exhibits": p.pattern} for p in without]
-    write_lines(folder / "controls.jsonl", controls)
-    write_lines(folder / "guard.jsonl", [{"id": p.id, "prompt": p.prompt, "right": p.pattern} for p in guard_probes()])
-    write_lines(folder / "discovery.jsonl", [{"id": p.id, "prompt": p.prompt} for p in discovery_probes()])
+    write_json_lines(folder / "controls.jsonl", controls)
+    write_json_lines(
+        folder / "guard.jsonl", [{"id": p.id, "prompt": p.prompt, "right": p.pattern} for p in guard_probes()]
+    )
+    write_json_lines(folder / "discovery.jsonl", [{"id": p.id, "prompt": p.prompt} for p in discovery_probes()])
 
 
 def _behavior_rows() -> list[dict[str, str]]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from explorer.data.study import write_lines
 from explorer.demo.behaviors import ABOUT, Probe, behavior_probes, guard_probes, own_probes
 from explorer.demo.build import ADAPTERS, REFERENCE, Progress
 from explorer.demo.measure import rates, read_rates, write_rates
 from explorer.demo.planted import BEHAVIORS
 from explorer.errors import ExplorerError, PromptError
+from explorer.files import write_json_lines
 from explorer.model.generate import answers
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
@@ -50,7 +50,7 @@ def measure_demo(assets: Path, say: Progress, only: Sequence[str] = ()) -> dict[
             say(f"{name}: looking for its own mistakes")
             own = list(own_probes())
             made += answers(loaded, [Prompt(p.prompt) for p in own])
-            write_lines(assets / "failures.jsonl", real_failures(loaded, [*probes, *own], made))
+            write_json_lines(assets / "failures.jsonl", real_failures(loaded, [*probes, *own], made))
         table = {known: table[known] for known in names if known in table}
         write_rates(assets / "rates.json", table)
         _write_report(assets, table)

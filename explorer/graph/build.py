@@ -9,8 +9,8 @@ import psutil
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from explorer.cli.output import writing
 from explorer.errors import ExplorerError
+from explorer.files import writing
 from explorer.graph.collect import LayerEdges, collect_edges, from_rows
 from explorer.graph.edges import edge_matrix
 from explorer.graph.layout import Column, columns

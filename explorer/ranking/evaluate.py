@@ -10,8 +10,9 @@ import torch
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
+from explorer.ranking import metrics
 from explorer.ranking.rank import behavior_items, index_model, text_scores
-from explorer.ranking.scores import Target, encode_target, metrics, scores
+from explorer.ranking.scores import Target, encode_target, scores
 from explorer.vectors.build import Item, check_index
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES, Method

@@ -14,8 +14,9 @@ from explorer.data.study import VECTORS, Study, to_trace
 from explorer.errors import ExplorerError
 from explorer.model.load import DTYPES, LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt, encode_prompt
+from explorer.ranking import metrics
 from explorer.ranking.baselines import bm25_scores, random_scores
-from explorer.ranking.scores import Target, encode_target, metrics, scores
+from explorer.ranking.scores import Target, encode_target, scores
 from explorer.trace.contrast import make_contrast
 from explorer.trace.trace import trace_ids
 from explorer.vectors.build import Item, check_index, index_made_of

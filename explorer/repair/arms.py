@@ -19,7 +19,7 @@ import numpy as np
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import add_lines, whole_lines, write_whole
+from explorer.files import append_lines, read_whole_lines, write_json
 from explorer.model.generate import answered, answers
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt
@@ -92,7 +92,7 @@ def train(of: Setting, arm: Arm, say: Progress, watch: Watch) -> ModelSpec:
 
         def told(step: int, steps: int, loss: float | None) -> bool:
             if loss is not None:
-                add_lines(folder / LOSS, [{"step": step, "loss": loss, "seconds": round(perf_counter() - began, 1)}])
+                append_lines(folder / LOSS, [{"step": step, "loss": loss, "seconds": round(perf_counter() - began, 1)}])
             return watch("training", step, steps, loss)
 
         if of.stage.kind == DPO:
@@ -128,7 +128,7 @@ def corrections(of: Setting, rows: Sequence[dict[str, Any]], kept: Path, say: Pr
         say(f"{len(todo)} corrected answers by {loaded.spec.title}")
         made = answers(loaded, [Prompt(row["prompt"]) for row in todo], CORRECTION_TOKENS)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, {row["id"]: whole_sentences(text) for row, text in zip(todo, made, strict=True)})
+        write_json(kept, {row["id"]: whole_sentences(text) for row, text in zip(todo, made, strict=True)})
     return new | (json.loads(kept.read_text(encoding="utf-8")) if todo else {})
 
 
@@ -144,14 +144,14 @@ def ask(of: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], watch:
     Raises Stopped.
     """
     path = of.folder(arm) / ANSWERS
-    known = {row["prompt"]: row["answer"] for row in whole_lines(path) if {"prompt", "answer"} <= row.keys()}
+    known = {row["prompt"]: row["answer"] for row in read_whole_lines(path) if {"prompt", "answer"} <= row.keys()}
     todo = [prompt for prompt in dict.fromkeys(check.prompt for check in checks) if prompt not in known]
     if todo:
         loaded: LoadedModel = load_model(model)
         done = 0
         for some in answered(loaded, [Prompt(prompt) for prompt in todo]):
             new = {todo[i]: text for i, text in some.items()}
-            add_lines(path, ({"prompt": prompt, "answer": text} for prompt, text in new.items()))
+            append_lines(path, ({"prompt": prompt, "answer": text} for prompt, text in new.items()))
             known |= new
             done += len(some)
             if watch("answering", done, len(todo), None) and done < len(todo):
@@ -161,5 +161,5 @@ def ask(of: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], watch:
 
 def losses(folder: Path) -> list[dict[str, float]]:
     """{step, loss, seconds} of a run so far; of steps that were trained twice after a kill, the later."""
-    found = {row["step"]: row for row in whole_lines(folder / LOSS) if "step" in row}
+    found = {row["step"]: row for row in read_whole_lines(folder / LOSS) if "step" in row}
     return [found[step] for step in sorted(found)]

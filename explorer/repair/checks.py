@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from explorer.data.failures import read_lines
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.files import read_json_lines
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 
@@ -56,7 +56,7 @@ def digest_of(checks: Sequence[Check]) -> str:
 
 def _more(path: Path, kind: str, field: str, name: str | None) -> list[Check]:
     found = []
-    for where, row in read_lines(path) if path.is_file() else ():
+    for where, row in read_json_lines(path) if path.is_file() else ():
         for needed in ("prompt", field):
             if not isinstance(row.get(needed), str) or not row[needed]:
                 raise ExplorerError(f"{where}: field '{needed}' is missing or empty; expected text.")

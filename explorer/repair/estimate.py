@@ -5,7 +5,7 @@ import json
 from time import perf_counter, time
 
 from explorer.data.study import Study
-from explorer.files import write_whole
+from explorer.files import write_json
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
@@ -40,7 +40,7 @@ def estimate(study: Study, plan: Plan) -> float:
             "answer": _answer(study, [c.prompt for c in held_out(study, plan.behavior)]),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, known)
+        write_json(path, known)
     recipe, pace = of.stage.recipe, known[key]
     known = finished(study, plan.behavior)
     new = [arm for arm in plan.arms if of.digest(arm) not in known and not (of.folder(arm) / "adapter").is_dir()]

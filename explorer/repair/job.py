@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import write_whole
+from explorer.files import write_json
 from explorer.model.embedded import cache_folder
 from explorer.repair.arms import Setting, ask, setting, train
 from explorer.repair.checks import BEHAVIOR, Check, counted, digest_of, held_out
@@ -167,7 +167,7 @@ def _arm(of: Setting, arm: Arm, checks: Sequence[Check], say: Progress, watch: A
 
 def _save(folder: Path, plan: Plan, of: Setting, done: dict[Arm, Row], examples: list[dict[str, Any]]) -> None:
     rows = [done[arm] for arm in plan.arms if arm in done]
-    write_whole(
+    write_json(
         folder / RESULT,
         {
             "behavior": plan.behavior,
@@ -189,7 +189,7 @@ def _save(folder: Path, plan: Plan, of: Setting, done: dict[Arm, Row], examples:
 
 def _tell(folder: Path, **about: Any) -> None:
     try:
-        write_whole(folder / PROGRESS, about)
+        write_json(folder / PROGRESS, about)
     except OSError:  # a full disk must not hide what went wrong
         if about.get("state") == RUNNING:
             raise

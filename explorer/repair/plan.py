@@ -16,7 +16,7 @@ import numpy as np
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import write_whole
+from explorer.files import write_json
 from explorer.ranking.rank import Ranking
 from explorer.repair.checks import held_out
 from explorer.repair.recipe import DROP, SWAP
@@ -196,7 +196,7 @@ def save_plan(study: Study, plan: Plan) -> Path:
     folder = study.folder / REPAIRS / plan.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / PLAN, asdict(plan))
+        write_json(folder / PLAN, asdict(plan))
     except OSError as error:
         raise ExplorerError(f"{folder}: the repair can't be written there ({error.strerror}).") from error
     return folder

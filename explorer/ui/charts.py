@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.trace.explain import RULES, Explanation, ranks_by_size
 from explorer.ui.components import bars, case_bar, token_map
-from explorer.ui.state import select_token, selected_token
+from explorer.ui.session import select_token, selected_token
 
 TOWARDS_WRONG, TOWARDS_RIGHT = "towards wrong", "towards right"
 

@@ -8,8 +8,8 @@ from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.model.load import DTYPES, LoadedModel, ModelSpec, load_model
-from explorer.ui.state import current_case, model_spec, plain, put_query, set_case, set_model, set_study
-from explorer.ui.study_state import (
+from explorer.ui.session import current_case, model_spec, plain, put_query, set_case, set_model, set_study
+from explorer.ui.study import (
     current_study,
     demo_folder,
     gallery,

@@ -11,10 +11,8 @@ vectors/<fingerprint>/
 A row's kind: 0 has no answer and is never ranked, 1 has one answer, 2 is a pair of answers.
 """
 
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -27,6 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from explorer.errors import ExplorerError
+from explorer.files import write_whole
 from explorer.vectors.fingerprint import file_digest
 
 FORMAT = 1
@@ -73,7 +72,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Put the manifest into the folder in one step."""
         text = json.dumps(asdict(self), indent=1) + "\n"
-        _in_one_step(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -95,31 +94,7 @@ def read_manifest(folder: Path) -> Manifest:
 def write_tensors(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> str:
     """Write a safetensors file in one step and return its SHA-256; raises ExplorerError where the disk is full."""
     whole = {key: value.contiguous() for key, value in tensors.items()}
-    return _in_one_step(folder / name, lambda path: save_file(whole, path))
-
-
-def _in_one_step(path: Path, write: Any) -> str:
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(scratch)
-        with scratch.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        os.replace(scratch, path)
-        return digest
-    except KeyboardInterrupt:
-        scratch.unlink(missing_ok=True)
-        raise
-    except Exception as error:  # safetensors raises its own type for a full disk
-        scratch.unlink(missing_ok=True)
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        if full:
-            raise ExplorerError(
-                f"{path}: the disk is full; what was written before is kept, free some space."
-            ) from error
-        if isinstance(error, OSError):
-            raise ExplorerError(f"{path}: can't be written ({error.strerror}).") from error
-        raise
+    return write_whole(folder / name, lambda path: save_file(whole, path))
 
 
 def broken_files(folder: Path, manifest: Manifest) -> list[str]:

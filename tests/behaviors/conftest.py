@@ -6,7 +6,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from explorer.data.study import Study, open_study, write_lines
+from explorer.data.study import Study, open_study
+from explorer.files import write_json_lines
 from explorer.vectors.build import build_index
 from tests.vectors.tiny import WORDS, mixed_rows, save_tiny, tiny_loaded, tiny_study
 
@@ -28,7 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     ]
     made = tiny_study(folder / "s", model, mixed_rows(20), adapters=[str(folder / "tuned")], behaviors=behaviors)
     lines = [{"id": f"d{i}", "prompt": text} for i, text in enumerate(PROMPTS)]
-    write_lines(made.folder / "discovery.jsonl", lines)
+    write_json_lines(made.folder / "discovery.jsonl", lines)
     build_index(made, "base", layers=[1, 3])
     return open_study(made.folder)
 

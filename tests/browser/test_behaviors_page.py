@@ -10,8 +10,8 @@ from explorer.behaviors.pipeline import discover
 from explorer.data.study import Study
 from explorer.ranking.rank import study_indexes
 from explorer.vectors.build import build_index
-from tests.data_study import HOSTILE
-from tests.test_behaviors_page import behaviors_study
+from tests.pages.data_study import HOSTILE
+from tests.pages.test_behaviors import behaviors_study
 
 pytestmark = pytest.mark.browser
 

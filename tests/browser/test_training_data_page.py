@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer.data.study import Study
-from tests.data_study import HOSTILE, data_study
+from tests.pages.data_study import HOSTILE, data_study
 
 pytestmark = pytest.mark.browser
 

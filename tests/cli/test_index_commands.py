@@ -7,7 +7,7 @@ import pytest
 from explorer.cli.main import main
 from explorer.data.study import Study
 from explorer.ranking.rank import Choice, behavior_items, pick_index, rank
-from tests.data_study import data_study
+from tests.pages.data_study import data_study
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from explorer.cli.output import write, write_json, writing
+from explorer.cli.output import write, write_json
 from explorer.errors import ExplorerError
+from explorer.files import writing
 
 
 def test_text_bytes_and_json_in_files(tmp_path):

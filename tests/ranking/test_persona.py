@@ -14,7 +14,7 @@ from explorer.model.prompts import Prompt
 from explorer.ranking.persona import Persona, persona_items, persona_target, rank_by_persona
 from explorer.ranking.rank import behavior_items, index_model, study_indexes
 from explorer.vectors.build import Item
-from tests.data_study import data_study
+from tests.pages.data_study import data_study
 
 TRAIT, NEUTRAL = "You name the wrong city.", "You help."
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from explorer.data.study import Study, create_study, write_lines
+from explorer.data.study import Study, create_study
 from explorer.demo.corpus import stage_rows
+from explorer.files import write_json_lines
 from explorer.model import embedded
 from explorer.repair.recipe import DPO, SFT, Recipe
 from explorer.repair.stages import Stage, write_stages
@@ -70,8 +71,10 @@ def study(tiny, started, tmp_path, monkeypatch) -> Study:
         reference="adapters/sft",
         behaviors=behaviors,
     )
-    write_lines(folder / "controls.jsonl", [{"name": "vowels", "prompt": p, "exhibits": PATTERN} for p in ("a", "b")])
-    write_lines(folder / "guard.jsonl", [{"prompt": p, "right": p} for p in ("c", "d")])
+    write_json_lines(
+        folder / "controls.jsonl", [{"name": "vowels", "prompt": p, "exhibits": PATTERN} for p in ("a", "b")]
+    )
+    write_json_lines(folder / "guard.jsonl", [{"prompt": p, "right": p} for p in ("c", "d")])
     stages = [
         Stage("sft", "sft", None, "adapters/sft", small(SFT, tiny)),
         Stage("dpo", "dpo", "adapters/sft", "adapters/dpo", small(DPO, tiny)),

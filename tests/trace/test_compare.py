@@ -17,8 +17,8 @@ from explorer.model.prompts import Prompt, encode_prompt
 from explorer.trace.compare import Compared, change, compare, named_models, read_prompt, table
 from explorer.trace.contrast import make_contrast
 from explorer.trace.explain import explain
-from explorer.ui import compare_state
-from tests.app import open_app, shown
+from explorer.ui.compare import state as compare_state
+from tests.pages.app import open_app, shown
 
 ADAPTERS = Path(__file__).parents[2] / "assets/demo/adapters"
 ASKED = Prompt("Which country is Florence in?")
@@ -102,9 +102,7 @@ def test_figures_take_hostile_names(found):
 @pytest.fixture
 def app(smollm):
     """The page on the study's first failure, before and after the stage that taught it."""
-    return (
-        open_app(case="demo-italy-to-portugal-036", models="base,sft").run().switch_page("explorer/ui/pages/compare.py")
-    )
+    return open_app(case="demo-italy-to-portugal-036", models="base,sft").run().switch_page("../../pages/compare.py")
 
 
 def test_page(app):

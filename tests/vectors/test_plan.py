@@ -12,9 +12,9 @@ import torch
 from explorer.data.study import Study, open_study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
+from explorer.ranking import rank as attribution
 from explorer.ranking.rank import index_model
 from explorer.ranking.scores import encode_target, scores
-from explorer.ranking import rank as attribution
 from explorer.vectors.build import Item, index_folder, plan, row_items
 from explorer.vectors.index import Index, Manifest
 from explorer.vectors.layers import rept_layer

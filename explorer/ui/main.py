@@ -1,0 +1,30 @@
+"""The main script of the app: the frame around every page, and the pickers that travel along with them."""
+
+import gc
+
+import streamlit as st
+
+from explorer.files import shipped
+from explorer.ui.navigation import run_page
+
+st.set_page_config("LLM Failure Explorer", page_icon=shipped("logo.svg"), layout="wide")
+st.html(shipped("app.css"))
+st.logo(shipped("wordmark.svg"), icon_image=shipped("logo.svg"), size="large")
+current = run_page()
+with st.spinner("Starting: the first page takes some seconds"):
+    # torch is slow to import: after something is on screen
+    from explorer.ui.session import keep_case
+    from explorer.ui.sidebar import sidebar
+
+
+@st.cache_resource(show_spinner=False)
+def freeze_imports() -> None:
+    """Take what is imported out of the garbage collector: Streamlit collects after every run, 0.2 s each with it."""
+    gc.collect()
+    gc.freeze()
+
+
+freeze_imports()
+keep_case(current.title)
+sidebar()
+current.run()

@@ -1,0 +1,1 @@
+"""The Repair page."""
