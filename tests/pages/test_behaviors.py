@@ -17,7 +17,7 @@ from explorer.behaviors.notes import FILE, Note, read_notes
 from explorer.behaviors.pipeline import discover
 from explorer.data.study import Study, open_study
 from explorer.files import write_json_lines
-from explorer.ranking.rank import study_indexes
+from explorer.vectors.find import study_indexes
 from explorer.ui.behaviors import state as behaviors_state
 from explorer.vectors.build import build_index
 from tests.pages.app import open_app, shown

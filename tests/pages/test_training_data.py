@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.data.study import Study
 from explorer.ranking.evaluate import evaluate
-from explorer.ranking.rank import study_indexes
+from explorer.vectors.find import study_indexes
 from explorer.ui.training_data import list as data_list
 from explorer.ui.training_data import state as data_state
 from explorer.vectors.build import build_index
