@@ -41,7 +41,7 @@ def persona_items(
         raise ExplorerError("A persona needs a system prompt with the trait, and a study with a chat template.")
     systems = (persona.trait, persona.neutral)
     prompts = [replace(item.prompt, system=system or None) for system in systems for item in items]
-    texts = answers(loaded, prompts, progress=lambda done, total: progress("The model answers", done, total))
+    texts = answers(loaded, prompts, progress=progress)
     return [Item(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
 
