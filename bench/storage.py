@@ -16,8 +16,8 @@ from explorer.model.load import LoadedModel, load_model
 from explorer.ranking.metrics import average_precision
 from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import encode_target, scores
-from explorer.vectors.items import Item, item_vectors, row_items
 from explorer.vectors.index import STATS, Index, Manifest, statistics, write_tensors
+from explorer.vectors.items import Item, item_vectors, row_items
 from explorer.vectors.methods import METHODS, Method
 
 PARTS = ("state", "gradient", "change", "activation")

@@ -30,7 +30,7 @@ class Filter:
     least: float | None = None
 
 
-def kept(table: pa.Table, scores: np.ndarray, wanted: Filter) -> np.ndarray:
+def matches(table: pa.Table, scores: np.ndarray, wanted: Filter) -> np.ndarray:
     """(n,) bool: the rows that have a score and that the filter keeps."""
     keep = ~np.isnan(scores)
     if wanted.least is not None:

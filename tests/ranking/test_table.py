@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from explorer.ranking.rank import Choice, Ranking
-from explorer.ranking.table import Filter, kept, row_number, write_rows
+from explorer.ranking.table import Filter, matches, row_number, write_rows
 
 SCORES = np.array([0.5, -0.25, np.nan, 0.75])
 
@@ -41,7 +41,7 @@ def table() -> pa.Table:
     ],
 )
 def test_filters(table, wanted, ids):
-    keep = kept(table, SCORES, wanted)
+    keep = matches(table, SCORES, wanted)
     assert "".join(table["id"].filter(pa.array(keep)).to_pylist()) == ids
 
 

@@ -26,6 +26,7 @@ from explorer.repair.export import edit_rows
 from explorer.repair.plan import NotRepeatable, make_plan, read_plan, save_plan
 from explorer.repair.recipe import Stopped
 
+
 def quiet(_message: str) -> None:
     pass
 
