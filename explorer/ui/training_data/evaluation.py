@@ -94,7 +94,7 @@ def _show(table: pd.DataFrame) -> None:
     table = _with_defaults(table.loc[table["checkpoint"] == stage])
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _show_table(table.sort_values("average_precision", ascending=False, kind="stable"), str(k))
+        _show_table(table.sort_values("average_precision", ascending=False, kind="stable", ignore_index=True), str(k))
         guilty = table["guilty"].iloc[0]
         st.caption(f"{guilty} guilty rows: those labelled {plain(name)}. auPRC and P pool the prompts' own rankings.")
     with right:
@@ -115,7 +115,7 @@ def _with_defaults(table: pd.DataFrame) -> pd.DataFrame:
     defaults = {(name, method.centre, method.query) for name, method in METHODS.items()}
     usual = [setting in defaults for setting in zip(table["method"], table["centre"], table["query"], strict=True)]
     first = table.assign(usual=usual).sort_values("usual", ascending=False, kind="stable")
-    return first.drop_duplicates(["method", "layer"]).sort_index()
+    return first.drop_duplicates(["method", "layer"]).sort_index().reset_index(drop=True)
 
 
 def _settings(table: pd.DataFrame) -> list[str]:
