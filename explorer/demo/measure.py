@@ -56,7 +56,10 @@ def measure_demo(
 
 
 def _answers(loaded: LoadedModel, name: str, probes: Sequence[Probe], progress: Progress) -> list[str]:
-    return answers(loaded, [Prompt(p.prompt) for p in probes], progress=lambda done, total: progress(name, done, total))
+    def of_this_model(_what: str, done: float = 0, total: float = 0, /) -> None:
+        progress(name, done, total)
+
+    return answers(loaded, [Prompt(p.prompt) for p in probes], progress=of_this_model)
 
 
 def group(probe: Probe) -> str:
