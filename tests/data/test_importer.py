@@ -9,7 +9,7 @@ import pytest
 
 from explorer.data.columns import MAX_COLUMNS
 from explorer.data.formats import MAX_CHARS
-from explorer.data.importer import LONG_CHARS, recognise
+from explorer.data.importer import LONG_CHARS, import_data
 from explorer.errors import ExplorerError
 
 USER, SYSTEM = {"role": "user", "content": "Hi"}, {"role": "system", "content": "Be kind."}
@@ -79,14 +79,14 @@ def jsonl(tmp_path: Path, *rows: object) -> Path:
     ],
 )  # fmt: skip
 def test_columns(tmp_path, row, expected, columns):
-    found = recognise(jsonl(tmp_path, row))
+    found = import_data(jsonl(tmp_path, row))
     assert found.table.to_pylist() == [{"id": "row-000001"} | expected]
     assert ", ".join(f"{name}: {taken}" for name, taken in found.columns.items()) == columns
     assert found.dropped == (("prompt",) if row.get("prompt") == "first turn" else ())
 
 
 def test_rows_of_several_kinds(tmp_path):
-    found = recognise(
+    found = import_data(
         jsonl(
             tmp_path,
             {"prompt": "a", "response": "r", "label": "bad"},
@@ -109,7 +109,7 @@ def test_rows_of_several_kinds(tmp_path):
 def test_rows_of_several_kinds_in_csv(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("prompt,response,chosen,rejected,label\na,r,,,x\nb,,c,d,\n")
-    rows = recognise(path).table.to_pylist()
+    rows = import_data(path).table.to_pylist()
     assert [(r["response"], r["chosen"], r["rejected"], r["label"]) for r in rows] == [
         ("r", None, None, "x"),
         (None, "c", "d", None),
@@ -120,7 +120,7 @@ def test_many_rows_with_a_column_that_changes_its_kind(tmp_path):
     """Rows are gathered by the thousands: a column may be numbers in one lot and text, or nothing, in the next."""
     rows = [{"prompt": str(n), "response": "r", "a": n, "b": n, "c": None} for n in range(5000)]
     rows += [{"prompt": "last", "response": "r", "a": "text", "b": 0.5, "c": 2**70}]
-    table = recognise(jsonl(tmp_path, *rows)).table
+    table = import_data(jsonl(tmp_path, *rows)).table
     assert [table[name].type for name in ("a", "b", "c")] == [pa.string(), pa.float64(), pa.string()]
     assert table.slice(5000).to_pylist()[0] == {
         "id": "row-005001", "prompt": "last", "response": "r", "a": "text", "b": 0.5, "c": str(2**70),
@@ -129,7 +129,7 @@ def test_many_rows_with_a_column_that_changes_its_kind(tmp_path):
 
 def test_duplicates_empty_answers_and_long_rows(tmp_path):
     row = {"id": "a", "prompt": "p", "response": "r", "label": "x"}
-    found = recognise(
+    found = import_data(
         jsonl(
             tmp_path,
             row,
@@ -146,7 +146,7 @@ def test_duplicates_empty_answers_and_long_rows(tmp_path):
     table = found.table.to_pylist()
     assert [r["id"] for r in table] == ["a", "c", *(f"row-00000{n}" for n in (5, 6, 7, 8, 9))]
     assert [r["response"] for r in table[2:5]] == ["", "", ""] and table[5]["rejected"] == ""
-    assert (found.rows, found.kept, found.duplicates, found.empty, found.over_long) == (9, 7, 2, 4, 1)
+    assert (found.rows, found.table.num_rows, found.duplicates, found.empty, found.over_long) == (9, 7, 2, 4, 1)
     assert found.lines() == [
         "JSON lines, 9 rows; prompt from 'prompt', answer from 'response', 'chosen', 'rejected'",
         "taken as they are: 'id', 'label'",
@@ -158,7 +158,7 @@ def test_duplicates_empty_answers_and_long_rows(tmp_path):
 
 
 def test_what_was_recognised_as_json_and_in_words(tmp_path):
-    found = recognise(jsonl(tmp_path, {"instruction": "p", "input": "q", "output": "r", "\x1b[2J": [1], "\ud800": 1}))
+    found = import_data(jsonl(tmp_path, {"instruction": "p", "input": "q", "output": "r", "\x1b[2J": [1], "\ud800": 1}))
     assert found.lines()[0] == "JSON lines, 1 row; prompt from 'instruction' + 'input', answer from 'output'"
     assert found.lines()[1] == r"left out: '\x1b[2J', '\\ud800'"
     assert json.loads(json.dumps(found.to_json(), ensure_ascii=False).encode()) == {
@@ -204,5 +204,5 @@ GOOD = {"prompt": "p", "response": "r"}
 def test_a_broken_row_is_named(tmp_path, rows, said):
     path = jsonl(tmp_path, *rows)
     with pytest.raises(ExplorerError, match=re.escape(said)) as error:
-        recognise(path)
+        import_data(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
