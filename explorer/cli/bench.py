@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from explorer.cli.output import print_progress, write_json
+from explorer.errors import ExplorerError
 from explorer.files import writing
 
 
@@ -17,8 +18,10 @@ def add_bench(commands: Any) -> None:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    from bench.run import plot, run_bench, table
-
+    try:
+        from bench.run import plot, run_bench, table
+    except ModuleNotFoundError as error:
+        raise ExplorerError("The measurements are not installed; expected a checkout, run in its folder.") from error
     results = run_bench(arguments.quick, print_progress)
     if arguments.plot:
         with writing(arguments.plot):

@@ -80,7 +80,7 @@ class ImportedData:
         return quoted(name for name, roles in self.columns.items() if set(fields) & set(roles.split(" + ")))
 
 
-def import_data(path: Path) -> ImportedData:
+def import_data(path: str | Path) -> ImportedData:
     """Read a JSONL, JSON, CSV, Parquet or Arrow file, or a folder that ``save_to_disk`` of Hugging Face wrote.
 
     Of rows with the same prompt and answers the first is kept, of those with different labels the first of each label.
@@ -91,6 +91,7 @@ def import_data(path: Path) -> ImportedData:
             be read or has no rows, a prompt that is missing or no text, an answer that is no text, an id that stands
             there twice, a row above ``MAX_CHARS``, and a file without any column for prompts or answers.
     """
+    path = Path(path)
     file = open_data(path, nested=(*PROMPTS, *ANSWERS, *PAIR, MESSAGES))
     roles, datapoints = ColumnRoles(dropped=dict.fromkeys(file.skipped)), _Datapoints()
     number = 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from explorer.data.failures import Failure
-from explorer.data.study import VECTORS, Study, to_trace
+from explorer.data.study import VECTORS, Study, tracing_prompts
 from explorer.errors import ExplorerError
 from explorer.model.load import DTYPES, LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt, encode_prompt
@@ -60,7 +60,7 @@ class Ranking:
 
 def behavior_items(study: Study, name: str) -> list[Item]:
     """The prompts of a behavior to trace with: its query half where a split was made, else all of them."""
-    prompts = to_trace(study.behavior(name))
+    prompts = tracing_prompts(study.behavior(name))
     return [Item(Prompt(b.prompt, raw=study.template == "raw"), b.bad, b.good or None) for b in prompts]
 
 
