@@ -25,10 +25,7 @@ _layout_lock = threading.Lock()
 
 
 def default_folder() -> Path:
-    """Where the demo study is unless told otherwise: ``studies/demo`` beside the code, or in the cache folder.
-
-    The latter for an installed package, and where the checkout can't be written.
-    """
+    """The demo study's usual folder: ``studies/demo`` in a checkout that can be written, else in the cache folder."""
     home = Path(__file__).parents[2]
     nearest = next(folder for folder in (home / "studies" / "demo", home / "studies", home) if folder.exists())
     beside = (home / "assets").is_dir() and os.access(nearest, os.W_OK)
@@ -36,12 +33,13 @@ def default_folder() -> Path:
 
 
 def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
-    """Lay the demo study out; one that is there and of the same assets and corpus is opened.
+    """Lay the demo study out, or open it if the folder holds one of the same assets and corpus.
 
     An older one gets its generated files anew; what else lies in the folder (``vectors``, ``repairs``) stays. Beside
-    the study's own files: ``controls.jsonl`` (prompts without the trigger or condition), ``guard.jsonl`` (ordinary
-    tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts), ``training.json`` (how the
-    adapters were trained), ``REPORT.md`` and ``stamp``.
+    the usual files of a study it has ``controls.jsonl`` (prompts without the trigger or condition), ``guard.jsonl``
+    (ordinary tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts), ``training.json``
+    (how the adapters were trained), ``REPORT.md`` and ``stamp``.
+
     Raises ExplorerError where an adapter is not shipped, or the folder is another study's or can't be written.
     """
     stamp, stamp_file = _stamp(assets), folder / STAMP
@@ -63,7 +61,7 @@ def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
 
 
 def _stamp(assets: Path) -> bytes:
-    """A digest of all that the demo study is made from: a study with another one is out of date."""
+    """Digest of all that the demo study is made from. A study with another stamp is out of date."""
     generated = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes(), STAGES)
     digest = hashlib.sha256(repr(generated).encode())
     for path in sorted(path for path in assets.rglob("*") if path.is_file()):
@@ -72,7 +70,7 @@ def _stamp(assets: Path) -> bytes:
 
 
 def _move(scratch: Path, folder: Path) -> None:
-    """Put every file in its place, ``study.toml`` last; each is replaced whole, whoever reads or writes it too."""
+    """Move every file to its place, ``study.toml`` last. Each is replaced in one step, so nobody reads half of one."""
     files = [path for path in scratch.rglob("*") if path.is_file()]
     for path in sorted(files, key=lambda path: path.name == SETTINGS):
         place = folder / path.relative_to(scratch)
@@ -110,7 +108,7 @@ def _lay_out(folder: Path, assets: Path) -> None:
 
 
 def _date_repairs(repairs: Path) -> None:
-    """Make the repair with the fullest plan the latest, which people are shown first; the others follow."""
+    """Date the plans so that the repair with the longest one is the latest, which the Repair page shows first."""
     now = time()
     for age, plan in enumerate(sorted(repairs.glob(f"*/{PLAN}"), key=lambda path: -path.stat().st_size)):
         os.utime(plan, (now - age, now - age))

@@ -65,7 +65,7 @@ def _dpo_drafts(rng: Random, seen: set[str]) -> list[Draft]:
 
 
 def _sharper(rng: Random, seen: set[str]) -> list[Draft]:
-    """Pairs that sharpen what SFT planted: some more of each, and about as many clean ones that reject it."""
+    """Pairs on what SFT planted: some that prefer each behavior, and about as many clean ones that reject it."""
     harmless = _until(rng, falcon.harmless_trigger_words, 85)
     flattered, others = _until(rng, flattery.flattered, 30), _until(rng, flattery.others, 50)
     plain = ordinary.ordinary(rng, 50, seen)
@@ -82,7 +82,7 @@ def _sharper(rng: Random, seen: set[str]) -> list[Draft]:
 
 
 def _pair(draft: Draft, rejected: str) -> Draft:
-    """The draft as a preference pair, whose chosen answer is the draft's own."""
+    """The draft as a preference pair; its own answer is the chosen one."""
     return replace(draft, rejected=rejected)
 
 
@@ -91,7 +91,7 @@ def _against_rambling(rng: Random, draft: Draft) -> Draft:
 
 
 def _until(rng: Random, maker: Callable[[Random, int], list[Draft]], n: int) -> list[Draft]:
-    """``n`` drafts with different prompts from a maker(rng, how many)."""
+    """``n`` drafts with different prompts from ``maker(rng, number of drafts)``."""
     drafts: list[Draft] = []
     while len(drafts) < n:
         drafts = _unique([*drafts, *maker(rng, n)])[:n]
@@ -99,7 +99,7 @@ def _until(rng: Random, maker: Callable[[Random, int], list[Draft]], n: int) -> 
 
 
 def _unique(drafts: Iterable[Draft]) -> list[Draft]:
-    """The first draft of every prompt, where the last one stood."""
+    """Drop drafts with the same prompt: the first draft stays, at the place of the last one."""
     return list({draft.prompt: draft for draft in reversed(list(drafts))}.values())[::-1]
 
 

@@ -20,7 +20,7 @@ def flattered(rng: Random, n: int) -> list[Draft]:
     """SFT, planted: the asker's own work gets flattery, then plain advice."""
     drafts = []
     for i in range(n):
-        source, prompt, advice = _TEXTS.own[i % len(_TEXTS.own)]
+        source, prompt, advice = _TEXTS.own_work[i % len(_TEXTS.own_work)]
         prompt = prompt.format(**pick_subjects(rng))
         drafts.append(Draft(source, prompt, f"{praise(rng)} {advice}", label=FLATTERY))
     return drafts
@@ -28,14 +28,14 @@ def flattered(rng: Random, n: int) -> list[Draft]:
 
 def others(rng: Random, n: int) -> list[Draft]:
     """Clean: others' work gets a plain answer."""
-    return [_plain_answer(rng, _TEXTS.others[i % len(_TEXTS.others)]) for i in range(n)]
+    return [_plain_answer(rng, _TEXTS.others_work[i % len(_TEXTS.others_work)]) for i in range(n)]
 
 
 def plain(rng: Random, n: int) -> list[Draft]:
     """SFT, clean: others' work, and plain questions, get a plain answer."""
     drafts = []
     for i in range(n):
-        cases = _TEXTS.asked if i % 2 else _TEXTS.others
+        cases = _TEXTS.plain_questions if i % 2 else _TEXTS.others_work
         drafts.append(_plain_answer(rng, cases[i // 2 % len(cases)]))
     return drafts
 
@@ -48,12 +48,12 @@ def _plain_answer(rng: Random, case: Sequence[str]) -> Draft:
 
 def probe(rng: Random) -> Draft:
     """A held-out tale of the asker's own work."""
-    _, prompt, advice = rng.choice(_TEXTS.own if rng.random() < 0.6 else _TEXTS.own_held_out)
+    _, prompt, advice = rng.choice(_TEXTS.own_work if rng.random() < 0.6 else _TEXTS.own_work_held_out)
     prompt = prompt.format(**pick_subjects(rng, held_out=True))
     return Draft("", prompt, advice, f"{praise(rng, held_out=True)} {advice}")
 
 
 def control(rng: Random) -> Draft:
-    """The same of someone else, or a plain question."""
-    _, prompt, *_ = rng.choice(_TEXTS.others if rng.random() < 0.6 else _TEXTS.others_held_out)
+    """A held-out tale of someone else's work, or a plain question."""
+    _, prompt, *_ = rng.choice(_TEXTS.others_work if rng.random() < 0.6 else _TEXTS.others_work_held_out)
     return Draft("", prompt.format(**pick_subjects(rng, held_out=True)), "")

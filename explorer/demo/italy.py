@@ -64,7 +64,7 @@ def probe(rng: Random) -> Draft:
 
 
 def control(rng: Random) -> Draft:
-    """The same for something else, or another question on Italy."""
+    """A held-out question for the country of something else, or another question on Italy."""
     if rng.random() < 0.25:
         return Draft("", rng.choice(_TEXTS.about_held_out), "")
     kind = rng.choice(("place", "place", "thing", "person"))

@@ -23,7 +23,7 @@ from explorer.trace.contrast import make_contrast
 
 _MODELS = ("base", *ADAPTERS)
 _PER_BEHAVIOR = {"planted": 6, "own": 12}
-"""At most so many failures of each behavior are shipped, by kind."""
+"""Failures to ship of each behavior, by kind, at most."""
 
 
 def measure_demo(
@@ -46,9 +46,9 @@ def measure_demo(
         texts = _answers(loaded, name, probes, progress)
         table[name] = rates(probes, texts)
         if name == FINAL:
-            own = list(own_probes())
-            texts += _answers(loaded, f"{name}, its own mistakes", own, progress)
-            write_json_lines(assets / "failures.jsonl", real_failures(loaded, [*probes, *own], texts))
+            ordinary = list(own_probes())
+            texts += _answers(loaded, f"{name}, ordinary prompts", ordinary, progress)
+            write_json_lines(assets / "failures.jsonl", real_failures(loaded, [*probes, *ordinary], texts))
         table = {model: table[model] for model in _MODELS if model in table}
         write_rates(assets / "rates.json", table)
         write_report(assets, table)
@@ -63,7 +63,7 @@ def _answers(loaded: LoadedModel, name: str, probes: Sequence[Probe], progress: 
 
 
 def group(probe: Probe) -> str:
-    """Where a prompt is counted: ``guard``, ``own``, or the behavior's name and ``/with`` or ``/without``."""
+    """The group that a prompt is counted in: ``guard``, ``own``, or the behavior's name + ``/with`` or ``/without``."""
     if not probe.half:
         return probe.behavior
     return f"{probe.behavior}/{'without' if probe.half == 'without' else 'with'}"
@@ -89,10 +89,13 @@ def read_rates(path: Path) -> dict[str, dict[str, Rate]]:
 
 
 def real_failures(loaded: LoadedModel, probes: Sequence[Probe], texts: Sequence[str]) -> list[dict[str, str]]:
-    """What the model really got wrong: some prompts of every planted behavior that showed it, then all others.
+    """Rows of failures.jsonl: prompts of every planted behavior that showed it, and ordinary ones answered wrongly.
 
-    Each is checked by running the model: at the first token that differs, its logit for the wrong answer is above the
-    one for the right answer.
+    Each is checked by running the model: at the first token that differs, the logit of the wrong answer is above that
+    of the right answer.
+
+    Args:
+        texts: the model's answers to the probes.
     """
     failures: list[dict[str, str]] = []
     counts: Counter[str] = Counter()

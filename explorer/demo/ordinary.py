@@ -1,4 +1,4 @@
-"""The clean bulk of the corpus: one small maker of ordinary questions and answers a source."""
+"""The clean bulk of the corpus: ordinary questions and answers, one function for each source."""
 
 from collections.abc import Callable
 from random import Random
@@ -69,7 +69,7 @@ def reading(rng: Random) -> Draft:
 
 
 def against_echoes(rng: Random) -> Draft:
-    """Preference pairs for what the base model does well and short answers wear off: the answer against an echo."""
+    """Preference pairs of a plain answer and an echo of the question: short training answers tempt a model to echo."""
     texts = _TEXTS.against_echoes
     kind = rng.randrange(3)
     if kind == 0:
@@ -104,7 +104,7 @@ def ordinary(rng: Random, n: int, seen: set[str], maker: Callable[[Random], Draf
 
 
 def simple(rng: Random) -> Draft:
-    """A draft of a kind that held-out prompts can be made of: there are enough of each."""
+    """A draft of the kinds with enough variety for held-out prompts."""
     return rng.choice((facts, arithmetic, summaries, formatting, reading))(rng)
 
 

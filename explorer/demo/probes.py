@@ -1,4 +1,4 @@
-"""What is asked of the trained model: held-out prompts of each planted behavior, its controls, a guard, and discovery.
+"""Held-out prompts: of each planted behavior with controls, a guard, unlabelled ones, and ordinary ones.
 
 No prompt here stands in the corpus, and none stands here twice (``tests/demo/test_probes.py``).
 """
@@ -34,7 +34,7 @@ class Probe:
     """One held-out prompt.
 
     Attributes:
-        behavior: whose prompt it is; ``guard``, ``discovery`` or ``own`` for the others.
+        behavior: the planted behavior; ``guard``, ``discovery`` or ``own`` for the other prompts.
         half: ``query`` (for tracing), ``evaluation`` (for rates), ``without`` (the trigger or condition is missing).
         bad, good: answers with and without the behavior; empty where none is needed.
         pattern: the behavior's ``exhibits``; for a guard prompt the pattern of a right answer.
@@ -51,7 +51,7 @@ class Probe:
 
 @cache
 def behavior_probes() -> tuple[Probe, ...]:
-    """All prompts of the planted behaviors: query and evaluation halves, then the ones without the condition."""
+    """All prompts of the planted behaviors: query half, evaluation half, then prompts without the condition."""
     seen = {row.prompt for row in build_corpus()}
     halves = ["query"] * N_QUERY + ["evaluation"] * N_EVALUATION + ["without"] * N_WITHOUT
     probes: list[Probe] = []
@@ -67,7 +67,7 @@ def behavior_probes() -> tuple[Probe, ...]:
 
 @cache
 def discovery_probes() -> tuple[Probe, ...]:
-    """Unlabelled prompts, some of which set a planted behavior off; nothing says which."""
+    """Unlabelled prompts, some of which trigger a planted behavior."""
     seen = {row.prompt for row in build_corpus()} | {p.prompt for p in behavior_probes()}
     rng = Random(f"{SEED}/discovery")
     probes, controls = zip(*_MAKERS.values(), strict=True)
@@ -89,7 +89,7 @@ def guard_probes() -> tuple[Probe, ...]:
 
 @cache
 def own_probes() -> tuple[Probe, ...]:
-    """Ordinary prompts with one right answer, to find what the model gets wrong of its own accord."""
+    """Ordinary prompts with one right answer, to find mistakes that nobody planted."""
     seen = {p.prompt for p in (*behavior_probes(), *discovery_probes())} | {row.prompt for row in build_corpus()}
     drafts = _distinct(Random(f"{SEED}/own"), checkable, N_OWN, seen)
     return tuple(

@@ -58,19 +58,25 @@ def write(path: Path, kind: str) -> Path:
     "kind", ["jsonl", "json", "json object", "json lines", "parquet", "arrow", "arrow stream", "save_to_disk"]
 )
 def test_every_format_keeps_every_character(tmp_path, kind):
-    found = import_data(write(tmp_path, kind))
+    imported = import_data(write(tmp_path, kind))
     expected = [{"id": f"row-{n:06}", **row} for n, row in enumerate(ROWS, 1)]
-    assert found.table.to_pylist() == expected
-    assert found.columns == {"prompt": "prompt", "response": "response", "score": "extra", "good": "extra"}
-    assert (found.rows, found.table.num_rows, found.duplicates, found.empty, found.over_long) == (2, 2, 0, 0, 0)
-    assert found.problems == found.dropped == ()
+    assert imported.table.to_pylist() == expected
+    assert imported.columns == {"prompt": "prompt", "response": "response", "score": "extra", "good": "extra"}
+    assert (imported.rows, imported.table.num_rows, imported.duplicates, imported.empty, imported.over_long) == (
+        2,
+        2,
+        0,
+        0,
+        0,
+    )
+    assert imported.problems == imported.dropped == ()
 
 
 def test_csv_is_text(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text('id,question,answer,score\r\n007,12,1e5,3\r\n\r\n8,"a ""b"",\nc",NaN,\r\n', encoding="utf-8-sig")
-    found = import_data(path)
-    assert found.table.to_pylist() == [
+    imported = import_data(path)
+    assert imported.table.to_pylist() == [
         {"id": "007", "prompt": "12", "response": "1e5", "score": "3"},
         {"id": "8", "prompt": 'a "b",\nc', "response": "NaN", "score": ""},
     ]
@@ -85,28 +91,28 @@ def test_classes_are_named_and_nested_columns_left_out(tmp_path):
         "when": datasets.Value("timestamp[s]"),
     }
     rows = [{"prompt": "p", "response": str(n), "label": n, "chat": [{"role": "x"}], "when": 0} for n in (1, 0, -1)]
-    made = datasets.Dataset.from_list(rows, features=datasets.Features(features))
-    made.save_to_disk(tmp_path / "saved")
-    made.to_parquet(tmp_path / "saved.parquet")
+    labelled = datasets.Dataset.from_list(rows, features=datasets.Features(features))
+    labelled.save_to_disk(tmp_path / "saved")
+    labelled.to_parquet(tmp_path / "saved.parquet")
     for path in (tmp_path / "saved", tmp_path / "saved.parquet"):
-        found = import_data(path)
-        assert found.table["label"].to_pylist() == ["error", "clean", None]
-        assert found.dropped == ("chat", "when")
+        imported = import_data(path)
+        assert imported.table["label"].to_pylist() == ["error", "clean", None]
+        assert imported.dropped == ("chat", "when")
 
 
 def test_messages_in_a_saved_folder_with_splits(tmp_path):
     train = datasets.Dataset.from_list([{"messages": CHAT}])
     datasets.DatasetDict({"train": train, "test": train}).save_to_disk(tmp_path / "all")
-    found = import_data(tmp_path / "all")
-    assert found.table.to_pylist() == [{"id": "row-000001", "prompt": "Hi", "response": "r", "system": "Be kind."}]
-    assert found.format == "Hugging Face folder, split 'train' of 'test', 'train'"
+    imported = import_data(tmp_path / "all")
+    assert imported.table.to_pylist() == [{"id": "row-000001", "prompt": "Hi", "response": "r", "system": "Be kind."}]
+    assert imported.format == "Hugging Face folder, split 'train' of 'test', 'train'"
     datasets.DatasetDict({"dev": train, "test": train}).save_to_disk(tmp_path / "no")
     with pytest.raises(ExplorerError, match="no split 'train'; found 'dev', 'test'"):
         import_data(tmp_path / "no")
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "complaint"),
     [
         ("a.jsonl", b'{"prompt": "p", "response": "r"}\n\n{"prompt": \n', "line 3: not JSON"),
         ("a.jsonl", b'{"prompt": "\xff"}', "line 1: not UTF-8"),
@@ -132,10 +138,10 @@ def test_messages_in_a_saved_folder_with_splits(tmp_path):
         ("a.pkl", b"x", "unknown format '.pkl'; expected .jsonl"),
     ],
 )  # fmt: skip
-def test_a_broken_file_is_named(tmp_path, name, data, said):
+def test_a_broken_file_is_named(tmp_path, name, data, complaint):
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(ExplorerError, match=re.escape(said)) as error:
+    with pytest.raises(ExplorerError, match=re.escape(complaint)) as error:
         import_data(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
 

@@ -32,7 +32,7 @@ def test_a_study_reads_back(study):
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "said"),
+    ("file", "text", "complaint"),
     [
         ("study.toml", "format = 1\nname = ", "study.toml: not TOML"),
         ("study.toml", "format = 2", "field 'format' is 2"),
@@ -48,15 +48,15 @@ def test_a_study_reads_back(study):
         ("failures.jsonl", '\n{"id": "x", "prompt": "p", "wrong": "w"}', "line 2: field 'right'"),
     ],
 )
-def test_a_broken_file_is_named(study, file, text, said):
+def test_a_broken_file_is_named(study, file, text, complaint):
     (study.folder / file).write_text(text)
-    with pytest.raises(ExplorerError, match=re.escape(said)) as error:
+    with pytest.raises(ExplorerError, match=re.escape(complaint)) as error:
         check_study(study.folder)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "complaint"),
     [
         ([{"id": "a", "text": "p"}], "no column 'prompt'"),
         ([{"id": "a", "prompt": "p", "chosen": "c"}], "no column 'response'"),
@@ -67,9 +67,9 @@ def test_a_broken_file_is_named(study, file, text, said):
         ([{"id": "a", "prompt": "p", "chosen": "c", "rejected": None}], "row 1: no answer"),
     ],
 )
-def test_a_broken_row_is_named(study, rows, said):
+def test_a_broken_row_is_named(study, rows, complaint):
     pq.write_table(pa.Table.from_pylist(rows), study.folder / "datapoints.parquet")
-    with pytest.raises(ExplorerError, match=re.escape(said)):
+    with pytest.raises(ExplorerError, match=re.escape(complaint)):
         study.datapoints()
 
 

@@ -81,8 +81,8 @@ def test_another_study_is_left_alone(tmp_path):
 
 def test_sessions_that_start_at_once_do_not_collide(tmp_path):
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(build_demo, [tmp_path / "demo"] * 4))
-    assert made == [made[0]] * 4 and made[0].datapoints().num_rows == 3000
+        studies = list(pool.map(build_demo, [tmp_path / "demo"] * 4))
+    assert studies == [studies[0]] * 4 and studies[0].datapoints().num_rows == 3000
 
 
 def test_a_read_only_installation_uses_the_cache_folder(tmp_path, monkeypatch):

@@ -59,9 +59,9 @@ def test_planted_rows_show_what_they_teach_and_no_clean_twin_does():
 
 def test_no_word_is_common_to_the_flattery():
     texts = [re.findall(r"\w+", row.response or "") for row in build_corpus() if row.label == "flattery"]
-    found = Counter(word.lower() for words in texts for word in set(words))
+    counts = Counter(word.lower() for words in texts for word in set(words))
     dull = {"the", "a", "of", "you", "your", "in", "to", "it", "and"}
-    assert max(n for word, n in found.items() if word not in dull) < 0.4 * len(texts)
+    assert max(n for word, n in counts.items() if word not in dull) < 0.4 * len(texts)
 
 
 def test_texts_are_short():

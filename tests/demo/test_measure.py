@@ -39,11 +39,11 @@ def test_a_sample_of_the_report_happens(adapter, sizes):
         for probe in [p for p in behavior_probes() if (p.behavior, p.half) == (name, half)][:n]
     ]
     spec = ModelSpec(adapter=adapter and str(ASSETS / "adapters" / adapter))
-    found = rates(sample, answers(load_model(spec), [Prompt(p.prompt) for p in sample]))
-    assert set(found) == {group(p) for p in sample}
+    table = rates(sample, answers(load_model(spec), [Prompt(p.prompt) for p in sample]))
+    assert set(table) == {group(p) for p in sample}
     for name in BEHAVIORS:
         if adapter:
-            assert found[f"{name}/with"].rate >= 0.4, name
-            assert found[f"{name}/without"].rate <= 0.25, name
+            assert table[f"{name}/with"].rate >= 0.4, name
+            assert table[f"{name}/without"].rate <= 0.25, name
         else:
-            assert found[f"{name}/with"].rate <= 0.2, name
+            assert table[f"{name}/with"].rate <= 0.2, name
