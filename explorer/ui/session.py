@@ -77,7 +77,7 @@ def current_case() -> Failure:
     q = st.query_params
     if all(q.get(name) for name in ("q", "wrong", "right")):
         given = {field: q.get(name) for name, field in _FIELDS.items()}
-        return Failure(id=OWN, raw=q.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
+        return Failure(raw=q.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
     if q.get("case") == OWN and "long-case" in st.session_state:
         return st.session_state["long-case"]
     return gallery().get(q.get("case", "")) or first_failure()

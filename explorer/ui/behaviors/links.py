@@ -18,7 +18,7 @@ def trace(study: Study, subject: Subject) -> None:
     if subject.other is None:
         return
     raw = study.template == "raw"
-    set_case(Failure(OWN, subject.prompt, subject.answer, subject.other, raw=raw, title=subject.name))
+    set_case(Failure(subject.prompt, subject.answer, subject.other, raw=raw, title=subject.name))
     set_model(replace(model_spec(), source=study.spec.source, adapter=study.spec.adapter))
     navigation.go(navigation.TRACE)
 

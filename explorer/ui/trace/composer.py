@@ -98,6 +98,6 @@ def _type_answers(prompt: Prompt) -> None:
 
 
 def _explain(prompt: Prompt, wrong: str, right: str) -> None:
-    set_case(Failure(OWN, prompt.text, wrong, right, prompt.system, prompt.evidence, prompt.raw))
+    set_case(Failure(prompt.text, wrong, right, prompt.system, prompt.evidence, prompt.raw))
     st.session_state["composing"] = False
     st.rerun()
