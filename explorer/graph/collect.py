@@ -43,9 +43,11 @@ def collect_edges(
     """
     pairs = []
     depth = len(trace.relevance) - 1
+    what = "Computing the edges of each layer"
     for layer in range(depth):
-        progress("Computing the edges of each layer", layer, depth)
+        progress(what, layer, depth)
         pairs.append(_collect(view, trace, layer, most))
+    progress(what, depth, depth)
     return tuple(pairs)
 
 

@@ -96,12 +96,14 @@ def skip_edges(
     blocks = list(decoder_blocks(view))[low:high]
     edges = np.zeros((len(targets), len(trace.ids)), dtype=trace.relevance.dtype)
     order = sorted(range(len(targets)), key=lambda n: targets[n])  # so that rows of one pass are cut alike
+    what = f"Computing edges from layer {low} to {high}"
     for start in range(0, len(order), batch):
-        progress(f"Computing edges from layer {low} to {high}", start, len(order))
+        progress(what, start, len(order))
         rows = order[start : start + batch]
         length = max(targets[n] for n in rows) + 1
         with state.lock:
             edges[rows, :length] = _back(blocks, passes, low, high, [targets[n] for n in rows], length)
+    progress(what, len(order), len(order))
     return edges
 
 

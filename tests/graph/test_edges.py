@@ -8,9 +8,10 @@ import explorer.trace.trace
 from explorer.errors import ExplorerError
 from explorer.graph.block_parts import vertical_parts
 from explorer.graph.edges import edge_matrix, split_edge
-from explorer.graph.replay import Cancelled, skip_edges
+from explorer.graph.replay import skip_edges
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks
+from explorer.progress import Stopped
 from explorer.trace.trace import Trace, trace_ids
 from tests.model.families import FAMILIES, random_ids, tiny_model
 
@@ -122,13 +123,22 @@ def test_float32_on_the_embedded_model(smollm):
         assert worst(found, per_target(view, trace, layer, layer + 1)) < 1e-4
 
 
-def test_skip_edges_report_and_can_be_cancelled():
+def test_skip_edges_report_and_can_be_stopped():
     view, trace = traced("llama", "attnlrp")
     seen = []
-    skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=lambda done, total: seen.append((done, total)))
+
+    def watch(_what: str, done: float = 0, total: float = 0) -> None:
+        seen.append((done, total))
+
+    skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=watch)
     assert seen == [(0, 3), (2, 3), (3, 3)]
-    with pytest.raises(Cancelled):
-        skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=lambda done, total: done < 2)
+
+    def stop(_what: str, done: float = 0, _total: float = 0) -> None:
+        if done == 2:
+            raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=stop)
 
 
 def test_a_trace_without_a_graph_says_so():
