@@ -81,9 +81,7 @@ def _draw_box(axes: Axes, box: _Box, strength: float) -> None:
     y = 0.5 + box.line * _LINE
     colour = (*(RED if box.relevance > 0 else BLUE), 0.85 * strength)
     style = "round,pad=0,rounding_size=0.03"
-    axes.add_patch(
-        FancyBboxPatch((box.x, y), box.width, _LINE * 0.84, boxstyle=style, linewidth=0, facecolor=colour)
-    )
+    axes.add_patch(FancyBboxPatch((box.x, y), box.width, _LINE * 0.84, boxstyle=style, linewidth=0, facecolor=colour))
     ink = "white" if strength > _STRONG else MUTED if box.template else "black"
     size = _TEMPLATE_SIZE if box.template else _SIZE
     axes.text(box.x, y + _LINE * 0.62, box.text, fontsize=size, color=ink, parse_math=False)

@@ -1,6 +1,7 @@
 """Texts of prompts, tokens and answers as labels of pictures: on one line, printable, cut."""
 
-from explorer.trace.explain import Explanation
+from explorer.graph.layout import AttributionGraph
+from explorer.trace.explain import RULES, Explanation
 
 
 def printable(text: str) -> str:
@@ -25,3 +26,13 @@ def gap_label(explanation: Explanation) -> str:
     """Name what an explanation explains: “wrong” over “right”: gap and unit."""
     wrong, right = explanation.sides
     return f"{quoted(wrong)} over {quoted(right)}: {explanation.trace.gap:+.2f} {explanation.unit}"
+
+
+def graph_caption(graph: AttributionGraph) -> str:
+    """Say model, rule, and how much of all relevance the drawing keeps."""
+    explanation, drawing = graph.explanation, graph.drawing
+    return (
+        f"{explanation.model} · {RULES[explanation.trace.rule]} · edges carry {100 * drawing.edge_share:.0f} % of |A|, "
+        f"nodes {100 * drawing.node_share:.0f} % of |R| · {len(drawing.edges):,} of {drawing.total_edges:,} edges, "
+        f"{len(drawing.nodes):,} of {drawing.total_nodes:,} nodes"
+    )

@@ -11,10 +11,11 @@ import torch
 
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
+from explorer.model.generate import greedy_answer
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import encode_prompt
 from explorer.progress import Progress, Stopped, silent
-from explorer.trace.contrast import greedy_answer, make_contrast
+from explorer.trace.contrast import make_contrast
 from explorer.trace.explain import Explanation, explain
 
 ANSWER_TOKENS = 24

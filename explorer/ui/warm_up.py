@@ -15,6 +15,6 @@ async def warm_up(_app: st.App) -> AsyncIterator[None]:
 
 
 def _prepare() -> None:
-    from explorer.ui.session import explain_first_failure
+    from explorer.ui.explained import explain_first_failure
 
     explain_first_failure()

@@ -45,9 +45,7 @@ def test_every_edge_is_kept_where_there_is_room(family):
 def test_the_strongest_are_kept_and_the_sums_stay(most, monkeypatch):
     graph = tiny()
     monkeypatch.setattr("explorer.graph.edges._BLOCK", 4 * 12 * 5)  # several row blocks
-    for pair, whole, dense in zip(
-        collect_edges(graph.view, graph.trace, most), graph.pairs, graph.dense, strict=True
-    ):
+    for pair, whole, dense in zip(collect_edges(graph.view, graph.trace, most), graph.pairs, graph.dense, strict=True):
         strongest = np.sort(np.abs(dense).ravel())[::-1][:most]
         strongest = strongest[strongest > 1e-12 * strongest[0]]  # below is rounding
         assert np.allclose(np.abs(pair.weight[: len(strongest)]), strongest, rtol=1e-9)

@@ -12,7 +12,8 @@ from explorer.trace.explain import ranks_by_size
 from explorer.ui import charts
 from explorer.ui.basket import basket, toggle
 from explorer.ui.components import token_map
-from explorer.ui.session import explained_at, model_spec, plain, put_query
+from explorer.ui.explained import explained
+from explorer.ui.session import model_spec, plain, put_query
 from explorer.ui.training_data.list import percentile
 from explorer.ui.training_data.state import Coloured, Corpus, Question
 
@@ -88,7 +89,7 @@ def show_probe(asked: Question, layer: int) -> None:
     if asked.failure is None:
         return
     try:
-        shown = explained_at(model_spec(), asked.failure, "representation-gradient", layer, False)
+        shown = explained(model_spec(), asked.failure, "representation-gradient", layer)
     except ExplorerError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
