@@ -2,8 +2,10 @@
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -13,6 +15,7 @@ from matplotlib.patches import FancyBboxPatch
 from explorer.figures.labels import gap_label, printable, quoted
 from explorer.figures.save import FONTS, WITH_JSON, check_format, html_page, save_figure, styled
 from explorer.figures.style import BLUE, BLUE_HEX, INK, MUTED, RED, RED_HEX, rgba
+from explorer.model.prompts import Token
 from explorer.trace.explain import RULES, Explanation
 
 _WIDTH, _LINE, _MARGIN = 6.8, 0.235, 0.1  # inches
@@ -34,11 +37,10 @@ def export_heatmap(explanation: Explanation, kind: str) -> bytes:
     return save_figure(heatmap_figure(explanation), kind, dpi=_DPI)
 
 
-def saturation(explanation: Explanation) -> float:
-    """Return the |relevance| of the strongest colour: the largest outside the template, which often dwarfs the rest."""
-    pairs = list(zip(explanation.tokens, explanation.relevance, strict=True))
-    inside = [abs(float(value)) for token, value in pairs if token.segment != "template"]
-    return max(inside or [abs(float(value)) for _, value in pairs], default=0.0)
+def saturation(tokens: Sequence[Token], values: np.ndarray) -> float:
+    """Return the |value| of the strongest colour: the largest outside the template, which often dwarfs the rest."""
+    inside = np.array([token.segment != "template" for token in tokens], dtype=bool)
+    return float(np.abs(values[inside] if inside.any() else values).max(initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def heatmap_figure(explanation: Explanation) -> Figure:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
         axes.axis("off")
-        scale = saturation(explanation) or 1.0
+        scale = saturation(explanation.tokens, explanation.relevance) or 1.0
         _draw_head(axes, explanation, scale)
         for box in boxes:
             _draw_box(axes, box, min(1.0, abs(box.relevance) / scale))
@@ -115,7 +117,7 @@ def _title(explanation: Explanation) -> str:
 
 def heatmap_page(explanation: Explanation) -> str:
     """Return the heatmap as one HTML page that needs nothing else: no script, no request; figures on hover."""
-    scale, unit = saturation(explanation) or 1.0, explanation.unit
+    scale, unit = saturation(explanation.tokens, explanation.relevance) or 1.0, explanation.unit
     wrong, right = (html.escape(quoted(side)) for side in explanation.sides)
     spans = []
     for token, value, rank in zip(explanation.tokens, explanation.relevance, explanation.ranks, strict=True):

@@ -49,7 +49,8 @@ class TracedEdges:
         trace = self.explanation.trace
         layers = layers or range(len(trace.relevance))
         pairs = tuple(self.between(low, high, progress) for low, high in pairwise(layers))
-        return AttributionGraph(self.explanation, pairs, prune(trace.relevance, pairs, pruning))
+        drawing = prune(trace.relevance, pairs, pruning)
+        return AttributionGraph(self.explanation, pairs, drawing, pruning=pruning)
 
     def between(self, low: int, high: int, progress: Progress = silent) -> LayerEdges:
         """Return the exact edges between two layers, 0 ≤ low < high ≤ L.

@@ -1,10 +1,10 @@
 """A pruned graph and where its nodes stand: tokens as columns, layers as rows; runs of unused tokens fold into one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from explorer.graph.collect import LayerEdges
-from explorer.graph.prune import Drawing, Node
+from explorer.graph.prune import Drawing, Node, Pruning, prune, relax_thresholds_until_nonempty
 from explorer.trace.explain import Explanation
 
 LEAST_FOLDED = 3
@@ -49,6 +49,7 @@ class AttributionGraph:
         drawing: what pruning leaves of them.
         marks: pinned and grouped nodes.
         unfolded: tokens that keep a column of their own without a node.
+        pruning: what the drawing was pruned by.
     """
 
     explanation: Explanation
@@ -56,6 +57,13 @@ class AttributionGraph:
     drawing: Drawing
     marks: Marks = Marks()
     unfolded: frozenset[int] = frozenset()
+    pruning: Pruning = field(default_factory=Pruning)
+
+    def relaxed(self) -> "AttributionGraph":
+        """Return the graph pruned by the nearest thresholds that leave an edge, where there are any."""
+        relevance = self.explanation.trace.relevance
+        pruning = relax_thresholds_until_nonempty(relevance, self.pairs, self.pruning)
+        return replace(self, drawing=prune(relevance, self.pairs, pruning), pruning=pruning)
 
     @property
     def contrast(self) -> Node:

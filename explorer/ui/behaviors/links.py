@@ -11,7 +11,7 @@ from explorer.ui import navigation
 from explorer.ui.basket import toggle
 from explorer.ui.behaviors.state import Scene
 from explorer.ui.page_states import TrainingDataState
-from explorer.ui.session import OWN, model_spec, put_query, set_case, set_model
+from explorer.ui.session import model_spec, put_query, set_case, set_model
 
 
 def trace(study: Study, subject: Subject) -> None:
