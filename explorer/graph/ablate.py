@@ -10,15 +10,7 @@ from transformers import PreTrainedModel
 from explorer.errors import ExplorerError
 from explorer.graph.prune import Node
 from explorer.graph.replay import passes_of
-from explorer.model.hooks import (
-    Args,
-    Kwargs,
-    hidden_states,
-    hooked,
-    output_states,
-    with_hidden_states,
-    with_output_states,
-)
+from explorer.model import hooks
 from explorer.model.lrp import view_state
 from explorer.model.residual import decoder_blocks
 from explorer.trace.trace import Trace, logit_gap
@@ -65,14 +57,14 @@ def ablate(
         x[:, tokens] = 0.0 if how == "zero" else x.mean(1, keepdim=True)
         return x
 
-    def enter(_block: nn.Module, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
-        return with_hidden_states(args, kwargs, ablated(hidden_states(args, kwargs), 0))
+    def enter(_block: nn.Module, args: hooks.Args, kwargs: hooks.Kwargs) -> tuple[hooks.Args, hooks.Kwargs]:
+        return hooks.with_hidden_states(args, kwargs, ablated(hooks.hidden_states(args, kwargs), 0))
 
     def leave(layer: int, output: Any) -> Any:
-        return with_output_states(output, ablated(output_states(output), layer))
+        return hooks.with_output_states(output, ablated(hooks.output_states(output), layer))
 
     blocks = decoder_blocks(view)
-    with view_state(view).lock, torch.no_grad(), hooked() as handles:
+    with view_state(view).lock, torch.no_grad(), hooks.hooked() as handles:
         for layer in {layer for layer, _ in nodes}:
             if layer == 0:
                 handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))

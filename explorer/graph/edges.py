@@ -170,12 +170,7 @@ def split_edge(view: PreTrainedModel, trace: Trace, layer: int, target: int, sou
     value_path, key_path = head_rows(x, target, target + 1)
     value = value_path[:, 0, source].cpu().double().numpy()
     key = np.zeros_like(value) if key_path is None else key_path[:, 0, source].cpu().double().numpy()
-    total = float(value.sum() + key.sum())
-    rest = 0.0
+    total = heads = float(value.sum() + key.sum())
     if target == source:
-        whole = float(trace.relevance[layer, source])
-        for first, last, rows in row_blocks(x):
-            column = rows[:, source] if source < last else rows.new_zeros(last - first)
-            whole -= float(column.sum()) - (float(column[source - first]) if first <= source < last else 0.0)
-        rest, total = whole - total, whole
-    return EdgeSplit(total, value, key, rest, attention[:, 0].cpu().numpy())
+        total = float(edge_matrix(view, trace, layer)[target, source])
+    return EdgeSplit(total, value, key, total - heads, attention[:, 0].cpu().numpy())

@@ -46,6 +46,18 @@ def test_the_case_travels_from_page_to_page(app):
     assert app.query_params["case"] == second.id
 
 
+@pytest.mark.parametrize("query", [{"rule": "cplrp"}, {"rule": "CP-LRP"}, {"grule": "CP-LRP"}])
+def test_the_rule_of_old_and_new_links(graph_page, query):
+    app = graph_page
+    before = shown(app, "graph-canvas")["edges"]
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert app.segmented_control(key="graph-rule").value == "cplrp"
+    assert shown(app, "graph-canvas")["edges"] != before
+    assert "grule" not in app.query_params
+
+
 def test_graph_node_edge_and_gap(graph_page):
     app = graph_page
     drawn = shown(app, "graph-canvas")

@@ -48,6 +48,22 @@ def test_rules_layers_and_comparison(app):
     assert not app.exception
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"compare": "1", "rule": "cplrp", "rule-2": "representation-gradient", "map-layer-2": "7", "norms-2": "1"},
+        {"compare": "true", "rule": "CP-LRP", "rule2": "Representation gradient", "rule2-layer": "7"}
+        | {"rule2-norms": "true"},  # as links were written once
+    ],
+)
+def test_links_to_two_maps(smollm, query):
+    app = open_app(case="wrong-dog", **query).run()
+    assert shown(app, "trace-map")["caption"] == "CP-LRP"
+    second = shown(app, "trace-map-2")
+    assert second["caption"] == "Representation gradient, layer 7"
+    assert second["signed"] is False
+
+
 def test_a_rerun_traces_nothing_twice(app, monkeypatch):
     app.run()
     app.segmented_control(key="trace-rule").set_value("representation-gradient").run()

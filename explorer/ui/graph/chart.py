@@ -1,5 +1,6 @@
 """The graph's drawing: an AttributionGraph as data of the canvas component."""
 
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -30,10 +31,7 @@ def show_graph(graph: AttributionGraph, picked: str, path: Path | None, halves: 
     data = {
         "nodes": scene.nodes,
         "edges": scene.edges,
-        "columns": [
-            {"first": c.first, "last": c.last, "text": c.text, "segment": c.segment, "folded": c.folded}
-            for c in graph.columns
-        ],
+        "columns": [asdict(column) | {"folded": column.folded} for column in graph.columns],
         "rows": list(graph.drawing.layers),
         "scene": f"{explanation.model} {hash(explanation.trace.ids)}",
         "opened": sorted(halves),

@@ -1,5 +1,7 @@
 """The drawer beside the graph: what is selected, in figures, and the next step."""
 
+from dataclasses import asdict
+
 import numpy as np
 import streamlit as st
 
@@ -176,25 +178,13 @@ def layers_drawer(statistics: list[LayerStatistics]) -> None:
     st.caption("Click a node, an edge, the space between two layer numbers, or a folded column.")
     st.caption("By layer: edges into it, share that stays on its token, mean look-back, concentration of |relevance|")
     number = st.column_config.NumberColumn
-    st.dataframe(
-        [
-            {
-                "layer": row.layer,
-                "nodes": row.drawn_nodes,
-                "edges": row.drawn_edges,
-                "vertical": row.verticality,
-                "look-back": row.look_back,
-                "Gini": row.gini,
-                "90 % in": row.tokens_90,
-            }
-            for row in reversed(statistics)
-        ],
-        height=420,
-        hide_index=True,
-        column_config={
-            "vertical": number(format="percent"),
-            "look-back": number(format="%.1f", help="tokens"),
-            "Gini": number(format="%.2f"),
-            "90 % in": number(help="tokens that hold 90 % of |relevance|"),
-        },
-    )
+    columns = {
+        "drawn_nodes": "nodes",
+        "drawn_edges": "edges",
+        "verticality": number("vertical", format="percent"),
+        "look_back": number("look-back", format="%.1f", help="tokens"),
+        "gini": number("Gini", format="%.2f"),
+        "tokens_90": number("90 % in", help="tokens that hold 90 % of |relevance|"),
+    }
+    rows = [asdict(row) for row in reversed(statistics)]
+    st.dataframe(rows, height=420, hide_index=True, column_config=columns)
