@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 # anything else runs on the machine (docs/bench.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+__version__ = "0.2.0"
+
 if TYPE_CHECKING:
     from explorer.data.failures import Failure
     from explorer.data.study import open_study

@@ -14,10 +14,15 @@ from explorer.errors import ExplorerError
 _PACKAGE = Path(__file__).parent
 
 
+def beside_code(name: str) -> Path:
+    """Path of what comes with the program: inside an installed package, in a checkout beside it."""
+    installed = _PACKAGE / name
+    return installed if installed.exists() else _PACKAGE.parent / name
+
+
 def shipped(name: str) -> Path:
-    """Path of a file or folder that comes with the program: inside an installed package, or in the checkout."""
-    installed = _PACKAGE / "assets"
-    return (installed if installed.is_dir() else _PACKAGE.parent / "assets") / name
+    """Path of a file or folder of ``assets``."""
+    return beside_code("assets") / name
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> str:
@@ -75,7 +80,11 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ("file, line n", object) of each line of a JSON lines file. Raises ExplorerError naming file and line."""
     if not path.is_file():
         raise ExplorerError(f"{path}: no such file; expected JSON lines.")
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ExplorerError(f"{path}: not UTF-8; expected JSON lines in UTF-8.") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

@@ -4,7 +4,8 @@ import argparse
 from typing import Any
 
 from explorer.cli.arguments import add_failure, add_heatmap, failure, file_kind, model_spec
-from explorer.cli.output import print_progress, write, write_json
+from explorer.cli.output import write, write_json
+from explorer.cli.progress import progress_lines
 
 _MODELS = "each a model, MODEL+ADAPTER, or the folder of an adapter, which stands for --model with it"
 
@@ -26,7 +27,7 @@ def _compare(arguments: argparse.Namespace) -> None:
 
     a = arguments
     models = parse_models(a.models, model_spec(a))
-    readings = compare(failure(a), models, rule=a.rule, layer=a.layer, whole=a.whole, progress=print_progress)
+    readings = compare(failure(a), models, rule=a.rule, layer=a.layer, whole=a.whole, progress=progress_lines())
     if a.out:
         write(a.out, export_gaps(readings, file_kind(a.out)))
     if a.json:

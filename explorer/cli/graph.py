@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from explorer.cli.arguments import add_failure, failure, file_kind, model_spec
-from explorer.cli.output import print_progress, write
+from explorer.cli.output import write
+from explorer.cli.progress import progress_lines
 
 
 def add_graph(commands: Any) -> None:
@@ -31,12 +32,10 @@ def _graph(arguments: argparse.Namespace) -> None:
     from explorer.graph.prune import Pruning
     from explorer.model.load import load_model
 
-    a = arguments
+    a, progress = arguments, progress_lines()
     pruning = Pruning(a.mass, a.node_threshold, a.edge_threshold, a.max_nodes, a.max_edges)
-    loaded = load_model(model_spec(a), print_progress)
-    graph = attribution_graph(
-        failure(a), loaded, rule=a.rule, layers=a.layers, pruning=pruning, progress=print_progress
-    )
+    loaded = load_model(model_spec(a), progress)
+    graph = attribution_graph(failure(a), loaded, rule=a.rule, layers=a.layers, pruning=pruning, progress=progress)
     if a.matrices:
         write_matrices(loaded, graph.explanation, Path(a.matrices))
     if a.out:

@@ -4,7 +4,8 @@ import argparse
 from typing import Any
 
 from explorer.cli.arguments import add_failure, add_heatmap, failure, file_kind, model_spec
-from explorer.cli.output import print_progress, write, write_json
+from explorer.cli.output import write, write_json
+from explorer.cli.progress import progress_lines
 
 
 def add_trace(commands: Any) -> None:
@@ -23,7 +24,7 @@ def _trace(arguments: argparse.Namespace) -> None:
     from explorer.trace.explain import explain
 
     a = arguments
-    loaded = load_model(model_spec(a), print_progress)
+    loaded = load_model(model_spec(a), progress_lines())
     explanation = explain(failure(a), loaded, rule=a.rule, layer=a.layer, whole=a.whole)
     if a.out:
         write(a.out, export_heatmap(explanation, file_kind(a.out)))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 
 from explorer.errors import ExplorerError
@@ -46,6 +47,12 @@ class Failure:
 
 _REQUIRED = ("id", "prompt", "wrong", "right")
 _KNOWN = {f.name for f in fields(Failure)}
+
+
+@cache
+def shipped_failures() -> dict[str, Failure]:
+    """Failures that the bare embedded model makes, by id."""
+    return read_failures(GALLERY)
 
 
 def read_failures(path: Path = GALLERY) -> dict[str, Failure]:

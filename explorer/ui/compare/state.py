@@ -10,7 +10,7 @@ from explorer.repair.job import read_result, repairs
 from explorer.repair.plan import read_plan
 from explorer.ui.repair.state import arm_words, plan_words
 from explorer.ui.repair.watch import only_models
-from explorer.ui.study import told_apart
+from explorer.ui.study import distinct
 
 ON_SCREEN = "shown"
 """Key in the link of the model on screen, where it is none of the study's."""
@@ -49,7 +49,7 @@ def choices(study: Study, on_screen: ModelSpec) -> Choices:
     often = Counter(labels.values())
     labels |= {run: f"{labels[run]} ({words})" for run, words in repair_of.items() if often[labels[run]] > 1}
     specs = {key: replace(spec, device=on_screen.device, dtype=on_screen.dtype) for key, spec in specs.items()}
-    return Choices(told_apart(labels), specs)
+    return Choices(distinct(labels), specs)
 
 
 def usual(study: Study, offered: Choices, on_screen: ModelSpec) -> list[str]:
