@@ -21,20 +21,44 @@ if TYPE_CHECKING:
     from explorer.data.failures import Failure
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
+    from explorer.ranking.evaluate import evaluate
+    from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
+    from explorer.ranking.rank import Ranking, rank
+    from explorer.ranking.token_shares import token_scores
     from explorer.trace.compare import compare
     from explorer.trace.explain import Explanation, explain
 
-_MODULES = {
-    "Explanation": "explorer.trace.explain",
-    "Failure": "explorer.data.failures",
-    "attribution_graph": "explorer.graph.build",
-    "compare": "explorer.trace.compare",
-    "explain": "explorer.trace.explain",
-    "open_study": "explorer.data.study",
+_PUBLIC = {
+    "explorer.data.failures": ["Failure"],
+    "explorer.data.study": ["open_study"],
+    "explorer.graph.build": ["attribution_graph"],
+    "explorer.ranking.evaluate": ["evaluate"],
+    "explorer.ranking.questions": ["AboutBehavior", "AboutFailure", "AboutNode", "AboutPersona", "LikeDatapoint"],
+    "explorer.ranking.rank": ["Ranking", "rank"],
+    "explorer.ranking.token_shares": ["token_scores"],
+    "explorer.trace.compare": ["compare"],
+    "explorer.trace.explain": ["Explanation", "explain"],
 }
-"""Public name → its module, imported on first use: ``python -m explorer --help`` is quick without torch."""
+"""Module → its public names. It is imported on first use: ``python -m explorer --help`` is quick without torch."""
+_MODULES = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = ["Explanation", "Failure", "attribution_graph", "compare", "explain", "open_study"]
+__all__ = [
+    "AboutBehavior",
+    "AboutFailure",
+    "AboutNode",
+    "AboutPersona",
+    "Explanation",
+    "Failure",
+    "LikeDatapoint",
+    "Ranking",
+    "attribution_graph",
+    "compare",
+    "evaluate",
+    "explain",
+    "open_study",
+    "rank",
+    "token_scores",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -47,8 +47,8 @@ def traced(family: str, rule: str, **settings) -> tuple:
     return view, trace_ids(view, IDS, 3, 5, record=True)
 
 
-def worst(found: np.ndarray, wanted: np.ndarray) -> float:
-    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+def worst(computed: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.abs(computed - wanted).max() / np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -56,10 +56,10 @@ def worst(found: np.ndarray, wanted: np.ndarray) -> float:
 def test_all_edges_equal_per_target_backpropagation(family, settings, rule):
     view, trace = traced(family, rule, **settings)
     for layer in range(3):
-        found = edge_matrix(view, trace, layer).numpy()
-        assert worst(found, per_target(view, trace, layer, layer + 1)) < 1e-6
-        assert worst(found.sum(0), trace.relevance[layer]) < 1e-9  # columns add up to what enters
-        assert not np.triu(found, 1).any()
+        computed = edge_matrix(view, trace, layer).numpy()
+        assert worst(computed, per_target(view, trace, layer, layer + 1)) < 1e-6
+        assert worst(computed.sum(0), trace.relevance[layer]) < 1e-9  # columns add up to what enters
+        assert not np.triu(computed, 1).any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -75,8 +75,8 @@ def test_skip_edges_equal_per_target_backpropagation(family, rule):
     view, trace = traced(family, rule)
     targets = [11, 4, 7, 0]
     for low, high in ((0, 3), (1, 3), (0, 2), (1, 2)):
-        found = skip_edges(view, trace, low, high, targets, batch=3)
-        assert worst(found, per_target(view, trace, low, high)[targets]) < 1e-6
+        computed = skip_edges(view, trace, low, high, targets, batch=3)
+        assert worst(computed, per_target(view, trace, low, high)[targets]) < 1e-6
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -119,8 +119,8 @@ def test_float32_on_the_embedded_model(smollm):
     ids = smollm.tokenizer.encode("Lena has a dog called Rocky. Her best friend has a dog called Bella.")
     trace = trace_ids(view, ids, 10, 20, record=True)
     for layer in range(30):
-        found = edge_matrix(view, trace, layer).numpy()
-        assert worst(found, per_target(view, trace, layer, layer + 1)) < 1e-4
+        computed = edge_matrix(view, trace, layer).numpy()
+        assert worst(computed, per_target(view, trace, layer, layer + 1)) < 1e-4
 
 
 def test_skip_edges_report_and_can_be_stopped():

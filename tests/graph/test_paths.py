@@ -59,13 +59,13 @@ def all_paths(dense: tuple[np.ndarray, ...], node: tuple[int, int], contrast: tu
         for m in dense
         if (s := np.abs(m).sum(1, keepdims=True)) is not None
     ]
-    found = {}
+    ways = {}
     for tokens in product(range(length), repeat=3):
         nodes = (*enumerate(tokens), contrast)
         share = float(np.prod([shares[low][nodes[low + 1][1], nodes[low][1]] for low in range(3)]))
         if node in nodes and share:
-            found[nodes] = share
-    return found
+            ways[nodes] = share
+    return ways
 
 
 @pytest.mark.parametrize("family", ("llama", "gpt2", "gemma3"))
@@ -74,10 +74,10 @@ def test_strongest_paths_against_all_paths(family, node):
     graph = tiny(family, length=6)
     every = all_paths(graph.dense, node, graph.contrast)
     assert every or family == "gemma3"  # a node outside every window leads nowhere
-    found = strongest_paths(graph.pairs, node, graph.contrast, count=10)
+    paths = strongest_paths(graph.pairs, node, graph.contrast, count=10)
     wanted = sorted(every.values(), reverse=True)[:10]
-    assert [path.share for path in found] == pytest.approx(wanted, rel=1e-9)
-    for path in found:
+    assert [path.share for path in paths] == pytest.approx(wanted, rel=1e-9)
+    for path in paths:
         assert every[path.nodes] == pytest.approx(path.share, rel=1e-9)
 
 

@@ -16,13 +16,13 @@ def smallest_set(matrix: np.ndarray, low: int, mass: float) -> Edges:
     """The fewest edges that carry ``mass`` of Σ|A|, one by one from the strongest."""
     order = sorted(((-abs(v), j, i) for (j, i), v in np.ndenumerate(matrix) if v), key=lambda entry: entry[0])
     wanted, carried = mass * np.abs(matrix).sum(), 0.0
-    found: Edges = set()
+    edges: Edges = set()
     for size, j, i in order:
         if carried >= wanted:
             break
         carried -= size
-        found.add(((low, i), (low + 1, j)))
-    return found
+        edges.add(((low, i), (low + 1, j)))
+    return edges
 
 
 def leading(edges: Edges, contrast: tuple[int, int]) -> Edges:
@@ -154,9 +154,9 @@ def test_thresholds_are_relaxed_until_an_edge_is_left():
     graph = tiny()
     harsh = Pruning(node_threshold=1e6, edge_threshold=1e6)
     assert prune(graph.trace.relevance, graph.pairs, harsh).empty
-    found = relax_thresholds_until_nonempty(graph.trace.relevance, graph.pairs, harsh)
-    assert not prune(graph.trace.relevance, graph.pairs, found).empty
-    double = replace(found, node_threshold=2 * found.node_threshold, edge_threshold=2 * found.edge_threshold)
+    relaxed = relax_thresholds_until_nonempty(graph.trace.relevance, graph.pairs, harsh)
+    assert not prune(graph.trace.relevance, graph.pairs, relaxed).empty
+    double = replace(relaxed, node_threshold=2 * relaxed.node_threshold, edge_threshold=2 * relaxed.edge_threshold)
     assert prune(graph.trace.relevance, graph.pairs, double).empty
     fine = Pruning(mass=0.5)
     assert relax_thresholds_until_nonempty(graph.trace.relevance, graph.pairs, fine) == fine
