@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from explorer.behaviors.matrix_view import View
 from explorer.behaviors.projection import Map
-from explorer.figures.heatmap import BLUE, RED
 from explorer.figures.save import check_format, drawn_page
+from explorer.figures.style import BLUE, RED
 
 SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, (1, 1, 1), RED])
 _FAINT = "#55555f"

@@ -11,7 +11,7 @@ from explorer.ui import navigation
 from explorer.ui.basket import toggle
 from explorer.ui.behaviors.state import Scene
 from explorer.ui.page_states import TrainingDataState
-from explorer.ui.session import OWN, model_spec, put_query, set_case, set_model
+from explorer.ui.session import model_spec, put_query, set_case, set_model
 
 
 def trace(study: Study, subject: Subject) -> None:
@@ -19,7 +19,7 @@ def trace(study: Study, subject: Subject) -> None:
     if subject.other is None:
         return
     raw = study.template == "raw"
-    set_case(Failure(OWN, subject.prompt, subject.answer, subject.other, raw=raw, title=subject.name))
+    set_case(Failure(subject.prompt, subject.answer, subject.other, raw=raw, title=subject.name))
     set_model(replace(model_spec(), source=study.spec.source, adapter=study.spec.adapter))
     navigation.go(navigation.TRACE)
 
