@@ -10,7 +10,7 @@ from typing import Literal
 from explorer.data.study import BehaviorPrompt, Study, to_trace
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_json_lines, read_whole_lines
-from explorer.model.generate import MAX_TOKENS, answered
+from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
@@ -168,7 +168,7 @@ def cached_answers(
     todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in answers]
     if todo:
         inputs = [Prompt(text, raw=study.template == "raw") for text in todo]
-        for batch in answered(load_model(spec), inputs):
+        for batch in generate(load_model(spec), inputs):
             new = {todo[i]: text for i, text in batch.items()}
             lines = [{"model": digest, "prompt": prompt, "answer": answer} for prompt, answer in new.items()]
             append_lines(_answer_file(study, checkpoint), lines)

@@ -20,7 +20,7 @@ import numpy as np
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_whole_lines, write_json
-from explorer.model.generate import answered, answers
+from explorer.model.generate import answers, generate
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt
 from explorer.repair.checks import Check
@@ -149,7 +149,7 @@ def ask(of: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], watch:
     if todo:
         loaded: LoadedModel = load_model(model)
         done = 0
-        for some in answered(loaded, [Prompt(prompt) for prompt in todo]):
+        for some in generate(loaded, [Prompt(prompt) for prompt in todo]):
             new = {todo[i]: text for i, text in some.items()}
             append_lines(path, ({"prompt": prompt, "answer": text} for prompt, text in new.items()))
             known |= new
