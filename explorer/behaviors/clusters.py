@@ -8,7 +8,7 @@ data should.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -83,6 +83,13 @@ class Clusters:
     silhouettes: dict[int, float]
     means: np.ndarray
     count: int | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that the clusters are computed from but the seed; for caches."""
+        matrix = self.matrix
+        depends_on = (self.index.manifest.fingerprint, matrix.method.name, matrix.layer, matrix.centre, matrix.prompts)
+        return hashlib.sha256(repr(depends_on).encode()).hexdigest()
 
     @property
     def best_count(self) -> int:

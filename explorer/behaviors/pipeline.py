@@ -7,6 +7,7 @@ from explorer.behaviors.prompts import PromptKind, default_reference, study_prom
 from explorer.data.study import Study
 from explorer.progress import Progress, silent
 from explorer.ranking.rank import pick_index
+from explorer.vectors.index import Index
 
 
 def cluster(
@@ -19,6 +20,7 @@ def cluster(
     count: int | None = None,
     seed: int = 0,
     reference: str | None = None,
+    index: Index | None = None,
     progress: Progress = silent,
 ) -> Clusters:
     """Group the prompts of a study by the datapoints that explain their answers, and test every group.
@@ -33,10 +35,11 @@ def cluster(
         count: number of clusters; by default that of the best silhouette.
         seed: of the null corpora and of the resampling.
         reference: checkpoint whose answers count as before training; by default ``default_reference``.
+        index: the vectors to use, instead of choosing some by method, layer and stage.
 
     Raises ExplorerError where vectors or prompts are missing.
     """
-    index = pick_index(study, method, layer, stage)
+    index = index or pick_index(study, method, layer, stage)
     reference = reference or default_reference(study, index.manifest.checkpoint)
     answered = study_prompts(study, prompts, reference, progress)
     target = prompt_vectors(study, index, answered.rows, progress)
