@@ -1,28 +1,24 @@
-"""A bar for long work that the page waits for."""
+"""Progress of long work as a bar on the page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
-from explorer.progress import Pace, Progress
-from explorer.ui.text import duration
+from explorer.progress import Progress
+from explorer.ui.text import plain
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Yield a Progress that draws a bar with the time left, from its first call to the end of the block.
+    """Draw a bar that the yielded Progress moves, until the block ends. Streamlit's stop button ends the work."""
+    bar = st.empty()
 
-    Streamlit's stop ends the work.
-    """
-    place, pace = st.empty(), Pace()
-
-    def show(step: str, done: float = 0, total: float = 0, /) -> None:
-        left = pace.left(step, done, total)
-        text = f"{step}: {int(done):,} of {int(total):,}" if total else step
-        place.progress(min(done / total, 1.0) if total else 0.0, text + (f" · {duration(left)} left" if left else ""))
+    def report(what: str, done: float = 0, total: float = 0, /) -> None:
+        count = f": {done:,.0f} of {total:,.0f}" if total else ""
+        bar.progress(min(done / total, 1.0) if total else 0.0, plain(what) + count)
 
     try:
-        yield show
+        yield report
     finally:
-        place.empty()
+        bar.empty()

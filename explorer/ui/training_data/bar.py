@@ -19,7 +19,7 @@ from explorer.ui.charts import visible
 from explorer.ui.components import case_bar
 from explorer.ui.corpus import Corpus
 from explorer.ui.session import current_case, model_spec
-from explorer.ui.study import current_study, told_apart
+from explorer.ui.study import current_study, distinct
 from explorer.ui.text import plain
 from explorer.ui.training_data.evaluation import saved_evaluation
 from explorer.ui.training_data.filters import first_page
@@ -106,7 +106,7 @@ def _pick_question(corpus: Corpus) -> Question:
     case = current_case()
     special, title = _linked_question(corpus, case)
     own = link.has("case", "q") or bool(current_study().failures) or not corpus.behaviors
-    options = told_apart({CASE: "This case", **{name: name for name in corpus.behaviors if name != CASE}})
+    options = distinct({CASE: "This case", **{name: name for name in corpus.behaviors if name != CASE}})
     default = CASE if own else next(iter(corpus.behaviors))
     if special:
         options[SPECIAL], default = title, SPECIAL
