@@ -15,7 +15,7 @@ from explorer.behaviors.prompt_vectors import prompt_vectors
 from explorer.behaviors.prompts import PromptKind, default_reference, study_prompts
 from explorer.data.study import Study, check_study
 from explorer.files import write_json
-from explorer.ranking.rank import study_indexes
+from explorer.vectors.find import study_indexes
 from explorer.vectors.methods import METHODS
 
 DRAWS, RESAMPLES = 10, 1

@@ -5,6 +5,7 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.repair.job import DONE
 from explorer.repair.plan import REPAIRS, read_plan
+from explorer.ui.corpus import built_indexes, corpus
 from explorer.ui.link_old import linked_select
 from explorer.ui.repair.files import files, models
 from explorer.ui.repair.result import read, show_arms, show_edited, show_examples, show_verdict
@@ -12,7 +13,6 @@ from explorer.ui.repair.setup import show_setup
 from explorer.ui.repair.state import NEW, state_of, titles
 from explorer.ui.repair.watch import show_state, show_training
 from explorer.ui.session import plain, put_query, stop_on
-from explorer.ui.training_data.state import corpus, stages
 from explorer.vectors.index import Index
 
 try:
@@ -31,7 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
 if name == NEW:
     indexes: dict[str, Index] = {}
     try:
-        indexes, broken = stages(data), ""
+        indexes, broken = built_indexes(data.study), ""
     except ExplorerError as error:
         broken = plain(str(error))
     if not known:

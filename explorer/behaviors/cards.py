@@ -13,8 +13,7 @@ from explorer.behaviors.clusters import Cluster, Clusters, assignment
 from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.behaviors.significance import MAX_P, MIN_PROMPTS, MIN_STABILITY, Evidence
 from explorer.ranking.metrics import Enrichment, enrichment
-from explorer.ranking.rank import texts
-from explorer.ranking.table import column
+from explorer.ranking.table import column, texts
 
 STRONGEST, WORDS = 10, 12
 """Datapoints and words on a card."""

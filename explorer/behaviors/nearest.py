@@ -11,10 +11,11 @@ from explorer.behaviors.tree import MIN_SPREAD
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
-from explorer.ranking.rank import Choice, index_model, rank_like
+from explorer.ranking.rank import row_target
 from explorer.ranking.scores import Target
-from explorer.vectors.build import Item, check_index, item_vectors
+from explorer.vectors.find import check_index, index_model
 from explorer.vectors.index import UNRANKED
+from explorer.vectors.items import Item, item_vectors
 
 TOP = 100
 """Most similar datapoints of each of two clusters that are compared."""
@@ -46,8 +47,8 @@ def similar_to_datapoint(clusters: Clusters, datapoint: int) -> Similarities:
     Raises ExplorerError for one that is never ranked.
     """
     matrix = clusters.matrix
-    ranking = rank_like(clusters.index, datapoint, Choice(matrix.method.name, matrix.layer, matrix.centre))
-    return Similarities(ranking.scores, matrix.values[:, datapoint])
+    target = row_target(clusters.index, datapoint, matrix.method, [matrix.layer])
+    return Similarities(matrix.similarities(clusters.index, target)[0], matrix.values[:, datapoint])
 
 
 def similar_to_text(clusters: Clusters, study: Study, item: Item) -> Similarities:

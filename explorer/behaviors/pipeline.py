@@ -6,7 +6,7 @@ from explorer.behaviors.prompt_vectors import prompt_vectors
 from explorer.behaviors.prompts import PromptKind, default_reference, study_prompts
 from explorer.data.study import Study
 from explorer.progress import Progress, silent
-from explorer.ranking.rank import pick_index
+from explorer.vectors.find import pick_index
 from explorer.vectors.index import Index
 
 

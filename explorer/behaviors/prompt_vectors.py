@@ -17,11 +17,11 @@ from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.data.study import Study
 from explorer.model.load import load_model
 from explorer.progress import Progress, silent
-from explorer.ranking.rank import index_model
 from explorer.ranking.scores import Target
-from explorer.vectors.build import check_index, item_vectors
+from explorer.vectors.find import check_index, index_model
 from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import Index
+from explorer.vectors.items import item_vectors
 
 FOLDER = "subjects"
 CHUNK = 40

@@ -14,8 +14,8 @@ from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
-from explorer.vectors.build import Item
 from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.items import Item
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
 PromptKind = Literal["all", "behaviors", "discovery"]

@@ -71,9 +71,9 @@ def _repair(given: argparse.Namespace) -> None:
 
 
 def _plan(given: argparse.Namespace, study: "Study") -> "Plan":
-    from explorer.ranking.rank import Choice, behavior_items, pick_index, rank
+    from explorer.ranking.questions import AboutBehavior
+    from explorer.ranking.rank import rank
     from explorer.repair.plan import ARMS, BOTTOM, SMALL, make_plan
-    from explorer.vectors.methods import METHODS
 
     if not given.behavior or not given.edit or not (given.top or given.ids):
         raise ExplorerError("Nothing to do; expected --behavior, --edit, and --top or --ids (or --go-on).")
@@ -87,10 +87,9 @@ def _plan(given: argparse.Namespace, study: "Study") -> "Plan":
     chosen = _ids(Path(given.ids)) if given.ids else ()
     ranking, checkpoint = None, ""
     if not chosen:
-        texts_only = given.method in METHODS and not METHODS[given.method].parts
-        index = None if texts_only else pick_index(study, given.method, given.layer, given.stage)
-        ranking = rank(study, index, behavior_items(study, given.behavior), Choice(given.method, given.layer))
-        checkpoint = index.manifest.checkpoint if index else ""
+        question = AboutBehavior(given.behavior)
+        ranking = rank(study, question, method=given.method, layer=given.layer, stage=given.stage)
+        checkpoint = ranking.stage
     return make_plan(
         study,
         given.behavior,

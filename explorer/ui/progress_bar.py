@@ -11,7 +11,7 @@ from explorer.ui.text import plain
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Draw a bar that the yielded Progress moves, and take it away at the end. Streamlit's stop button ends the work."""
+    """Draw a bar that the yielded Progress moves, until the block ends. Streamlit's stop button ends the work."""
     bar = st.empty()
 
     def report(what: str, done: float = 0, total: float = 0, /) -> None:

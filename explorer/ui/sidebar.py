@@ -34,7 +34,10 @@ KINDS = {
     "negation": "Negation",
 }
 OTHER_FOLDER = "open a folder"
-MODEL_HELP = "A hub id, a local folder or a .gguf file. Empty: the embedded model. Weights are read from safetensors or GGUF only."
+MODEL_HELP = (
+    "A hub id, a local folder or a .gguf file. Empty: the embedded model. Weights are read from safetensors or GGUF "
+    "only."
+)
 
 
 def sidebar() -> None:

@@ -14,7 +14,8 @@ from explorer.data.study import Study
 from explorer.figures.repair import figure_file
 from explorer.figures.save import FORMATS
 from explorer.files import write_json, write_json_lines
-from explorer.ranking.rank import Choice, behavior_items, rank
+from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.rank import rank
 from explorer.repair import job
 from explorer.repair.export import edited_zip
 from explorer.repair.plan import Plan, make_plan, save_plan
@@ -39,7 +40,7 @@ def study(tiny_study: Study) -> Study:  # noqa: F811
 
 
 def plan_of(study: Study, ks: list[int], edit: str = "drop", seeds: int = 1, stage: str = "sft", **more: Any) -> Plan:
-    ranking = rank(study, None, behavior_items(study, "vowels"), Choice("bm25"))
+    ranking = rank(study, AboutBehavior("vowels"), method="bm25")
     return make_plan(study, "vowels", edit, ks, ranking, stage=stage, seeds=seeds, **more)
 
 
@@ -86,7 +87,7 @@ def test_without_a_repair_the_set_up_is_open(study):
     app.text_input(key="repair-top").set_value("3, 6").run()
     app.selectbox(key="repair-train").set_value("sft").run()
     assert app.selectbox(key="repair-edit").options == ["Drop", "Replace"]
-    scores = rank(study, None, behavior_items(study, "vowels"), Choice("bm25")).scores
+    scores = rank(study, AboutBehavior("vowels"), method="bm25").scores
     small = plan_of(study, [3, 6], share=0.3, arms=["none", "top", "random"])
     ids = study.datapoints()["id"].to_pylist()
     best = sorted(small.arms[2].ids, key=lambda name: -scores[ids.index(name)])

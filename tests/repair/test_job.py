@@ -17,15 +17,14 @@ from safetensors.torch import load_file
 from explorer.data.study import Study, create_study
 from explorer.errors import ExplorerError
 from explorer.model import embedded
-from explorer.ranking.rank import Choice, behavior_items, rank
+from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.rank import rank
 from explorer.repair import arms as run
 from explorer.repair import job, train
 from explorer.repair.estimate import FRESH, PACE, estimate
 from explorer.repair.export import edit_rows
 from explorer.repair.plan import NotRepeatable, make_plan, read_plan, save_plan
 from explorer.repair.recipe import Stopped
-
-BM25 = Choice("bm25")
 
 
 def quiet(_message: str) -> None:
@@ -34,7 +33,7 @@ def quiet(_message: str) -> None:
 
 def plan_of(study: Study, edit: str = "drop", k: int = 4, **more):
     settings = {"stage": "sft", "seeds": 1} | more
-    ranking = rank(study, None, behavior_items(study, "vowels"), BM25)
+    ranking = rank(study, AboutBehavior("vowels"), method="bm25")
     return make_plan(study, "vowels", edit, [k], ranking, **settings)
 
 
@@ -45,7 +44,7 @@ def test_arms_are_what_they_say(study):
         ("top", 2), ("random", 2),
     ]  # fmt: skip
     table = study.datapoints()
-    scores = rank(study, None, behavior_items(study, "vowels"), BM25).scores
+    scores = rank(study, AboutBehavior("vowels"), method="bm25").scores
     own = [i for i, stage in enumerate(table["stage"].to_pylist()) if stage == "sft"]
     ids = table["id"].to_pylist()
     score = {ids[i]: scores[i] for i in own}
@@ -282,7 +281,7 @@ def test_bad_input(study, tmp_path):
     line = {"id": "b", "name": "vowels", "prompt": "p", "bad": "r", "exhibits": "r", "half": "evaluation"}
     bare = create_study(tmp_path / "bare", name="bare", model="smollm2", datapoints=rows, behaviors=[line])
     with pytest.raises(NotRepeatable, match="can't be repeated"):
-        make_plan(bare, "vowels", "drop", [1], rank(bare, None, behavior_items(bare, "vowels"), BM25))
+        make_plan(bare, "vowels", "drop", [1], rank(bare, AboutBehavior("vowels"), method="bm25"))
 
 
 def test_an_adapter_of_another_model_is_named(study, tiny):

@@ -149,7 +149,9 @@ def show_picked(clustered: ClusteredStudy) -> None:
             st.button("", icon=":material/ink_highlighter:", help="Trace this prompt", key="trace-picked", on_click=go)
         if column is not None:
             name, about = clustered.datapoint_id(column), "Open this training example"
-            st.button("", icon=":material/dataset:", help=about, key="open-picked", on_click=open_datapoint, args=(name,))
+            st.button(
+                "", icon=":material/dataset:", help=about, key="open-picked", on_click=open_datapoint, args=(name,)
+            )
         unmark = lambda: link.put(prompt=None, datapoint=None)  # noqa: E731
         st.button("", icon=":material/close:", help="Unmark", key="unmark", on_click=unmark)
 

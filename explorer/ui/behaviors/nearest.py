@@ -61,7 +61,9 @@ def _of_datapoint(clustered: ClusteredStudy) -> None:
         st.warning(plain(refused))
     number = clustered.datapoint_clusters[row]
     line = plain(datapoint_lines(clustered.study)[row])
-    st.markdown(f"**{plain(clustered.datapoint_id(row))}** · {f'cluster {number}' if number else 'no cluster'}  \n{line}")
+    st.markdown(
+        f"**{plain(clustered.datapoint_id(row))}** · {f'cluster {number}' if number else 'no cluster'}  \n{line}"
+    )
     similar = similarities(clustered.study, clustered.clusters, "datapoint", (row,))
     _show(clustered, similar, "cosine of the prompt with this datapoint", skip_datapoints=[row])
 

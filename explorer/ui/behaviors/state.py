@@ -26,7 +26,7 @@ from explorer.ui.text import one_line
 from explorer.vectors.index import Index
 from explorer.vectors.items import Item
 
-_HASHES = HASHES | {Clusters: lambda clusters: clusters.digest}
+_HASHES: dict[Any, Any] = HASHES | {Clusters: lambda clusters: clusters.digest}
 
 
 @dataclass(frozen=True, eq=False)

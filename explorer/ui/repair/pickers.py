@@ -10,11 +10,11 @@ from explorer.repair.checks import held_out, measurable
 from explorer.repair.plan import DROP, EDITS, REPLACE, SMALL, SWAP
 from explorer.repair.stages import DPO, Stage
 from explorer.ui.basket import basket
+from explorer.ui.corpus import Corpus
 from explorer.ui.link_old import linked_select
 from explorer.ui.repair.state import SIZES
 from explorer.ui.session import current_case, put_query
-from explorer.ui.training_data.bar import STAGE
-from explorer.ui.training_data.state import Corpus, stage_words
+from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_method
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES
 
@@ -54,23 +54,16 @@ def source_pickers(of: Corpus, indexes: dict[str, Index], measured: bool) -> Sou
         return Source(behavior, None, Choice(), ticked, by)
     offered = [name for name, method in METHODS.items() if indexes or not method.parts]
     with columns[2]:
-        usual = "explorer" if indexes else "bm25"
-        method = linked_select("Method", "method", {name: name for name in offered}, usual, then=_usual_settings)
-    words = stage_words(of.study)
-    names = {n: words[i.manifest.checkpoint] + n.removeprefix(i.manifest.checkpoint) for n, i in indexes.items()}
-    names = names or {"": "not built"}
+        method = pick_method(offered, then=_usual_settings)
     by_text = not METHODS[method].parts
     with columns[3]:
-        at = linked_select("Vectors in", "stage", names, next(iter(names)), disabled=by_text, help=STAGE)
-    index = None if by_text else indexes[at]
+        index = pick_index(of.study, indexes, disabled=by_text)
+    index = None if by_text else index
     with columns[4]:
-        made = index.manifest if index else None
-        layers = {"auto": f"Auto ({made.default_layer})"} if made else {"auto": "None"}
-        layers |= {str(layer): str(layer) for layer in made.layers} if made else {}
-        layer = linked_select("Layer", "layer", layers, "auto", disabled=by_text)
+        layer = pick_layer(index)
     centre = {"1": True, "0": False}.get(st.query_params.get("centre", ""))
     query = st.query_params.get("query")
-    choice = Choice(method, None if layer == "auto" else int(layer), centre, query if query in QUERIES else None)
+    choice = Choice(method, layer, centre, query if query in QUERIES else None)
     return Source(behavior, index, choice, (), by)
 
 

@@ -11,12 +11,12 @@ from explorer.repair.arms import CORRECTED
 from explorer.repair.plan import EDITS, NONE, REPLACE, TOP, Arm, Plan
 from explorer.repair.results import Pooled, percent, pooled
 from explorer.ui.basket import add_all
+from explorer.ui.corpus import Corpus
 from explorer.ui.repair.charts import METHOD, show_dose, show_intervals
 from explorer.ui.repair.pickers import NAMES
 from explorer.ui.repair.setup import counts_of, show_rows
 from explorer.ui.repair.state import NEW, arm_words, example_arm, patterns, run_folder
 from explorer.ui.session import plain, put_query
-from explorer.ui.training_data.state import Corpus
 
 _UNKNOWN = "Not shown yet: the unedited and the edited model are still to be trained."
 SHOWS = "● "

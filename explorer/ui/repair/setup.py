@@ -9,6 +9,7 @@ import streamlit as st
 from explorer.cli.repair import said
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.table import column, row_number
 from explorer.repair import job
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, held_out
@@ -16,6 +17,7 @@ from explorer.repair.estimate import estimate
 from explorer.repair.export import edited_zip, zip_of
 from explorer.repair.plan import DROP, EDITS, REPAIRS, REPLACE, SWAP, TOP, Plan, save_plan
 from explorer.repair.stages import read_stages
+from explorer.ui.corpus import Corpus, ranked
 from explorer.ui.repair.pickers import (
     NAMES,
     Source,
@@ -28,7 +30,6 @@ from explorer.ui.repair.pickers import (
 )
 from explorer.ui.repair.state import duration, planned, state_of
 from explorer.ui.session import plain, put_query
-from explorer.ui.training_data.state import Corpus, about_behavior, ranked
 from explorer.vectors.index import Index
 
 ROWS = 200
@@ -124,7 +125,7 @@ def _in_order(of: Corpus, source: Source, ids: set[str] | None) -> list[int]:
         rows = [row_number(of.table, name) for name in source.chosen]
         return [row for row in rows if row is not None]
     with st.spinner("Ranking the training data", show_time=True):
-        order = ranked(of, source.index, about_behavior(of, source.behavior), source.choice).order
+        order = ranked(of.study, AboutBehavior(source.behavior), source.index, source.choice).order
     if ids is None:
         return order.tolist()
     mine = np.isin(np.array(of.table["id"].to_pylist(), dtype=object), list(ids))

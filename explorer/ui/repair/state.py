@@ -11,14 +11,15 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import Choice, Ranking
 from explorer.repair.arms import RUNS
 from explorer.repair.checks import BEHAVIOR, held_out
 from explorer.repair.job import PROGRESS, QUEUED, RUNNING, STOPPED, Status, repairs, status
 from explorer.repair.plan import ARMS, BOTTOM, DROP, NONE, RANDOM, REPAIRS, SMALL, TOP, Plan, make_plan, read_plan
 from explorer.repair.stages import TRAINING, read_stages
+from explorer.ui.corpus import Corpus, ranked
 from explorer.ui.study import distinct
-from explorer.ui.training_data.state import Corpus, about_behavior, ranked
 from explorer.vectors.index import Index
 
 NEW = "new"
@@ -127,7 +128,7 @@ def planned(
     ranking = None
     if not chosen and read_stages(of.study):
         with st.spinner("Ranking the training data", show_time=True):
-            ranking = ranked(of, index, about_behavior(of, behavior), choice).ranking
+            ranking = ranked(of.study, AboutBehavior(behavior), index, choice)
     made_in = index.manifest.checkpoint if index else ""
     made = _planned((version, which), of.study, ranking, made_in, behavior, ks, choice, chosen, stage, size)
     return replace(made, edit=edit)
