@@ -1,11 +1,11 @@
 """The command ``cluster``: emergent behaviors without a browser."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.cli.output import write, write_json
+from explorer.cli.progress import progress_lines
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _cluster(options: argparse.Namespace) -> None:
         count=options.clusters,
         seed=options.seed,
         reference=options.reference,
-        progress=_progress,
+        progress=progress_lines(),
     )
     cut = clusters.cut()
     cards, note = make_cards(clusters, cut, table), summary(clusters, cut)
@@ -77,8 +77,3 @@ def _lines(card: "Card") -> str:
         f"\n{card.cluster.id}. {card.verdict}\n   {len(card.prompts)} prompts, {len(card.ids)} datapoints; "
         f"words: {', '.join(card.words[:8])}\n   {first.prompt[:70]!r} → {first.answer[:60]!r}"
     )
-
-
-def _progress(what: str, done: float = 0, total: float = 0) -> None:
-    if done == total or done % max(1, total // 20) == 0:
-        print(f"{what}: {done:.0f}/{total:.0f}", file=sys.stderr, flush=True)

@@ -148,10 +148,8 @@ def show_picked(clustered: ClusteredStudy) -> None:
             go = lambda: trace(clustered.study, prompt)  # noqa: E731
             st.button("", icon=":material/ink_highlighter:", help="Trace this prompt", key="trace-picked", on_click=go)
         if column is not None:
-            name, about = clustered.datapoint_id(column), "Open this training example"
-            st.button(
-                "", icon=":material/dataset:", help=about, key="open-picked", on_click=open_datapoint, args=(name,)
-            )
+            go = lambda: open_datapoint(clustered.datapoint_id(column))  # noqa: E731
+            st.button("", icon=":material/dataset:", help="Open this training example", key="open-picked", on_click=go)
         unmark = lambda: link.put(prompt=None, datapoint=None)  # noqa: E731
         st.button("", icon=":material/close:", help="Unmark", key="unmark", on_click=unmark)
 

@@ -1,5 +1,7 @@
 """By hand: a prompt, a datapoint or any text, and the datapoints and prompts that are most similar to it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
@@ -59,11 +61,9 @@ def _of_datapoint(clustered: ClusteredStudy) -> None:
     )
     if refused := st.session_state.pop("find-refused", ""):
         st.warning(plain(refused))
-    number = clustered.datapoint_clusters[row]
+    name, number = plain(clustered.datapoint_id(row)), clustered.datapoint_clusters[row]
     line = plain(datapoint_lines(clustered.study)[row])
-    st.markdown(
-        f"**{plain(clustered.datapoint_id(row))}** · {f'cluster {number}' if number else 'no cluster'}  \n{line}"
-    )
+    st.markdown(f"**{name}** · {f'cluster {number}' if number else 'no cluster'}  \n{line}")
     similar = similarities(clustered.study, clustered.clusters, "datapoint", (row,))
     _show(clustered, similar, "cosine of the prompt with this datapoint", skip_datapoints=[row])
 
@@ -99,8 +99,8 @@ def _show(
     clustered: ClusteredStudy,
     similar: Similarities,
     measure: str,
-    skip_prompts: list[int] = [],
-    skip_datapoints: list[int] = [],
+    skip_prompts: Sequence[int] = (),
+    skip_datapoints: Sequence[int] = (),
 ) -> None:
     _histogram(similar.datapoints)
     ticked = set(basket(clustered.study.folder))
