@@ -39,7 +39,8 @@ class Card:
         strongest: the most similar datapoints as rows of the study's table, with ``similarity`` and ``text``.
         words: words and word pairs that are frequent in its datapoints and rare in others, the most distinctive first.
         sources, labels: of its datapoints, those over-represented first; empty where the study has none.
-        verdict: one sentence on whether it is more than chance, and why.
+        chip: whether it is more than chance, in a word or two.
+        verdict: the same and why, in a sentence.
     """
 
     cluster: Cluster
@@ -49,6 +50,7 @@ class Card:
     words: tuple[str, ...]
     sources: tuple[Enrichment, ...]
     labels: tuple[Enrichment, ...]
+    chip: str
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +87,7 @@ def _card(clusters: Clusters, cluster: Cluster, table: pa.Table, words: tuple[st
         row | {"similarity": float(value), "text": text}
         for row, value, text in zip(rows.to_pylist(), cluster.similarities, texts(rows), strict=False)
     )
+    chip, sentence = verdict(cluster, clusters.evidence)
     return Card(
         cluster=cluster,
         ids=tuple(map(str, table["id"].take(pa.array(members, pa.int64())).to_pylist())),
@@ -93,7 +96,8 @@ def _card(clusters: Clusters, cluster: Cluster, table: pa.Table, words: tuple[st
         words=words,
         sources=_enriched(table, "source", members),
         labels=_enriched(table, "label", members),
-        verdict=verdict(cluster, clusters.evidence),
+        chip=chip,
+        verdict=sentence,
     )
 
 
@@ -101,20 +105,23 @@ def _enriched(table: pa.Table, name: str, members: list[int]) -> tuple[Enrichmen
     return tuple(enrichment(column(table, name).tolist(), members)) if name in table.column_names and members else ()
 
 
-def verdict(cluster: Cluster, evidence: Evidence) -> str:
-    """Say in one sentence whether a cluster is called emergent, with both numbers."""
+def verdict(cluster: Cluster, evidence: Evidence) -> tuple[str, str]:
+    """Say whether a cluster is called emergent: in a word or two, and in a sentence with both numbers."""
     if isnan(cluster.null_p):
-        return f"Not tested: it has fewer than {MIN_PROMPTS} prompts."
+        return "too few prompts to test", f"Not tested: it has fewer than {MIN_PROMPTS} prompts."
     if not len(cluster.datapoints):
-        return "Not called emergent: no datapoint belongs to it."
+        return "no datapoints", "Not called emergent: no datapoint belongs to it."
     draws = len(next(iter(evidence.nulls.values())).greatest)
     chance = f"p = {cluster.null_p:.2g}, {draws} draws of each kind"
     stability = f"under resampling {cluster.stability:.0%} of it comes back"
     if cluster.emergent:
-        return f"Emergent: more than chance ({chance}) and stable ({stability}). The answers tell whether it is wanted."
+        sentence = f"Emergent: more than chance ({chance}) and stable ({stability})."
+        return "emergent", f"{sentence} The answers tell whether it is wanted."
     if cluster.null_p > MAX_P:
-        return f"Not called emergent: corpora without structure often show as much ({chance}); {stability}."
-    return f"Not called emergent: it beats chance ({chance}), but only {stability} ({MIN_STABILITY:.0%} needed)."
+        sentence = f"Not called emergent: corpora without structure often show as much ({chance}); {stability}."
+        return "like chance", sentence
+    sentence = f"Not called emergent: it beats chance ({chance}), but only {stability} ({MIN_STABILITY:.0%} needed)."
+    return "beats chance, but unstable", sentence
 
 
 def distinctive_words(cut: Sequence[Cluster], table: pa.Table) -> list[tuple[str, ...]]:

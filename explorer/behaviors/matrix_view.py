@@ -12,6 +12,8 @@ CELLS = (400, 600)
 """Rows and columns drawn at most; more are drawn as means of neighbours."""
 LARGE = (400, 6_000)
 """Prompts or datapoints above which the drawing opens on the window around the selection."""
+MOST_MEMBERS = 0.8
+"""Share of a cluster's datapoints that the window around it holds."""
 LINKS = 160
 """Links drawn of a tree: the highest of the window."""
 SATURATION = 98
@@ -69,11 +71,11 @@ class Cells:
     column_links: np.ndarray
 
 
-def order_matrix(clusters: Clusters, seed: int = 0) -> OrderedMatrix:
+def order_matrix(clusters: Clusters) -> OrderedMatrix:
     """Reorder a matrix by both trees; links the datapoints, which takes seconds where they are many."""
     ranked = np.flatnonzero(clusters.matrix.ranked)
     values = clusters.matrix.values[:, ranked]
-    columns, rows = datapoint_tree(values, seed), clusters.tree.order
+    columns, rows = datapoint_tree(values), clusters.tree.order
     sizes = np.abs(values if values.size < 2_000_000 else values.ravel()[:: values.size // 1_000_000])
     return OrderedMatrix(
         values=np.ascontiguousarray(values[np.ix_(rows, columns.order)]),
@@ -118,15 +120,15 @@ def edges(first: int, last: int, most: int) -> np.ndarray:
     return first + np.arange(count + 1) * (last - first) // count
 
 
-def window_around(matrix: OrderedMatrix, cluster: Cluster, share: float = 0.8) -> Window:
-    """A cluster's prompts, and the shortest run of columns that holds ``share`` of its datapoints; with a margin."""
+def window_around(matrix: OrderedMatrix, cluster: Cluster) -> Window:
+    """A cluster's prompts, and the shortest run of columns that holds most of its datapoints; with a margin."""
     m, n = matrix.values.shape
     prompts = np.flatnonzero(np.isin(matrix.rows, cluster.prompts))
     rows = _with_margin(int(prompts.min()), int(prompts.max()) + 1, m)
     members = np.flatnonzero(np.isin(matrix.columns, cluster.datapoints))
     if not len(members):
         return Window(rows, (0, n))
-    need = max(1, round(share * len(members)))
+    need = max(1, round(MOST_MEMBERS * len(members)))
     spans = members[need - 1 :] - members[: len(members) - need + 1]
     start = int(spans.argmin())
     return Window(rows, _with_margin(int(members[start]), int(members[start + need - 1]) + 1, n))

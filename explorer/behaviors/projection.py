@@ -33,8 +33,8 @@ class DatapointMap:
         return sampled + how if len(self.rows) < self.total else how
 
 
-def project(values: np.ndarray, seed: int = 0, most: int = POINTS) -> DatapointMap:
-    """Place the columns of a similarity matrix (m, n) by PCA, then t-SNE; deterministic for a seed.
+def project(values: np.ndarray, most: int = POINTS) -> DatapointMap:
+    """Place the columns of a similarity matrix (m, n) by PCA, then t-SNE; deterministic.
 
     Leaves out columns with nan, and samples where there are more than ``most``. Columns that are all equal lie at the
     centre.
@@ -42,14 +42,14 @@ def project(values: np.ndarray, seed: int = 0, most: int = POINTS) -> DatapointM
     rows = np.flatnonzero(~np.isnan(values[0]))
     total = len(rows)
     if total > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+        rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
     x = values[:, rows].T.astype(np.float64)
     if len(rows) < 2 or x.var(0).sum() < 1e-12:
         return DatapointMap(np.zeros((len(rows), 2)), rows, total)
-    x = PCA(min(DIMENSIONS, *x.shape), random_state=seed).fit_transform(x)
+    x = PCA(min(DIMENSIONS, *x.shape), random_state=0).fit_transform(x)
     if len(rows) > 3 and x.shape[1] > 1:
         perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
-        x = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(x)
+        x = TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(x)
     x = np.hstack([x, np.zeros((len(x), 1))])[:, :2]
     x -= (x.max(0) + x.min(0)) / 2
     return DatapointMap(x / max(np.abs(x).max(), 1e-12), rows, total)

@@ -143,14 +143,14 @@ class DatapointTree:
 
 
 def datapoint_tree(
-    values: np.ndarray, seed: int = 0, max_linked: int = MAX_LINKED, micro_clusters: int = MICRO_CLUSTERS
+    values: np.ndarray, max_linked: int = MAX_LINKED, micro_clusters: int = MICRO_CLUSTERS
 ) -> DatapointTree:
     """Link the columns of values (m, n); more than ``max_linked`` of them are first put into micro-clusters."""
     points = values.T
     leaf, reduction = np.arange(len(points)), ""
     if len(points) > max_linked:
-        points, variance = _principal(values, seed)
-        kmeans: Any = MiniBatchKMeans(micro_clusters, init="random", batch_size=4096, max_iter=2, random_state=seed)
+        points, variance = _principal(values)
+        kmeans: Any = MiniBatchKMeans(micro_clusters, init="random", batch_size=4096, max_iter=2, random_state=0)
         kmeans.set_params(n_init=1).fit(points)
         used, leaf = np.unique(kmeans.labels_, return_inverse=True)
         reduction = (
@@ -167,13 +167,13 @@ def datapoint_tree(
     return DatapointTree(links, leaf, np.argsort(place[leaf], kind="stable"), reduction)
 
 
-def _principal(values: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
+def _principal(values: np.ndarray) -> tuple[np.ndarray, float]:
     """The columns of values (m, n) in the directions that vary most: (n, d), and the share of the variance kept.
 
     The directions are those of a sample of the columns; all columns are then projected on them.
     """
     n = values.shape[1]
-    sample = np.random.default_rng(seed).choice(n, _SAMPLE, replace=False) if n > _SAMPLE else np.arange(n)
+    sample = np.random.default_rng(0).choice(n, _SAMPLE, replace=False) if n > _SAMPLE else np.arange(n)
     variances, directions = np.linalg.eigh(np.cov(values[:, sample]))
     best = directions[:, -DIRECTIONS:].astype(values.dtype)
     share = variances[-DIRECTIONS:].sum() / max(variances.sum(), 1e-30)

@@ -8,7 +8,6 @@ import streamlit as st
 from explorer.behaviors.cards import Card
 from explorer.behaviors.notes import Note, read_notes, write_note
 from explorer.behaviors.prompts import AnsweredPrompt
-from explorer.behaviors.significance import MAX_P
 from explorer.errors import ExplorerError
 from explorer.ranking.metrics import Enrichment
 from explorer.ui import link
@@ -37,18 +36,6 @@ def cluster_name(card: Card, notes: dict[str, Note]) -> str:
     return notes.get(card.cluster.key, Note()).name or f"Cluster {card.cluster.id}"
 
 
-def chip(card: Card) -> str:
-    """The verdict in a word or two."""
-    c = card.cluster
-    if c.emergent:
-        return "emergent"
-    if isnan(c.null_p):
-        return "too few prompts to test"
-    if not len(c.datapoints):
-        return "no datapoints"
-    return "like chance" if c.null_p > MAX_P else "beats chance, but unstable"
-
-
 def show_list(clustered: ClusteredStudy) -> None:
     """Draw all clusters, the one that beats chance most first."""
     notes, damaged = study_notes(clustered)
@@ -65,7 +52,7 @@ def _collapsed(clustered: ClusteredStudy, card: Card, notes: dict[str, Note]) ->
         "key": c.key,
         "number": c.id,
         "name": notes.get(c.key, Note()).name,
-        "chip": chip(card),
+        "chip": card.chip,
         "state": "yes" if c.emergent else "no",
         "verdict": card.verdict,
         "figures": f"{count(len(card.prompts), 'prompt')} · {len(c.datapoints):,} data",

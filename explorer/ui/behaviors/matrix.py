@@ -104,9 +104,7 @@ def _write(matrix: OrderedMatrix, window: Window) -> None:
 def _zoom(matrix: OrderedMatrix) -> None:
     if box := st.session_state["similarity"].get("window"):
         top, bottom, left, right = (int(x) for x in box)
-        m, n = matrix.values.shape
-        top, left = min(max(top, 0), m - 1), min(max(left, 0), n - 1)
-        _write(matrix, Window((top, min(max(bottom, top + 1), m)), (left, min(max(right, left + 1), n))))
+        _write(matrix, Window((top, max(bottom, top + 1)), (left, max(right, left + 1))))
 
 
 def _pick_cell(clustered: ClusteredStudy, matrix: OrderedMatrix) -> None:

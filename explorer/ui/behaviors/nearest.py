@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from explorer.behaviors.nearest import Similarities, nearest
 from explorer.errors import ExplorerError
-from explorer.figures.style import GREY
 from explorer.ranking.table import row_number
 from explorer.ui import link
 from explorer.ui.basket import basket
@@ -17,10 +15,10 @@ from explorer.ui.behaviors.links import show_rows
 from explorer.ui.behaviors.matrix import picked
 from explorer.ui.behaviors.state import ClusteredStudy, datapoint_lines, similarities
 from explorer.ui.text import one_line, plain, show_error
-from explorer.ui.training_data.charts import CONFIG
+from explorer.ui.training_data.charts import show_distribution
 
 KINDS = {"prompt": "Prompt", "datapoint": "Datapoint", "text": "Free text"}
-LISTED, BINS = 8, 48
+LISTED = 8
 OTHER_HELP = "With a second answer, what counts is the difference of the two, as for the prompts of the matrix."
 
 
@@ -102,12 +100,10 @@ def _show(
     skip_prompts: Sequence[int] = (),
     skip_datapoints: Sequence[int] = (),
 ) -> None:
-    _histogram(similar.datapoints)
+    rows = nearest(similar.datapoints, LISTED, skip_datapoints)
+    show_distribution(similar.datapoints, ~np.isnan(similar.datapoints), rows)
     ticked = set(basket(clustered.study.folder))
-    datapoints = [
-        datapoint_item(clustered.corpus.row(i), float(similar.datapoints[i]), ticked)
-        for i in nearest(similar.datapoints, LISTED, skip_datapoints)
-    ]
+    datapoints = [datapoint_item(clustered.corpus.row(i), float(similar.datapoints[i]), ticked) for i in rows]
     prompts = [
         prompt_item(clustered, clustered.prompts[i], float(similar.prompts[i]))
         for i in nearest(similar.prompts, LISTED, skip_prompts)
@@ -118,19 +114,3 @@ def _show(
         for kind, title, rows in zip(("datapoints", "prompts"), titles, (datapoints, prompts), strict=True)
     ]
     show_rows(clustered, "hand-rows", sections=sections)
-
-
-def _histogram(values: np.ndarray) -> None:
-    counts, edges = np.histogram(values[~np.isnan(values)], BINS)
-    figure = go.Figure()
-    figure.add_bar(
-        x=(edges[1:] + edges[:-1]) / 2,
-        y=counts,
-        width=np.diff(edges),
-        marker={"color": GREY, "line": {"width": 0}},
-        hovertemplate="%{y} datapoints, similarity %{x:.2f}<extra></extra>",
-    )
-    figure.update_layout(height=110, margin={"l": 4, "r": 4, "t": 4, "b": 4}, showlegend=False)
-    figure.update_yaxes(type="log", visible=False, fixedrange=True)
-    figure.update_xaxes(nticks=5, zeroline=False, fixedrange=True, automargin=True)
-    st.plotly_chart(figure, key="hand-histogram", config=CONFIG, alt="Similarity with all datapoints")
