@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from explorer.data.study import BehaviorPrompt, Study, to_trace
+from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_json_lines, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
@@ -92,7 +92,7 @@ def behavior_prompts(study: Study) -> list[AnsweredPrompt]:
     behaviors: dict[str, list[BehaviorPrompt]] = {}
     for b in study.behaviors():
         behaviors.setdefault(b.name, []).append(b)
-    queries = [b for prompts in behaviors.values() for b in to_trace(prompts)]
+    queries = [b for prompts in behaviors.values() for b in tracing_prompts(prompts)]
     return [AnsweredPrompt(b.id, b.name, b.prompt, b.bad, b.good or None) for b in queries]
 
 
