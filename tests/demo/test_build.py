@@ -20,7 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.repair.job import repairs
 from explorer.repair.plan import read_plan
 from explorer.vectors import fingerprint
-from explorer.vectors.find import pick_index, study_indexes
+from explorer.vectors.find import study_indexes
 
 
 @pytest.fixture

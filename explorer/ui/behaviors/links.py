@@ -7,7 +7,7 @@ from explorer.data.failures import Failure
 from explorer.data.study import Study
 from explorer.ui import navigation
 from explorer.ui.page_states import TrainingDataState
-from explorer.ui.session import OWN, model_spec, set_case, set_model
+from explorer.ui.session import model_spec, set_case, set_model
 
 
 def trace(study: Study, prompt: AnsweredPrompt) -> None:
@@ -15,7 +15,7 @@ def trace(study: Study, prompt: AnsweredPrompt) -> None:
     if prompt.other is None:
         return
     raw = study.template == "raw"
-    set_case(Failure(OWN, prompt.prompt, prompt.answer, prompt.other, raw=raw, title=prompt.name))
+    set_case(Failure(prompt.prompt, prompt.answer, prompt.other, raw=raw, title=prompt.name))
     set_model(replace(model_spec(), source=study.spec.source, adapter=study.spec.adapter))
     navigation.go(navigation.TRACE)
 
