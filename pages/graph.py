@@ -13,7 +13,7 @@ from explorer.ui import charts, link
 from explorer.ui.downloads import format_buttons
 from explorer.ui.explained import edges_of
 from explorer.ui.graph import drawer
-from explorer.ui.graph.chart import show_caption, show_graph
+from explorer.ui.graph.chart import show_graph
 from explorer.ui.graph.controls import layers_menu, pruning_menu, rule_picker
 from explorer.ui.graph.sharing import open_file
 from explorer.ui.graph.state import build_graph, can_undo, change, read_view, selection, undo
@@ -61,7 +61,6 @@ with left:
     drawn = set(graph.drawing.layers)
     halves = {layer: edges.halves(layer) for layer in view.halves if {layer, layer + 1} <= drawn}
     show_graph(graph, view.picked, paths[0] if paths else None, halves)
-    show_caption(graph)
 with right:
     try:
         if len(selected.nodes) == 1:

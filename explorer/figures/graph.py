@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from explorer.figures.graph_page import graph_page
+from explorer.figures.graph_canvas import graph_page
 from explorer.figures.labels import gap_label, graph_caption, quoted, visible
 from explorer.figures.save import WITH_JSON, check_format, save_figure, styled
 from explorer.figures.style import BLUE, INK, MUTED, RED
