@@ -14,8 +14,7 @@ from explorer.ui.downloads import format_buttons
 from explorer.ui.explained import edges_of
 from explorer.ui.graph import drawer
 from explorer.ui.graph.chart import show_graph
-from explorer.ui.graph.controls import layers_menu, pruning_menu, rule_picker
-from explorer.ui.graph.sharing import open_file
+from explorer.ui.graph.controls import layers_menu, open_file, pruning_menu, rule_picker
 from explorer.ui.graph.state import build_graph, can_undo, change, read_view, selection, undo
 from explorer.ui.session import current_case, model_spec
 from explorer.ui.text import show_error, stop_on

@@ -115,8 +115,8 @@ def _draw_nodes(axes: Axes, graph: AttributionGraph, diameter: float) -> None:
         *np.transpose([graph.positions[node] for node in nodes]),
         s=np.maximum(1.5**2, diameter**2 * sizes / (sizes.max() or 1)),
         c=[RED if relevance[node] > 0 else BLUE for node in nodes],
-        edgecolors=np.where(pinned, "#111111", "white").tolist(),
-        linewidths=np.where(pinned, 1.2, 0.35),
+        edgecolors=["#111111" if pin else "white" for pin in pinned],
+        linewidths=[1.2 if pin else 0.35 for pin in pinned],
         zorder=3,
         clip_on=False,
     )

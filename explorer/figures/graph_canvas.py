@@ -43,10 +43,7 @@ def _asset(name: str) -> str:
 
 
 def canvas_data(
-    graph: AttributionGraph,
-    selected: str = "",
-    path: Path | None = None,
-    halves: Mapping[int, VerticalParts] = {},
+    graph: AttributionGraph, selected: str = "", path: Path | None = None, halves: Mapping[int, VerticalParts] = {}
 ) -> dict[str, Any]:
     """Return what the canvas component draws, as plain JSON values.
 
