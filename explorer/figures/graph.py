@@ -25,10 +25,7 @@ _GRID, _FOLDED, _PALE = "#eeeeee", "#f1f1f3", "#999999"
 
 
 def export_graph(graph: AttributionGraph, kind: str) -> bytes:
-    """Return the drawing as ``png``, ``svg``, ``pdf``, interactive ``html`` or ``json`` (graph.json).
-
-    Raises ExplorerError for another kind.
-    """
+    """Return the drawing in one of ``WITH_JSON``; html is interactive. Raises ExplorerError for another kind."""
     check_format(kind, WITH_JSON)
     if kind == "json":
         return json.dumps(to_json(graph), indent=1, ensure_ascii=False).encode()
