@@ -137,7 +137,7 @@ def rank(
     if index is None or not chosen.parts:
         values = text_scores(study.datapoints(), items, choice.method).mean(1)
         return Ranking(choice, values, items, index)
-    key = (index, question, items, choice.method, choice.layer, choice.query)
+    key = (index.key, question, items, choice.method, choice.layer, choice.query)
     target = _targets.once(key, lambda: _target(study, index, question, items, choice, progress))
     values = scores(index, target, chosen, [choice.layer or 0], bool(choice.centre), choice.query or "")
     if isinstance(question, AboutPersona):
@@ -204,9 +204,9 @@ def _target(
         return Target({f"{question.part}.{layer}": vector[None].float()}, torch.tensor([SINGLE]))
     if isinstance(question, AboutPersona):
         persona = question.persona
-        answered = _answers.once((index, items, persona), lambda: persona_items(loaded, items, persona, progress))
+        answered = _answers.once((index.key, items, persona), lambda: persona_items(loaded, items, persona, progress))
         return persona_target(loaded, answered, layer)
-    return encode_target(loaded, items, method, [layer], choice.query or "")
+    return encode_target(loaded, items, method.parts, [layer], choice.query or "")
 
 
 def row_target(index: Index, row: int, method: Method, layers: Sequence[int]) -> Target:

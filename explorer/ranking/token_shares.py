@@ -67,7 +67,7 @@ def token_scores(
     if missing:
         loaded, layer = load_model(index_model(study, index)), _layer(ranking, index)
         items = row_items(study.datapoints().take(missing).to_pylist(), study.template == "raw")
-        key = (index, ranking.items, layer)
+        key = (index.key, ranking.items, layer)
         try:
             direction = _directions.once(key, lambda: behavior_direction(loaded, ranking.items, layer))
             scored = score_tokens(loaded, items, layer, direction)
@@ -87,7 +87,7 @@ def known_token_scores(ranking: Ranking, rows: Sequence[int], index: Index | Non
     index = index or ranking.index
     if index is None:
         return {}
-    key = (index, ranking.items, _layer(ranking, index))
+    key = (index.key, ranking.items, _layer(ranking, index))
     evidence = {row: _evidence.get((*key, row)) for row in rows}
     return {row: scored for row, scored in evidence.items() if scored is not None}
 

@@ -136,7 +136,7 @@ def test_the_matrix_is_each_pairs_score(study: Study) -> None:
         assert (~matrix.ranked).sum() == (index.kinds == 0).sum() > 0
         for subject, row in zip(matrix.subjects, matrix.values, strict=True):
             query = "contrast" if subject.other is not None else "bad"
-            one = encode_target(loaded, [subject.item(raw=False)], METHODS[name], [layer], query)
+            one = encode_target(loaded, [subject.item(raw=False)], METHODS[name].parts, [layer], query)
             wanted = scores(index, one, METHODS[name], [layer], METHODS[name].centre, query)
             torch.testing.assert_close(torch.from_numpy(row), wanted, rtol=0, atol=1e-3, equal_nan=True)
 

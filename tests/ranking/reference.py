@@ -28,7 +28,7 @@ from explorer.vectors.methods import Blend, Method
 
 WIDTHS = {"state": 12, "gradient": 20}
 LAYERS = (2, 5, 7)
-BLENDS: tuple[Blend, ...] = ("joined", "balanced", "averaged")
+BLENDS: tuple[Blend, ...] = ("joined", "averaged")
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -120,10 +120,6 @@ def reference_scores(
             x = np.concatenate([shard[f"{part}.{layer}"].double().numpy() for shard in shards])
             q = target.vectors[f"{part}.{layer}"].double().numpy()
             rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
-            if method.blend == "balanced":
-                ranked = rows[part][kinds != UNRANKED]
-                scale = np.sqrt(np.mean([(row**2).sum() for row in ranked]))
-                rows[part], asked[part] = rows[part] / scale, asked[part] / scale
         if method.blend == "averaged":
             made = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
         else:

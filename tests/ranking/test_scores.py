@@ -176,9 +176,9 @@ def test_a_part_that_never_varies_does_not_silence_the_other(tmp_path: Path, cen
     wholes["state.2"][:] = 3.0 if centre else 0.0
     index = write_index(tmp_path, wholes, torch.ones(30, dtype=torch.uint8), 17, [2], list(WIDTHS))
     target = target_of(3, SINGLE)
-    found = scores(index, target, method_of("balanced"), (2,), centre, "contrast")
+    found = scores(index, target, method_of("averaged"), (2,), centre, "contrast")
     wanted = reference_scores(index, target, method_of("joined", "gradient"), (2,), centre, "contrast")[:, 0]
-    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5)
+    np.testing.assert_allclose(2 * found.numpy(), wanted, rtol=0, atol=2e-5)
 
 
 def test_scores_leave_what_they_are_given_alone(indexes: dict[str, Index]) -> None:
@@ -186,10 +186,10 @@ def test_scores_leave_what_they_are_given_alone(indexes: dict[str, Index]) -> No
     before = {k: v.clone() for k, v in target.vectors.items()}
     weights = torch.rand(2, 4)
     own = weights.clone()
-    first = scores(index, target, method_of("balanced"), LAYERS, True, "bad", weights)
+    first = scores(index, target, method_of("joined"), LAYERS, True, "bad", weights)
     assert all(torch.equal(v, before[k]) for k, v in target.vectors.items())
     assert torch.equal(weights, own)
-    again = scores(index, target, method_of("balanced"), LAYERS, True, "bad", weights)
+    again = scores(index, target, method_of("joined"), LAYERS, True, "bad", weights)
     torch.testing.assert_close(first, again, rtol=0, atol=0, equal_nan=True)
 
 
@@ -212,7 +212,7 @@ def test_targets_of_a_behavior() -> None:
     loaded, method = tiny_loaded(), METHODS["rept"]
     encode = loaded.tokenizer.encode
     for query, kind in (("bad", SINGLE), ("bank", SINGLE), ("contrast", PAIR)):
-        target = encode_target(loaded, ITEMS, method, (1, 3), query)
+        target = encode_target(loaded, ITEMS, method.parts, (1, 3), query)
         assert target.kinds.tolist() == [kind] * 2
         assert target.vectors.keys() == {f"{part}.{layer}" for part in method.parts for layer in (1, 3)}
         for i, item in enumerate(ITEMS):
@@ -230,19 +230,19 @@ def test_targets_of_a_behavior() -> None:
 def test_targets_that_can_not_be_made() -> None:
     loaded, method = tiny_loaded(), METHODS["gradient"]
     with pytest.raises(ExplorerError, match="no prompts"):
-        encode_target(loaded, [], method, (1,), "bad")
+        encode_target(loaded, [], method.parts, (1,), "bad")
     with pytest.raises(ExplorerError, match="'contrast' needs a good answer for every prompt"):
-        encode_target(loaded, [*ITEMS, Item(Prompt("a whale"), "a fish")], method, (1,), "contrast")
+        encode_target(loaded, [*ITEMS, Item(Prompt("a whale"), "a fish")], method.parts, (1,), "contrast")
     for query, item in (("bad", Item(Prompt("a"), " ", "b")), ("contrast", Item(Prompt("a"), "b", " "))):
         with pytest.raises(ExplorerError, match="no answer of the behavior has a token"):
-            encode_target(loaded, [item], method, (1,), query)
+            encode_target(loaded, [item], method.parts, (1,), query)
 
 
 def test_an_item_without_an_answer_is_left_out() -> None:
     target = encode_target(
-        tiny_loaded(), [ITEMS[0], Item(Prompt("a"), "\n"), ITEMS[1]], METHODS["gradient"], (1,), "bad"
+        tiny_loaded(), [ITEMS[0], Item(Prompt("a"), "\n"), ITEMS[1]], METHODS["gradient"].parts, (1,), "bad"
     )
-    alone = encode_target(tiny_loaded(), ITEMS, METHODS["gradient"], (1,), "bad")
+    alone = encode_target(tiny_loaded(), ITEMS, METHODS["gradient"].parts, (1,), "bad")
     assert target.kinds.tolist() == [SINGLE] * 2
     torch.testing.assert_close(target.vectors["gradient.1"], alone.vectors["gradient.1"], rtol=1e-4, atol=1e-9)
 
@@ -282,6 +282,6 @@ def test_scoring_holds_a_shard_at_a_time(tmp_path: Path, exact: bool) -> None:
     wholes = {f"{p}.1": torch.randn(n, width).to(torch.bfloat16) for p in parts}
     index = write_index(tmp_path, wholes, torch.ones(n, dtype=torch.uint8), size, [1], parts)
     with Live() as live:
-        found = scores(index, target, method_of("balanced"), (1,), True, "bad", exact=exact)
+        found = scores(index, target, method_of("joined"), (1,), True, "bad", exact=exact)
     assert found.shape == (n,) and found.isfinite().all()
     assert found.nbytes < live.most < sum(x.nbytes for x in wholes.values()) / 3, f"{live.most / 2**20:.0f} MB"

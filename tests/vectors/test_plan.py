@@ -120,7 +120,7 @@ def test_what_there_is_none_of(study: Study, whole: Index, model: Path) -> None:
         assert f"'{part}' at layer {layer}" in told
         assert "parts state, gradient, change, outer, activation, lora at layers 1, 3" in told
         assert str(whole.folder) in told
-    target = encode_target(loaded, row_items(ROWS[:1], raw=False), METHODS["rept"], (2,), "bad")
+    target = encode_target(loaded, row_items(ROWS[:1], raw=False), METHODS["rept"].parts, (2,), "bad")
     with pytest.raises(ExplorerError, match="at layer 2"):
         scores(whole, target, METHODS["rept"], (2,), False, "bad")
 
