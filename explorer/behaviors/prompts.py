@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from explorer.data.study import BehaviorPrompt, Study, to_trace
+from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_json_lines, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
@@ -79,7 +79,9 @@ def behavior_subjects(study: Study) -> list[Subject]:
     named: dict[str, list[BehaviorPrompt]] = {}
     for b in study.behaviors():
         named.setdefault(b.name, []).append(b)
-    return [Subject(b.id, b.name, b.prompt, b.bad, b.good or None) for own in named.values() for b in to_trace(own)]
+    return [
+        Subject(b.id, b.name, b.prompt, b.bad, b.good or None) for own in named.values() for b in tracing_prompts(own)
+    ]
 
 
 def discovery_subjects(study: Study, reference: str = "before", progress: Progress | None = None) -> Subjects:

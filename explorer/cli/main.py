@@ -5,15 +5,16 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from explorer.cli.app import add_app
+from explorer.cli.bench import add_bench
 from explorer.cli.build import add_build
 from explorer.cli.cluster import add_cluster
+from explorer.cli.demo import add_demo
 from explorer.cli.evaluate import add_evaluate
 from explorer.cli.new import add_new
 from explorer.cli.output import write, write_json
 from explorer.cli.rank import add_rank
 from explorer.cli.repair import add_repair
 from explorer.errors import ExplorerError
-from explorer.files import writing
 
 if TYPE_CHECKING:
     from explorer.model.load import ModelSpec
@@ -89,19 +90,8 @@ def parser() -> argparse.ArgumentParser:
     add_cluster(commands)
     add_repair(commands)
 
-    bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
-    bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")
-    bench.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
-    bench.add_argument("--plot", metavar="FILE", help="also draw how the cost of edges grows, as .svg or .png")
-    bench.set_defaults(run=_bench)
-
-    demo = commands.add_parser("demo", help="the embedded model, and the demo study made from it")
-    what = (
-        "path: fetch the embedded model, print its folder; build: lay the demo study out; train, measure: make it again"
-    )
-    demo.add_argument("what", choices=["path", "build", "train", "measure"], help=what)
-    demo.add_argument("rest", nargs=argparse.REMAINDER, help="options of build, train or measure (see their --help)")
-    demo.set_defaults(run=_demo)
+    add_bench(commands)
+    add_demo(commands)
     return top
 
 
@@ -192,27 +182,3 @@ def _compare(arguments: argparse.Namespace) -> None:
         write_json(a.json, {"models": [one.to_json() for one in found]})
     else:
         print(table(found))
-
-
-def _bench(arguments: argparse.Namespace) -> None:
-    from bench.run import plot, run_bench, table
-
-    results = run_bench(arguments.quick, _progress)
-    if arguments.plot:
-        with writing(arguments.plot):
-            plot(results, arguments.plot)
-    if arguments.json:
-        write_json(arguments.json, results)
-    else:
-        print(table(results))
-
-
-def _demo(arguments: argparse.Namespace) -> int:
-    if arguments.what == "path":
-        from explorer.model.embedded import embedded_folder
-
-        print(embedded_folder(_progress))
-        return 0
-    from explorer.demo.build import demo_command
-
-    return demo_command([arguments.what, *arguments.rest])

@@ -16,19 +16,30 @@ from explorer.behaviors.pipeline import discover
 from explorer.behaviors.prompts import Which
 from explorer.behaviors.significance import DRAWS, RESAMPLES
 from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
-from explorer.demo import build
-from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
+from explorer.demo.adapters import ADAPTERS, ASSETS
+from explorer.demo.build import NAME, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.repair.job import repairs
 from explorer.repair.plan import read_plan
 from explorer.vectors import fingerprint
-from explorer.vectors.find import pick_index
+from explorer.vectors.find import pick_index, study_indexes
 
 
 @pytest.fixture
 def assets(tmp_path: Path) -> Path:
     """Shipped assets that a test may change."""
     return shutil.copytree(ASSETS, tmp_path / "assets")
+
+
+def test_the_demo_study_is_laid_out(tmp_path):
+    study = build_demo(tmp_path / "demo")
+    assert study.spec.adapter and study.spec.adapter.endswith(ADAPTERS[-1])
+    assert study.datapoints().num_rows == 3000 and len(study.behaviors()) >= 240 and study.failures()
+    assert {f.kind for f in study.failures().values()} == {"planted", "own"}
+    assert build_demo(tmp_path / "demo") == study
+    assert sum(f.stat().st_size for f in (ASSETS / "adapters").rglob("*") if f.is_file()) < 25e6
+    assert [index.manifest.checkpoint for index in study_indexes(study)] == ["base"]
+    assert not [f for f in ASSETS.rglob("*") if f.suffix in (".bin", ".pt", ".pkl")]
 
 
 def test_an_outdated_study_gets_its_files_anew_and_keeps_what_is_the_users(tmp_path, assets):
@@ -58,7 +69,7 @@ def test_one_without_a_stamp_or_cut_short_is_laid_out_again(tmp_path):
     (folder / DATAPOINTS).unlink()
     assert build_demo(folder).datapoints().num_rows == 3000
     (folder / SETTINGS).unlink()
-    assert build_demo(folder).name == build.NAME
+    assert build_demo(folder).name == NAME
 
 
 def test_another_study_is_left_alone(tmp_path):
@@ -70,8 +81,8 @@ def test_another_study_is_left_alone(tmp_path):
 
 def test_sessions_that_start_at_once_do_not_collide(tmp_path):
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(build_demo, [tmp_path / "demo"] * 4))
-    assert made == [made[0]] * 4 and made[0].datapoints().num_rows == 3000
+        studies = list(pool.map(build_demo, [tmp_path / "demo"] * 4))
+    assert studies == [studies[0]] * 4 and studies[0].datapoints().num_rows == 3000
 
 
 def test_a_read_only_installation_uses_the_cache_folder(tmp_path, monkeypatch):

@@ -62,3 +62,9 @@ def test_seeds_do_not_count_as_more_prompts():
     found = pooled([arm("none", 36), arm("top", 2), arm("none", 38, 1), arm("none", 34, 2)])
     assert [p.arm for p in found] == ["none", "top"] and found[0].seeds == 3
     assert (found[0].rate.low, found[0].rate.high, found[0].rate.n) == (wilson(36, 40).low, wilson(36, 40).high, 40)
+
+
+def test_wilson_interval():
+    rate = wilson(8, 10)
+    assert (rate.rate, round(rate.low, 3), round(rate.high, 3)) == (0.8, 0.49, 0.943)
+    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)

@@ -15,7 +15,7 @@ from tests.repair.conftest import small
 
 
 def some(stage, n):
-    return [row.as_dict() for row in stage_rows(stage)[:n]]
+    return [row.to_json() for row in stage_rows(stage)[:n]]
 
 
 def quiet(_message):
