@@ -5,8 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import write_json
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import print_progress, write_json
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _rank(given: argparse.Namespace) -> None:
         stage=given.stage,
         centre=given.centre,
         query=query,
-        progress=progress_lines(),
+        progress=print_progress,
     )
     datapoints = _top(study, ranking, given)
     if given.json:
