@@ -1,6 +1,7 @@
 """The top of the Training data page: what is asked, and how it is answered. All of it stands in the link."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -110,8 +111,8 @@ def _pick_question(corpus: Corpus) -> Question:
     default = CASE if own else next(iter(corpus.behaviors))
     if special:
         options[SPECIAL], default = title, SPECIAL
-    forget_special = lambda: link.put(node=None, half=None, like=None, row=None, p=None)  # noqa: E731
-    name = link.select("Training data behind", "behavior", options, default, then=forget_special)
+    forget = partial(link.put, dict.fromkeys(("node", "half", "like", "row", "p")))
+    name = link.select("Training data behind", "behavior", options, default, then=forget)
     if special and name == SPECIAL:
         return special
     return AboutFailure(case) if name == CASE else AboutBehavior(name)
