@@ -14,7 +14,6 @@ from explorer.model.load import load_model
 from explorer.ranking.rank import Choice, settle
 from explorer.ranking.scores import Target, scores
 from explorer.vectors.find import check_index, index_model
-from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import UNRANKED, Index
 from explorer.vectors.items import item_vectors
 from explorer.vectors.methods import METHODS, Method
@@ -83,7 +82,7 @@ def subject_vectors(study: Study, index: Index, subjects: Subjects, progress: Pr
     was made in.
     """
     spec = index_model(study, index)
-    check_index(index, unloaded(spec))
+    check_index(index, spec)
     names, have = [subject_name(s) for s in subjects.rows], read_kept(index.folder)
     todo = list({name: s for name, s in zip(names, subjects.rows, strict=True) if name not in have}.items())
     for start in range(0, len(todo), CHUNK):

@@ -13,7 +13,7 @@ from explorer.files import append_lines, read_json_lines, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
-from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.fingerprint import model_digest
 from explorer.vectors.items import Item
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
@@ -128,7 +128,7 @@ def cached_answers(
     A stopped run loses at most one batch. Answers count while the model's weights and precision, the template and the
     length stay; the model is loaded only where one is missing.
     """
-    made_by = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
+    made_by = json.dumps([model_digest(spec), study.template, MAX_TOKENS], sort_keys=True)
     digest = hashlib.sha256(made_by.encode()).hexdigest()[:16]
     path = study.folder / ANSWERS / f"{checkpoint}.jsonl"
     known = dict(_kept(path, digest))

@@ -27,7 +27,7 @@ from explorer.repair.checks import Check
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, sampled
 from explorer.repair.recipe import Progress, Stopped
 from explorer.repair.stages import DPO, Stage, read_stages, rows_of
-from explorer.vectors.fingerprint import model_digest, rows_digest, unloaded
+from explorer.vectors.fingerprint import model_digest, rows_digest
 
 CODE = 2
 """Raised with every change that makes another model of the same data and recipe."""
@@ -69,7 +69,7 @@ def setting(study: Study, plan: Plan) -> Setting:
     mine = own[np.isin(np.array(table["id"].to_pylist(), dtype=object)[own], edited_ids)]
     rows = table.take(np.union1d(sampled(own, plan.share), mine).tolist()).to_pylist()
     start = stage.start_in(study)
-    model = model_digest(unloaded(ModelSpec(study.model, adapter=str(start) if start else None)))
+    model = model_digest(ModelSpec(study.model, adapter=str(start) if start else None))
     recipe = stage.as_dict()["recipe"]
     made_from = {
         "code": CODE, "precision": str(dtype_of(ModelSpec())), "kind": stage.kind, "recipe": recipe,

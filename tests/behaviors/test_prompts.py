@@ -32,7 +32,7 @@ from explorer.model.load import load_model
 from explorer.ranking.rank import Choice
 from explorer.ranking.scores import encode_target, scores
 from explorer.vectors.build import build_index
-from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.fingerprint import model_digest
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
 from tests.behaviors.conftest import PROMPTS
@@ -206,9 +206,9 @@ def test_kept_vectors_of_another_model_are_refused(study: Study) -> None:
 
 def test_a_model_is_told_without_loading_it(study: Study) -> None:
     for spec in study.checkpoints().values():
-        assert model_digest(unloaded(spec)) == model_digest(load_model(spec))
+        assert model_digest(spec) == model_digest(load_model(spec))
     half = replace(study.spec, dtype="bfloat16")
-    assert model_digest(unloaded(half))["dtype"] == "bfloat16"
+    assert model_digest(half)["dtype"] == "bfloat16"
 
 
 def test_discovery_is_held_against_the_model_that_the_vectors_are_of(study: Study) -> None:
