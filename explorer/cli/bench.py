@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from explorer.cli.output import print_progress, write_json
+from explorer.cli.output import write_json
+from explorer.cli.progress import progress_lines
 from explorer.errors import ExplorerError
 from explorer.files import writing
 
@@ -22,7 +23,7 @@ def _bench(arguments: argparse.Namespace) -> None:
         from bench.run import plot, run_bench, table
     except ModuleNotFoundError as error:
         raise ExplorerError("The measurements are not installed; expected a checkout, run in its folder.") from error
-    results = run_bench(arguments.quick, print_progress)
+    results = run_bench(arguments.quick, progress_lines())
     if arguments.plot:
         with writing(arguments.plot):
             plot(results, arguments.plot)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import print_progress
+from explorer.cli.progress import progress_lines
 
 
 def add_build(commands: Any) -> None:
@@ -28,7 +28,7 @@ def _build(given: argparse.Namespace) -> None:
     study = check_study(given.study)
     parts = parts_of([name.strip() for name in given.methods.split(",") if name.strip()])
     layers = parse_layers(given.layers)
-    index = build_index(study, given.stage, parts=parts, layers=layers, progress=print_progress)
+    index = build_index(study, given.stage, parts=parts, layers=layers, progress=progress_lines())
     manifest, notes = index.manifest, index.manifest.notes
     print(
         f"{manifest.n} datapoints ({notes['pairs']} pairs, {notes['unranked']} without an answer, never ranked) "

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import print_progress
+from explorer.cli.progress import progress_lines
 
 
 def add_demo(commands: Any) -> None:
@@ -29,7 +29,7 @@ def add_demo(commands: Any) -> None:
 def _path(_arguments: argparse.Namespace) -> None:
     from explorer.model.embedded import embedded_folder
 
-    print(embedded_folder(print_progress))
+    print(embedded_folder(progress_lines()))
 
 
 def _build(arguments: argparse.Namespace) -> None:
@@ -43,7 +43,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from explorer.demo.train import train_demo
     from explorer.model.embedded import cache_folder
 
-    train_demo(arguments.work or cache_folder() / "demo-training", arguments.assets or ASSETS, print_progress)
+    train_demo(arguments.work or cache_folder() / "demo-training", arguments.assets or ASSETS, progress_lines())
 
 
 def _measure(arguments: argparse.Namespace) -> None:
@@ -51,4 +51,4 @@ def _measure(arguments: argparse.Namespace) -> None:
     from explorer.demo.measure import measure_demo
 
     only = [name for name in arguments.only.split(",") if name]
-    measure_demo(arguments.assets or ASSETS, only, print_progress)
+    measure_demo(arguments.assets or ASSETS, only, progress_lines())

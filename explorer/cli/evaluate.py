@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import print_progress, write_json
+from explorer.cli.output import write_json
+from explorer.cli.progress import progress_lines
 
 
 def add_evaluate(commands: Any) -> None:
@@ -24,7 +25,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     from explorer.ranking.evaluate import evaluate
 
     study = check_study(given.study)
-    table = evaluate(study, given.label, stage=given.stage, every=given.every, progress=print_progress)
+    table = evaluate(study, given.label, stage=given.stage, every=given.every, progress=progress_lines())
     if given.json:
         write_json(given.json, {"rows": [score.to_json() for score in table]}, indent=1)
         return

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import print_progress, write_json
+from explorer.cli.output import write_json
+from explorer.cli.progress import progress_lines
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _rank(given: argparse.Namespace) -> None:
         stage=given.stage,
         centre=given.centre,
         query=query,
-        progress=print_progress,
+        progress=progress_lines(),
     )
     datapoints = _top(study, ranking, given)
     if given.json:

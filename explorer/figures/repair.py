@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from explorer.figures.heatmap import FONTS
-from explorer.figures.save import check_format, drawn_page
+from explorer.figures.save import FONTS, check_format, drawn_page
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP
 from explorer.repair.results import Pooled, Row, percent
 

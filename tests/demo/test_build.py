@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from explorer.behaviors import matrix
-from explorer.behaviors import prompts as subjects
+from explorer.behaviors import prompt_vectors, prompts
 from explorer.behaviors.agreement import label_agreement
-from explorer.behaviors.evidence_cache import weighing
-from explorer.behaviors.pipeline import discover
-from explorer.behaviors.prompts import Which
-from explorer.behaviors.significance import DRAWS, RESAMPLES
+from explorer.behaviors.pipeline import cluster
+from explorer.behaviors.prompts import PromptKind
+from explorer.behaviors.significance import DRAWS, RESAMPLES, evidence_path
 from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
 from explorer.demo.adapters import ADAPTERS, ASSETS
 from explorer.demo.build import NAME, STAMP, build_demo, default_folder
@@ -22,7 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.repair.job import repairs
 from explorer.repair.plan import read_plan
 from explorer.vectors import fingerprint
-from explorer.vectors.find import pick_index, study_indexes
+from explorer.vectors.find import study_indexes
 
 
 @pytest.fixture
@@ -104,24 +102,23 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.mark.parametrize(
-    ("which", "committed"), (("all", "clusters"), ("discovery", "clusters-discovery"), ("behaviors", ""))
+    ("kind", "committed"), (("all", "clusters"), ("discovery", "clusters-discovery"), ("behaviors", ""))
 )
 def test_the_shipped_study_shows_its_clusters_without_a_model(
-    demo: Study, which: Which, committed: str, monkeypatch: pytest.MonkeyPatch
+    demo: Study, kind: PromptKind, committed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers, vectors and figures are shipped, and give what is committed: every planted behavior stands on its own.
 
     Figures of a tree that comes out otherwise on this machine would be made here, without a model too.
     """
-    for module in (fingerprint, matrix, subjects):
+    for module in (fingerprint, prompt_vectors, prompts):
         monkeypatch.setattr(module, "load_model", lambda *_: pytest.fail("a model was loaded"))
-    index = pick_index(demo, "explorer")
-    found = discover(demo, index, which=which)
-    made = weighing(index.folder, found.clustering.matrix, found.clustering.tree, 0, DRAWS, RESAMPLES)
-    assert (ASSETS / made.relative_to(demo.folder)).is_file(), "ship the figures of 'explorer cluster' again"
-    agreed = label_agreement(found.clustering.cut(), demo.datapoints()["label"].to_pylist())
+    clusters = cluster(demo, prompts=kind)
+    evidence = evidence_path(clusters.index, clusters.matrix, clusters.tree, 0, DRAWS, RESAMPLES)
+    assert (ASSETS / evidence.relative_to(demo.folder)).is_file(), "ship the figures of 'explorer cluster' again"
+    agreed = label_agreement(clusters.cut(), demo.datapoints()["label"].to_pylist())
     assert len(agreed.matches) == 4 and agreed.rand >= 0.8
-    assert all(m.own and m.cluster and m.cluster.emergent for m in agreed.matches)
+    assert all(m.exclusive and m.cluster and m.cluster.emergent for m in agreed.matches)
     if committed:
         kept = json.loads((ASSETS / f"{committed}.json").read_text(encoding="utf-8"))["agreement"]
         assert agreed.rand == pytest.approx(kept["adjusted_rand"], abs=0.01)
