@@ -73,7 +73,7 @@ def compare(
         for name, queries in behaviors.items():
             targets = {kind: encode_target(loaded, queries, PARTS, [layer], kind) for kind in ("bad", "contrast")}
             for method in USED:
-                given = (targets[method.query], method, [layer], method.centre, method.query)
+                given = (targets[method.query], method, layer, method.centre, method.query)
                 found = [average_precision(scores(index, *given).numpy(), labels == name) for index in pair]
                 table.append(Stored(name, method.name, *found))
     return table

@@ -156,11 +156,11 @@ def _rankings(index: Index, behavior: _Behavior, method: Method, layer: int, cen
     m = len(target.kinds)
     draws = _resamples(m)
     single_query = "bad" if query == "bank" else query
-    single = scores(index, target, method, [layer], centre, single_query, torch.eye(m)).numpy()
+    single = scores(index, target, method, layer, centre, single_query, torch.eye(m)).numpy()
     if query == "bank":
         return single.max(1), single, np.stack([single[:, draw > 0].max(1) for draw in draws], axis=1)
-    whole = scores(index, target, method, [layer], centre, query).numpy()
-    return whole, single, scores(index, target, method, [layer], centre, query, torch.from_numpy(draws)).numpy()
+    whole = scores(index, target, method, layer, centre, query).numpy()
+    return whole, single, scores(index, target, method, layer, centre, query, torch.from_numpy(draws)).numpy()
 
 
 def _resamples(m: int) -> np.ndarray:

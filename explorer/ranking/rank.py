@@ -1,6 +1,5 @@
 """Rank the training examples of a study for a question: one call for page, command line and notebook."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,7 +137,7 @@ def rank(
         return Ranking(choice, values, items, index)
     key = (index.key, question, items, choice.method, choice.layer, choice.query)
     target = _targets.once(key, lambda: _target(study, index, question, items, choice, progress))
-    values = scores(index, target, used, [choice.layer or 0], bool(choice.centre), choice.query or "")
+    values = scores(index, target, used, choice.layer or 0, bool(choice.centre), choice.query or "")
     if isinstance(question, AboutPersona):
         choice = replace(choice, query=PERSONA)
     return Ranking(choice, values.numpy(), items, index)
@@ -191,7 +190,7 @@ def _target(
     if isinstance(question, LikeDatapoint):
         row = row_number(study.datapoints(), question.id)
         assert row is not None  # question_items sees to it
-        return row_target(index, row, method, [layer])
+        return row_target(index, row, method, layer)
     loaded = load_model(index_model(study, index), progress)
     check_index(index, loaded)
     if isinstance(question, AboutNode):
@@ -204,7 +203,7 @@ def _target(
     return encode_target(loaded, items, method.parts, [layer], choice.query or "")
 
 
-def row_target(index: Index, row: int, method: Method, layers: Sequence[int]) -> Target:
+def row_target(index: Index, row: int, method: Method, layer: int) -> Target:
     """Return the stored vectors of a datapoint as a query; the datapoint itself scores 1.
 
     Raises ExplorerError for a row that is never ranked, and for a method that has no vectors.
@@ -213,10 +212,9 @@ def row_target(index: Index, row: int, method: Method, layers: Sequence[int]) ->
         raise ExplorerError(f"Method '{method.name}' has no vectors to compare; choose another.")
     if index.kinds[row] == UNRANKED:
         raise ExplorerError(f"Datapoint {row + 1} has no answer, so nothing is like it.")
-    vectors = {}
-    for part, layer in itertools.product(method.parts, layers):
+    for part in method.parts:
         index.require(part, layer)
-        vectors[f"{part}.{layer}"] = index.rows(part, layer, torch.tensor([row]))
+    vectors = {f"{part}.{layer}": index.rows(part, layer, torch.tensor([row])) for part in method.parts}
     return Target(vectors, index.kinds[row][None])
 
 

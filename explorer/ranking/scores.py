@@ -45,7 +45,7 @@ def scores(
     index: Index,
     target: Target,
     method: Method,
-    layers: Sequence[int],
+    layer: int,
     centre: bool,
     query: str,
     weights: Tensor | None = None,
@@ -54,18 +54,14 @@ def scores(
     """Return (n,) or (n, r) scores of every datapoint, in −1..1 for one query; nan where a row is never ranked.
 
     Args:
-        layers: those whose scores are averaged.
         centre: subtract the mean of the corpus rows of the same kind from rows and queries.
         query: ``bank`` takes the best of the query vectors; others take their mean (of normalised vectors for ``bad``).
         weights: (r, m) weights of the m query vectors, for r weighted means at once; default one plain mean.
         exact: multiply in float32; otherwise in bfloat16, which is several times faster and rounds to 3 digits.
     """
-    values = torch.zeros(())
-    for layer in layers:
-        terms = _terms(index, target, method, layer, centre, query, weights)
-        products = _products(index, layer, terms, exact)
-        best = products.max(1, keepdim=True).values if query == "bank" else products
-        values = values + best / len(layers) if len(layers) > 1 else best
+    values = _products(index, layer, _terms(index, target, method, layer, centre, query, weights), exact)
+    if query == "bank":
+        values = values.max(1, keepdim=True).values
     if (unranked := index.kinds == UNRANKED).any():
         values[unranked] = torch.nan
     return values if weights is not None else values[:, 0]

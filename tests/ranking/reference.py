@@ -105,7 +105,7 @@ def reference_scores(
     index: Index,
     target: Target,
     method: Method,
-    layers: Sequence[int],
+    layer: int,
     centre: bool,
     query: str,
     weights: Array | None = None,
@@ -113,20 +113,17 @@ def reference_scores(
     """(n, r) scores by the formula; nan where a row is of kind 0."""
     shards = [load_file(path) for path in sorted(index.folder.glob("shard-*"))]
     kinds = np.concatenate([shard["kinds"].numpy() for shard in shards])
-    q_kinds, total = target.kinds.numpy(), 0.0
-    for layer in layers:
-        rows, asked = {}, {}
-        for part in method.parts:
-            x = np.concatenate([shard[f"{part}.{layer}"].double().numpy() for shard in shards])
-            q = target.vectors[f"{part}.{layer}"].double().numpy()
-            rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
-        if method.blend == "averaged":
-            made = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
-        else:
-            whole = np.concatenate([rows[part] for part in method.parts], 1)
-            made = by_cosine(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
-        total = total + (made.max(1, keepdims=True) if query == "bank" else made)
-    found = np.asarray(total) / len(layers)
+    q_kinds, rows, asked = target.kinds.numpy(), {}, {}
+    for part in method.parts:
+        x = np.concatenate([shard[f"{part}.{layer}"].double().numpy() for shard in shards])
+        q = target.vectors[f"{part}.{layer}"].double().numpy()
+        rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
+    if method.blend == "averaged":
+        found = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
+    else:
+        whole = np.concatenate([rows[part] for part in method.parts], 1)
+        found = by_cosine(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
+    found = np.array(found.max(1, keepdims=True) if query == "bank" else found)
     found[kinds == UNRANKED] = np.nan
     return found
 

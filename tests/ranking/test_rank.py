@@ -43,7 +43,7 @@ def test_a_behavior_is_ranked_with_the_methods_defaults(study: Study, method: st
     used = METHODS[method]
     loaded, layer = load_model(index_model(study, index)), index.manifest.default_layer
     target = encode_target(loaded, question_items(study, SWAPPED), used.parts, [layer], used.query)
-    wanted = scores(index, target, used, [layer], used.centre, used.query)
+    wanted = scores(index, target, used, layer, used.centre, used.query)
     np.testing.assert_array_equal(ranking.scores, wanted.numpy())
     assert (ranking.choice.layer, ranking.choice.centre, ranking.choice.query) == (layer, used.centre, used.query)
     assert ranking.stage == "base" and ranking.index is not None and ranking.index.key == index.key

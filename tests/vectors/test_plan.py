@@ -122,7 +122,7 @@ def test_what_there_is_none_of(study: Study, whole: Index, model: Path) -> None:
         assert str(whole.folder) in told
     target = encode_target(loaded, row_items(ROWS[:1], raw=False), METHODS["rept"].parts, (2,), "bad")
     with pytest.raises(ExplorerError, match="at layer 2"):
-        scores(whole, target, METHODS["rept"], (2,), False, "bad")
+        scores(whole, target, METHODS["rept"], 2, False, "bad")
 
 
 @pytest.mark.parametrize("seed", (1, 3, 4))
