@@ -112,7 +112,7 @@ def pick(corpus: Corpus, indexes: dict[str, Index]) -> Picked:
 
 def _pick_question(corpus: Corpus) -> Question:
     """Draw the picker: this case, a behavior, or what the link names besides."""
-    case = current_case()
+    case = current_case().question
     special = _linked_question(corpus, case)
     own = link.has("case", "q") or bool(current_study().failures) or not corpus.behaviors
     options = distinct({CASE: "This case", **{name: name for name in corpus.behaviors if name != CASE}})
