@@ -74,8 +74,8 @@ def compare(
             targets = {kind: encode_target(loaded, queries, PARTS, [layer], kind) for kind in ("bad", "contrast")}
             for method in USED:
                 given = (targets[method.query], method, layer, method.centre, method.query)
-                found = [average_precision(scores(index, *given).numpy(), labels == name) for index in pair]
-                table.append(Stored(name, method.name, *found))
+                precisions = [average_precision(scores(index, *given).numpy(), labels == name) for index in pair]
+                table.append(Stored(name, method.name, *precisions))
     return table
 
 
@@ -89,7 +89,7 @@ def _index(folder: Path, vectors: Mapping[str, Tensor], kinds: Tensor, layer: in
 
 
 if __name__ == "__main__":
-    found = bench_storage()
-    for row in found:
+    stored = bench_storage()
+    for row in stored:
         print(f"{row.behavior:20} {row.method:22} {row.exact:.4f} {row.rounded:.4f}  {row.change:.4f}")
-    print(f"largest change {max(row.change for row in found):.4f}")
+    print(f"largest change {max(row.change for row in stored):.4f}")

@@ -114,9 +114,9 @@ def _pick_question(corpus: Corpus) -> Question:
     """Draw the picker: this case, a behavior, or what the link names besides."""
     case = current_case().question
     special = _linked_question(corpus, case)
-    own = link.has("case", "q") or bool(current_study().failures) or not corpus.behaviors
+    case_first = link.has("case", "q") or bool(current_study().failures) or not corpus.behaviors
     options = distinct({CASE: "This case", **{name: name for name in corpus.behaviors if name != CASE}})
-    default = CASE if own else next(iter(corpus.behaviors))
+    default = CASE if case_first else next(iter(corpus.behaviors))
     if special:
         options[SPECIAL], default = _title(special), SPECIAL
     forget = partial(link.put, dict.fromkeys(("node", "half", "like", "row", "p")))
