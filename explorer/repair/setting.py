@@ -1,0 +1,74 @@
+"""What the trainings of one repair share, and the names of their folders.
+
+A training is named by a digest of all that it depends on, so that two repairs that need the same one (the unedited
+one, say) share it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from explorer.data.study import Study
+from explorer.errors import ExplorerError
+from explorer.model.load import ModelSpec, dtype_of
+from explorer.repair.choose import sampled
+from explorer.repair.plan import NONE, Arm, Plan, run_folder
+from explorer.repair.stages import Stage, read_stages, rows_of
+from explorer.vectors.fingerprint import model_digest, rows_digest, unloaded
+
+CODE = 2
+"""Raised with every change that makes another model of the same data and recipe."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The stage of a plan with its rows, before any edit. ``made_from``: what every training of it depends on."""
+
+    study: Study
+    stage: Stage
+    rows: tuple[dict[str, Any], ...]
+    edit: str
+    made_from: dict[str, Any]
+
+    def digest(self, arm: Arm) -> str:
+        """Name of the training of an arm."""
+        edits = [self.edit, sorted(arm.ids)] if arm.ids else []
+        text = json.dumps([self.made_from, arm.seed, edits], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def folder(self, arm: Arm) -> Path:
+        """Folder of the training of an arm."""
+        return run_folder(self.study, self.digest(arm))
+
+    @property
+    def reference(self) -> Path:
+        """File with the reference model's log-probabilities of the unedited pairs, which all arms share (DPO)."""
+        unedited = self.folder(Arm(NONE, 0, 0))
+        return unedited.with_name(f"reference-{unedited.name}.safetensors")
+
+
+def read_setting(study: Study, plan: Plan) -> Setting:
+    """Read the stage's rows, and name what the trainings of a plan depend on."""
+    stages = read_stages(study)
+    if plan.stage not in stages:
+        raise ExplorerError(f"{study.folder}: the stage '{plan.stage}' of the repair is no longer in training.json.")
+    stage, table = stages[plan.stage], study.datapoints()
+    numbers = rows_of(table, stage, stages)
+    edited_ids = [name for arm in plan.arms for name in arm.ids]
+    edited = numbers[np.isin(np.array(table["id"].to_pylist(), dtype=object)[numbers], edited_ids)]
+    rows = table.take(np.union1d(sampled(numbers, plan.share), edited).tolist()).to_pylist()
+    digest = model_digest(unloaded(stage.start_model(study)))
+    made_from = {
+        "code": CODE,
+        "precision": str(dtype_of(ModelSpec())),
+        "kind": stage.kind,
+        "recipe": stage.to_json()["recipe"],
+        "rows": rows_digest(rows),
+        "model": digest["model"],
+        "adapter": digest["adapter"],
+    }
+    return Setting(study, stage, tuple(rows), plan.edit, made_from)

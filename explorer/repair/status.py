@@ -1,0 +1,111 @@
+"""How far a repair is, read from its folder by anybody, whoever started it.
+
+``progress.json`` says where the job is; a lock that the living job holds says that it is not dead.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from explorer.errors import ExplorerError
+from explorer.files import write_json
+from explorer.repair.arms import TRAINING
+from explorer.repair.plan import Arm
+from explorer.repair.results import read_result
+
+PROGRESS, LOCK, STOP = "progress.json", ".lock", "stop"
+NEW, STARTING, QUEUED, RUNNING = "new", "starting", "queued", "running"
+STOPPED, FAILED, DONE = "stopped", "failed", "done"
+STARTS_WITHIN = 90.0
+"""Seconds that a new process may take to hold its lock: it imports torch first."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a job is.
+
+    Attributes:
+        state: new, starting (its process holds no lock yet), queued (another repair is training), running, stopped,
+            failed or done.
+        done: arms that are measured, of ``of``.
+        what: what is done for the arm ``arm`` (``training``, ``answering``, …), ``step`` of ``steps``.
+        run: name of the arm's training.
+        left: seconds left, judged by what was done so far; None where nothing was.
+        error: what went wrong, in a sentence.
+    """
+
+    state: str
+    done: int = 0
+    of: int = 0
+    what: str = ""
+    arm: Arm | None = None
+    run: str = ""
+    step: int = 0
+    steps: int = 0
+    left: float | None = None
+    error: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether a process is at work on it, or waits for its turn."""
+        return self.state in (STARTING, QUEUED, RUNNING)
+
+
+def status(folder: Path) -> Status:
+    """How far the job of a repair is. Raises ExplorerError for a broken result."""
+    progress, result = _read_progress(folder), read_result(folder)
+    state = progress.get("state", NEW)
+    if state in (QUEUED, RUNNING) and not is_running(folder):
+        age = time() - (folder / PROGRESS).stat().st_mtime
+        state = STARTING if state == QUEUED and age < STARTS_WITHIN else STOPPED  # killed
+    if result and len(result.arms) == result.of:
+        return Status(DONE, result.of, result.of)
+    details = {name: progress[name] for name in ("what", "run", "step", "steps", "error") if progress.get(name)}
+    if arm := progress.get("arm"):
+        details["arm"] = Arm(arm["arm"], arm["k"], arm["seed"])
+    of = progress.get("of") or (result.of if result else 0)
+    left = _seconds_left(progress) if state == RUNNING else None
+    return Status(state, len(result.arms) if result else 0, of, left=left, **details)
+
+
+def _read_progress(folder: Path) -> dict[str, Any]:
+    try:
+        progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return progress if isinstance(progress, dict) else {}
+
+
+def _seconds_left(progress: dict[str, Any]) -> float | None:
+    """Arms to come at the pace of those done, less the time that this one has had; from its own steps for the first."""
+    gone = time() - progress.get("began", time())
+    arms = progress.get("of", 0) - progress.get("done", 0)
+    if progress.get("pace"):
+        return max(0.0, arms * progress["pace"] - gone)
+    training = progress.get("what") == TRAINING
+    share = progress.get("step", 0) / max(progress.get("steps", 0), 1) if training else 1
+    return arms * gone / share - gone if share > 0.02 else None
+
+
+def write_progress(folder: Path, state: str, **details: Any) -> None:
+    """Write ``progress.json``. Raises ExplorerError where a running job can't write."""
+    try:
+        write_json(folder / PROGRESS, {"state": state, **details})
+    except ExplorerError:  # a full disk must not hide what went wrong
+        if state == RUNNING:
+            raise
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a living process holds the job's lock."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
