@@ -10,7 +10,7 @@ from explorer.ui.behaviors.files import downloads
 from explorer.ui.behaviors.hand import show_hand
 from explorer.ui.behaviors.matrix import show_map, show_matrix, show_picked
 from explorer.ui.behaviors.state import found_clusters, found_key, scene
-from explorer.ui.link import linked_value
+from explorer.ui.link_old import linked_value
 from explorer.ui.session import plain, put_query, stop_on
 from explorer.ui.training_data.build import build_box
 from explorer.ui.training_data.state import corpus, stages

@@ -6,7 +6,7 @@ from explorer.errors import ExplorerError
 from explorer.trace.explain import RULES
 from explorer.ui.compare.state import choices, seen, usual
 from explorer.ui.compare.view import case_line, downloads, show_gaps, show_maps, show_readings
-from explorer.ui.link import linked_many, linked_select, linked_toggle
+from explorer.ui.link_old import linked_many, linked_select, linked_toggle
 from explorer.ui.session import current_case, model_spec, plain, stop_on
 from explorer.ui.sidebar import step
 from explorer.ui.study import current_study

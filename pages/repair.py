@@ -5,7 +5,7 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.repair.job import DONE
 from explorer.repair.plan import REPAIRS, read_plan
-from explorer.ui.link import linked_select
+from explorer.ui.link_old import linked_select
 from explorer.ui.repair.files import files, models
 from explorer.ui.repair.result import read, show_arms, show_edited, show_examples, show_verdict
 from explorer.ui.repair.setup import show_setup

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,13 +10,14 @@ from typing import Literal
 from explorer.data.study import BehaviorPrompt, Study, to_trace
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_json_lines, read_whole_lines
-from explorer.model.generate import MAX_TOKENS, Progress, answered
+from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.vectors.build import Item
 from explorer.vectors.fingerprint import model_digest, unloaded
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
+Progress = Callable[[int, int], None]
 Which = Literal["all", "behaviors", "discovery"]
 
 
@@ -133,7 +134,7 @@ def cached_answers(
     done = len(prompts) - len(todo)
     if not todo:
         return [known[prompt] for prompt in prompts]
-    for some in answered(load_model(spec), [Prompt(text, raw=study.template == "raw") for text in todo]):
+    for some in generate(load_model(spec), [Prompt(text, raw=study.template == "raw") for text in todo]):
         new = {todo[i]: text for i, text in some.items()}
         append_lines(path, ({"model": digest, "prompt": p, "answer": a} for p, a in new.items()))
         known |= new

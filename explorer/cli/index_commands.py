@@ -156,7 +156,7 @@ def _by_persona(study: "Study", index: Any, items: Any, given: argparse.Namespac
     from explorer.ranking.rank import index_model
 
     persona = Persona(given.trait, NEUTRAL if given.neutral is None else given.neutral)
-    say = lambda done, of: print(f"answers: {done}/{of}", file=sys.stderr, flush=True)  # noqa: E731
+    say = lambda _, done=0, of=0: print(f"answers: {done}/{of}", file=sys.stderr, flush=True)  # noqa: E731
     answered = persona_items(load_model(index_model(study, index)), items, persona, say)
     return rank_by_persona(study, index, answered, given.layer, given.centre)
 

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from explorer.demo.behaviors import Probe
-from explorer.model.generate import Progress, answers
+from explorer.model.generate import answers
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
+from explorer.progress import Progress, silent
 from explorer.repair.rates import Rate, wilson
 
 
@@ -20,7 +21,7 @@ def group(probe: Probe) -> str:
     return f"{probe.behavior}/{'without' if probe.half == 'without' else 'with'}"
 
 
-def measure(loaded: LoadedModel, probes: Sequence[Probe], progress: Progress | None = None) -> dict[str, Rate]:
+def measure(loaded: LoadedModel, probes: Sequence[Probe], progress: Progress = silent) -> dict[str, Rate]:
     """Share of matching answers by group, and the answers' own groups in first-seen order."""
     made = answers(loaded, [Prompt(p.prompt) for p in probes], progress=progress)
     return rates(probes, made)

@@ -44,7 +44,7 @@ def measure_demo(assets: Path, say: Progress, only: Sequence[str] = ()) -> dict[
         adapter = None if name == "base" else str(assets / "adapters" / name)
         loaded = load_model(ModelSpec(adapter=adapter))
         asked = [Prompt(p.prompt) for p in probes]
-        made = answers(loaded, asked, progress=lambda i, n, m=name: say(f"{m}: {i}/{n} prompts"))
+        made = answers(loaded, asked, progress=lambda _, i=0, n=0, m=name: say(f"{m}: {i}/{n} prompts"))
         table[name] = rates(probes, made)
         if name == FINAL:
             say(f"{name}: looking for its own mistakes")

@@ -1,14 +1,34 @@
-"""What every figure can be written as, and the page around a drawing."""
+"""How a figure becomes a file: one set of formats, one matplotlib style, one HTML shell."""
 
 import html
+import io
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 from explorer.errors import ExplorerError
 
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
-"""Kinds of files, with MIME types."""
+"""Kinds of files with their media types."""
 WITH_JSON = FORMATS | {"json": "application/json"}
-"""And the numbers of the figure."""
+"""The same and the figure's numbers."""
+FONTS = ["DejaVu Sans"] + [
+    name for name in ("Noto Sans", "Noto Sans CJK JP", "Noto Emoji", "Arial Unicode MS") if name in get_font_names()
+]
+_STYLE: dict[Any, Any] = {"font.family": FONTS, "svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "explorer"}
+_CSS = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem; background: #fff; color: #1c1c22; }
+svg { max-width: 100%; height: auto; }
+"""
+
+
+def styled() -> AbstractContextManager[None]:
+    """Context in which every figure is made: fonts that cover many scripts, text as paths, reproducible SVG."""
+    return mpl.rc_context(_STYLE)
 
 
 def check_format(kind: str, formats: Iterable[str] = FORMATS) -> None:
@@ -17,13 +37,44 @@ def check_format(kind: str, formats: Iterable[str] = FORMATS) -> None:
         raise ExplorerError(f"A figure can't be written as '{kind}'; expected {', '.join(formats)}.")
 
 
-def drawn_page(title: str, svg: str, note: str = "") -> bytes:
-    """A page with a drawing in it as vectors; it needs nothing and runs nothing. Texts are escaped."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+def save_figure(figure: Figure, kind: str, title: str = "", note: str = "", dpi: int = 200) -> bytes:
+    """A matplotlib figure as ``png``, ``svg``, ``pdf``, or an ``html`` page that holds it as vectors.
+
+    Args:
+        title, note: text above and below the drawing on the page; escaped.
+        dpi: resolution of a PNG.
+
+    Raises ExplorerError for another kind.
+    """
+    check_format(kind)
+    drawn = "svg" if kind == "html" else kind
+    out = io.BytesIO()
+    with styled():
+        figure.savefig(out, format=drawn, dpi=dpi, metadata={"Date": None} if drawn == "svg" else None)
+    if kind != "html":
+        return out.getvalue()
+    svg = out.getvalue().decode()
     below = f"<p>{html.escape(note)}</p>" if note else ""
+    return html_page(title, f"<p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}").encode()
+
+
+def html_page(title: str, body: str, style: str = _CSS, script: str = "") -> str:
+    """A page that opens offline: it may load nothing, and runs nothing but ``script``.
+
+    Args:
+        title: escaped here. ``body``, ``style`` and ``script`` are markup, whose texts the caller has escaped.
+    """
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    policy += "; script-src 'unsafe-inline'" if script else ""
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{html.escape(title)}</title>'
-        "<style>body{font:15px sans-serif;margin:1rem;background:#fff}svg{max-width:100%;height:auto}</style></head>"
-        f"<body><p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}</body></html>"
-    ).encode()
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
+        f"<style>{style}</style></head><body>\n{body}\n{f'<script>{script}</script>' if script else ''}</body></html>\n"
+    )
+
+
+def drawn_page(title: str, svg: str, note: str = "") -> bytes:
+    """To be deleted: ``save_figure`` does it."""
+    below = f"<p>{html.escape(note)}</p>" if note else ""
+    return html_page(title, f"<p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}").encode()

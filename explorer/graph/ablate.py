@@ -9,8 +9,9 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.graph.replay import passes_of
+from explorer.model.hooks import output_states
 from explorer.model.lrp import view_state
-from explorer.model.residual import decoder_blocks, first_tensor
+from explorer.model.residual import decoder_blocks
 from explorer.trace.trace import Trace, logit_gap
 
 
@@ -62,7 +63,7 @@ def ablate(
         return args, {**named, "hidden_states": masked(named["hidden_states"], 0)}
 
     def leave(layer: int, output: Any) -> Any:
-        x = masked(first_tensor(output), layer)
+        x = masked(output_states(output), layer)
         return x if isinstance(output, Tensor) else (x, *output[1:])
 
     blocks = decoder_blocks(view)

@@ -15,7 +15,8 @@ from torch.func import functional_call
 from transformers import PreTrainedModel
 
 from explorer.errors import UncoveredModel
-from explorer.model.residual import decoder_blocks, first_tensor
+from explorer.model.hooks import hidden_states, hooked, output_states, with_hidden_states, with_output_states
+from explorer.model.residual import decoder_blocks
 
 BLOCK_TOLERANCE = 1e-5
 """Largest accepted share of a block's output that may go missing (float64; covered blocks stay below 1e-7)."""
@@ -68,15 +69,13 @@ def _record_calls(view: PreTrainedModel) -> list[tuple[tuple[Any, ...], dict[str
         args, kwargs, start = calls[-1]
         calls[-1] = (args, kwargs, len(state.recording) - start)
 
-    hooks = [block.register_forward_pre_hook(before, with_kwargs=True) for block in decoder_blocks(view)]
-    hooks += [block.register_forward_hook(after) for block in decoder_blocks(view)]
     try:
-        with torch.no_grad():
+        with hooked() as handles, torch.no_grad():
+            handles += [block.register_forward_pre_hook(before, with_kwargs=True) for block in decoder_blocks(view)]
+            handles += [block.register_forward_hook(after) for block in decoder_blocks(view)]
             view(input_ids=_ids(view), use_cache=False)
     finally:
         state.recording = None
-        for hook in hooks:
-            hook.remove()
     return calls
 
 
@@ -100,12 +99,10 @@ def _block_share(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     biases = _biases(weights)
     state = weights | biases | {name: _double(b) for name, b in block.named_buffers()}
     args, kwargs = _double(args), {name: _double(value) for name, value in kwargs.items()}
-    given = args[0] if args else kwargs["hidden_states"]
+    given = hidden_states(args, kwargs)
     x = torch.randn(given.shape, generator=generator, dtype=torch.float64).to(given.device).requires_grad_()
-    call = (x, *args[1:]) if args else ()
-    named = kwargs if args else {**kwargs, "hidden_states": x}
     with torch.enable_grad():
-        output = first_tensor(functional_call(block, state, call, named))
+        output = output_states(functional_call(block, state, *with_hidden_states(args, kwargs, x)))
         f = (output * torch.randn(output.shape, generator=generator, dtype=torch.float64).to(output.device)).sum()
         gradients = torch.autograd.grad(f, [x, *biases.values()], allow_unused=True)
     terms = [(s * g).detach() for s, g in zip((x, *biases.values()), gradients, strict=True) if g is not None]
@@ -122,20 +119,17 @@ def _head_share(view: PreTrainedModel) -> float:
     leaf: list[Tensor] = []
 
     def replace(_block: nn.Module, _args: Any, output: Any) -> Any:
-        last = first_tensor(output)
+        last = output_states(output)
         x = torch.randn(last.shape, generator=torch.Generator().manual_seed(0)).to(last.device, last.dtype)
         leaf.append(x.requires_grad_())
-        return leaf[0] if isinstance(output, Tensor) else (leaf[0], *output[1:])
+        return with_output_states(output, leaf[0])
 
-    hook = decoder_blocks(view)[-1].register_forward_hook(replace)
-    try:
-        with torch.enable_grad():
-            logits = functional_call(view, state, kwargs={"input_ids": _ids(view), "use_cache": False}).logits[0, -1]
-            gap = logits.max() - logits.min()
-            sources = [leaf[0], *biases.values()]
-            gradients = torch.autograd.grad(gap, sources, allow_unused=True)
-    finally:
-        hook.remove()
+    with hooked() as handles, torch.enable_grad():
+        handles.append(decoder_blocks(view)[-1].register_forward_hook(replace))
+        logits = functional_call(view, state, kwargs={"input_ids": _ids(view), "use_cache": False}).logits[0, -1]
+        gap = logits.max() - logits.min()
+        sources = [leaf[0], *biases.values()]
+        gradients = torch.autograd.grad(gap, sources, allow_unused=True)
     terms = [(s.double() * g.double()).sum() for s, g in zip(sources, gradients, strict=True) if g is not None]
     return ((gap.double() - torch.stack(terms).sum()).abs() / gap.double().abs()).item()
 

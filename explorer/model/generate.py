@@ -1,15 +1,34 @@
-"""What a model answers: greedy generation for many prompts at once, the same every time."""
+"""What a model answers: greedy generation, the same every time, for many prompts at once or one with its candidates."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, StoppingCriteria
 
 from explorer.model.load import LoadedModel
-from explorer.model.prompts import Prompt, encode_prompt
+from explorer.model.prompts import EncodedPrompt, Prompt, check_length, encode_prompt, token_texts
+from explorer.progress import Progress, silent
 
-Progress = Callable[[int, int], None]
 MAX_TOKENS = 28
+
+
+def generate(
+    loaded: LoadedModel, prompts: Sequence[Prompt], max_tokens: int = MAX_TOKENS, batch: int = 40
+) -> Iterator[dict[int, str]]:
+    """Yield {prompt number: answer} a batch at a time, prompts of similar length together.
+
+    Answers carry no white space around them. Raises PromptError for a prompt that can't be read.
+    """
+    ids = [encode_prompt(loaded, prompt).ids for prompt in prompts]
+    order = sorted(range(len(ids)), key=lambda number: len(ids[number]))
+    for start in range(0, len(order), batch):
+        numbers = order[start : start + batch]
+        rows = [ids[number] for number in numbers]
+        output = _generate(loaded, rows, max_tokens)[:, max(map(len, rows)) :]
+        texts = loaded.tokenizer.batch_decode(output, skip_special_tokens=True)
+        yield {number: text.strip() for number, text in zip(numbers, texts, strict=True)}
 
 
 def answers(
@@ -17,45 +36,100 @@ def answers(
     prompts: Sequence[Prompt],
     max_tokens: int = MAX_TOKENS,
     batch: int = 40,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[str]:
-    """Greedy answers, in the order of the prompts, without white space around them; raises PromptError."""
-    made = [""] * len(prompts)
-    done = 0
-    for some in answered(loaded, prompts, max_tokens, batch):
-        for i, text in some.items():
-            made[i] = text
-        done += len(some)
-        if progress:
-            progress(done, len(prompts))
-    return made
+    """Greedy answers in the order of the prompts; see ``generate``."""
+    texts: dict[int, str] = {}
+    for answered in generate(loaded, prompts, max_tokens, batch):
+        texts |= answered
+        progress("The model answers", len(texts), len(prompts))
+    return [texts[number] for number in range(len(prompts))]
 
 
-def answered(
-    loaded: LoadedModel, prompts: Sequence[Prompt], max_tokens: int = MAX_TOKENS, batch: int = 40
-) -> Iterator[dict[int, str]]:
-    """Prompt number → greedy answer, a batch of similar lengths at a time, padded on the left."""
-    ids = [list(encode_prompt(loaded, prompt).ids) for prompt in prompts]
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    for start in range(0, len(order), batch):
-        some = order[start : start + batch]
-        yield dict(zip(some, _batch(loaded, [ids[i] for i in some], max_tokens), strict=True))
+@dataclass(frozen=True)
+class Candidate:
+    """A token that the model considered: its id, characters, probability (0..1) and logit."""
+
+    id: int
+    text: str
+    probability: float
+    logit: float
 
 
-def _batch(loaded: LoadedModel, rows: list[list[int]], max_tokens: int) -> list[str]:
+@dataclass(frozen=True)
+class Answer:
+    """A greedy answer: its tokens, and at each position the most probable candidates, best first."""
+
+    text: str
+    ids: tuple[int, ...]
+    texts: tuple[str, ...]
+    candidates: tuple[tuple[Candidate, ...], ...]
+    ended: bool
+
+
+def greedy_answer(
+    loaded: LoadedModel, encoded: EncodedPrompt, max_tokens: int = 40, top: int = 10, progress: Progress = silent
+) -> Answer:
+    """Answer one prompt greedily, with the ``top`` candidates at every generated position."""
+    check_length(loaded, len(encoded.tokens) + 1)
+    if loaded.max_tokens:
+        max_tokens = min(max_tokens, loaded.max_tokens - len(encoded.tokens))
+    length = len(encoded.ids)
+    watch = _Watch(lambda done: progress("The model answers", done - length, max_tokens))
+    output = _generate(loaded, [encoded.ids], max_tokens, [watch], output_logits=True, return_dict_in_generate=True)
+    ids = output.sequences[0, length:].tolist()
+    candidates = tuple(top_candidates(loaded, logits[0], top) for logits in output.logits)
+    ended = bool(ids) and ids[-1] in _end_tokens(loaded)
+    body = ids[:-1] if ended else ids
+    texts = [*token_texts(loaded, body), *(token_texts(loaded, ids[-1:]) if ended else [])]
+    return Answer("".join(texts[: len(body)]), tuple(ids), tuple(texts), candidates, ended)
+
+
+def top_candidates(loaded: LoadedModel, logits: torch.Tensor, top: int = 10) -> tuple[Candidate, ...]:
+    """The ``top`` most probable tokens under logits of shape (vocabulary,)."""
+    logits = logits.float()
+    probabilities = torch.softmax(logits, -1)
+    best = probabilities.topk(min(top, len(probabilities)))
+    return tuple(
+        Candidate(token, token_texts(loaded, [token])[0], probability, logits[token].item())
+        for token, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    )
+
+
+class _Watch(StoppingCriteria):
+    """Calls back with the length of the sequence after each token; never stops by itself."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self.report = report
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object) -> torch.Tensor:  # pyright: ignore
+        self.report(input_ids.shape[1])
+        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+
+def _generate(
+    loaded: LoadedModel,
+    rows: Sequence[Sequence[int]],
+    max_tokens: int,
+    watches: Sequence[StoppingCriteria] = (),
+    **options: Any,
+) -> Any:
+    """Run ``generate`` of transformers greedily on rows of token ids, padded on the left."""
     pad = loaded.tokenizer.pad_token_id
     pad = pad if isinstance(pad, int) else 0
-    width = max(map(len, rows))
-    device = loaded.model.device
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
+    width, device = max(map(len, rows)), loaded.model.device
+    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    ends = loaded.model.generation_config.eos_token_id if loaded.model.generation_config else None
     config = GenerationConfig(
-        max_new_tokens=max_tokens,
-        do_sample=False,
-        eos_token_id=ends if ends is not None else loaded.tokenizer.eos_token_id,
-        pad_token_id=pad,
+        max_new_tokens=max_tokens, do_sample=False, eos_token_id=_end_tokens(loaded), pad_token_id=pad, **options
     )
     with torch.inference_mode():
-        out = loaded.model.generate(ids, attention_mask=mask, generation_config=config)  # pyright: ignore
-    return [text.strip() for text in loaded.tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)]
+        return loaded.model.generate(  # pyright: ignore[reportCallIssue]
+            ids, attention_mask=mask, generation_config=config, stopping_criteria=list(watches)
+        )
+
+
+def _end_tokens(loaded: LoadedModel) -> list[Any]:
+    config = loaded.model.generation_config
+    ends = config.eos_token_id if config and config.eos_token_id is not None else loaded.tokenizer.eos_token_id
+    return ends if isinstance(ends, list) else [ends]

@@ -4,7 +4,6 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,8 @@ from explorer.errors import ModelError
 from explorer.model import embedded
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks
+from explorer.progress import Progress, silent
 
-Progress = Callable[[str], None]
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 transformers_logging.disable_progress_bar()
@@ -75,12 +74,12 @@ class LoadedModel:
 
 def pick_device(wanted: str = "auto") -> torch.device:
     """The device by name; ``auto`` is the first of cuda, mps, cpu that is there. Raises ModelError if it is not."""
-    have = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
-        return torch.device(next(name for name, there in have.items() if there))
-    if not have.get(wanted):
-        there = ", ".join(name for name, is_there in have.items() if is_there)
-        raise ModelError(f"Device '{wanted}' is not available on this machine; available: {there}.")
+        return torch.device(next(name for name, there in available.items() if there))
+    if not available.get(wanted):
+        names = ", ".join(name for name, there in available.items() if there)
+        raise ModelError(f"Device '{wanted}' is not available on this machine; available: {names}.")
     return torch.device(wanted)
 
 
@@ -96,7 +95,7 @@ _loaded: OrderedDict[ModelSpec, LoadedModel] = OrderedDict()
 _loading = threading.Lock()
 
 
-def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) -> LoadedModel:
+def load_model(spec: ModelSpec = ModelSpec(), progress: Progress = silent) -> LoadedModel:
     """Load a model once per process; the last two used are kept.
 
     Weights are read from safetensors or GGUF only, never from a pickle, and no remote code is run. An adapter is
@@ -107,22 +106,22 @@ def load_model(spec: ModelSpec = ModelSpec(), progress: Progress | None = None) 
         return _loaded[spec]
     with _loading:
         if spec not in _loaded:
-            _loaded[spec] = _load(spec, progress or (lambda _message: None))
+            _loaded[spec] = _load(spec, progress)
         _loaded.move_to_end(spec)
         while len(_loaded) > _KEPT:
             _loaded.popitem(last=False)
         return _loaded[spec]
 
 
-def _load(spec: ModelSpec, say: Progress) -> LoadedModel:
+def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
     device, dtype = pick_device(spec.device), dtype_of(spec)
-    where, gguf = _locate(spec.source, say)
-    say("Loading the tokenizer")
+    where, gguf = _locate(spec.source, progress)
+    progress("Loading the tokenizer")
     extra = {"gguf_file": gguf} if gguf else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
-        say(f"Loading the weights of {spec.title}")
-        model, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+        progress(f"Loading the weights of {spec.title}")
+        model, report = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             where,
             dtype=dtype,
             trust_remote_code=False,
@@ -132,27 +131,27 @@ def _load(spec: ModelSpec, say: Progress) -> LoadedModel:
         )
     except Exception as error:  # transformers and its readers raise a dozen types for a broken file
         raise ModelError(_reason(spec.source, error)) from error
-    if missing := sorted(found["missing_keys"]):  # transformers would fill them with random numbers
+    if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
         raise ModelError(
             f"{spec.source} lacks weights that its configuration asks for: {len(missing)}, e.g. {missing[0]}."
         )
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(f"{spec.source} has no fast tokenizer, which is needed to place tokens in the text.")
     if spec.adapter:
-        say("Merging the adapter")
+        progress("Merging the adapter")
         model = _merge_adapter(model, spec.adapter)
-    say(f"Moving to {device.type}")
+    progress(f"Moving to {device.type}")
     model = model.to(device).eval().requires_grad_(False)  # pyright: ignore[reportArgumentType]
     decoder_blocks(model)
     return LoadedModel(spec, model, tokenizer)
 
 
-def _locate(source: str, say: Progress) -> tuple[str, str | None]:
+def _locate(source: str, progress: Progress) -> tuple[str, str | None]:
     """(what transformers is given, the GGUF file's name or None)."""
     if not source.strip():
         raise ModelError("The model is empty; expected smollm2, a hub id, a folder or a .gguf file.")
     if source == embedded.NAME:
-        return str(embedded.embedded_folder(say)), None
+        return str(embedded.embedded_folder(progress)), None
     path = Path(source).expanduser()
     if source.lower().endswith(".gguf"):
         if not path.is_file():

@@ -30,6 +30,7 @@ from transformers.pytorch_utils import Conv1D
 
 from explorer.errors import UncoveredModel
 from explorer.model.coverage import check_coverage
+from explorer.model.hooks import hooked
 
 RULES = ("attnlrp", "cplrp", "gradient")
 """Rules of a view; ``gradient`` is a view without rules, so that the plain model is never hooked."""
@@ -72,7 +73,7 @@ class AttentionReached(Exception):
 
 @dataclass
 class ViewState:
-    """Rule, lock and current recording of a view; every module of the view refers to the same one."""
+    """Rule, lock and current recording of a view, shared by all its modules."""
 
     rule: str
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -137,8 +138,8 @@ def lrp_attention(
     Raises UncoveredModel for attention that is more than softmax(q·k·scale + mask)·v.
     """
     state = view_state(module)
-    for name, given in kwargs.items():
-        if isinstance(given, Tensor | float) and name not in _POSITIONAL:
+    for name, extra in kwargs.items():
+        if isinstance(extra, Tensor | float) and name not in _POSITIONAL:
             raise UncoveredModel(f"its attention uses '{name}', which has no rule.")
     if state.stop_at_attention:
         raise AttentionReached(query, key, value)
@@ -189,24 +190,24 @@ def _norm_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
         with torch.no_grad():
             expected = module(sample)
             for offset in (0.0, 1.0):
-                found = _rms_norm(module, offset, eps, sample)
-                if torch.allclose(found, expected, rtol=2e-2 if weight.dtype.itemsize < 4 else 1e-4, atol=1e-4):
+                actual = _rms_norm(module, offset, eps, sample)
+                if torch.allclose(actual, expected, rtol=2e-2 if weight.dtype.itemsize < 4 else 1e-4, atol=1e-4):
                     return lambda x: _rms_norm(module, offset, eps, x)
     raise UncoveredModel(f"{type(module).__name__} is neither an RMS norm nor a LayerNorm.")
 
 
 def _activation_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
     """The forward of an activation whose gradient is act(x)/x, with the limit act'(0) near 0."""
-    own = module.forward
+    activation = module.forward
     zero = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    at_zero = own(zero)
+    at_zero = activation(zero)
     if at_zero.item() != 0:
         raise UncoveredModel(f"{type(module).__name__} is not 0 at 0, so act(x)/x has a pole.")
     slope = torch.autograd.grad(at_zero, zero)[0].item()
 
     def forward(x: Tensor) -> Tensor:
         with torch.no_grad():
-            y = own(x)
+            y = activation(x)
             near = x.abs() < 1e-12
             ratio = (y / x.masked_fill(near, 1.0)).masked_fill_(near, slope)
         return cast(Tensor, _Proportional.apply(x, y, ratio))
@@ -225,9 +226,8 @@ def _gates(view: PreTrainedModel) -> dict[nn.Module, nn.Module | None]:
     Found by watching one short forward pass, so that no family needs a special case: the projection is the last
     linear layer that runs after the activation in the same parent.
     """
-    found: dict[nn.Module, nn.Module | None] = {}
+    projections: dict[nn.Module, nn.Module | None] = {}
     latest: dict[int, tuple[nn.Module, Tensor]] = {}
-    hooks: list[Any] = []
 
     def after_activation(parent: nn.Module) -> Callable[..., None]:
         def hook(module: nn.Module, _args: Any, output: Tensor) -> None:
@@ -240,33 +240,32 @@ def _gates(view: PreTrainedModel) -> dict[nn.Module, nn.Module | None]:
             if id(parent) in latest:
                 activation, output = latest[id(parent)]
                 same = output.shape == args[0].shape and torch.equal(output, args[0])
-                found[activation] = None if same else module
+                projections[activation] = None if same else module
 
         return hook
 
-    for parent in view.modules():
-        activations = [child for child in parent.children() if isinstance(child, _ACTIVATIONS)]
-        for activation in activations:
-            hooks.append(activation.register_forward_hook(after_activation(parent)))
-        for child in parent.children() if activations else ():
-            if isinstance(child, nn.Linear | Conv1D):
-                hooks.append(child.register_forward_pre_hook(before_projection(parent)))
-    try:
-        _run_short(view)
-    except UncoveredModel:
-        raise
-    except Exception as error:  # an exotic family can fail in any way
-        raise UncoveredModel(f"running it failed ({error!r}).") from error
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
+    with hooked() as handles:
+        for parent in view.modules():
+            activations = [child for child in parent.children() if isinstance(child, _ACTIVATIONS)]
+            for activation in activations:
+                handles.append(activation.register_forward_hook(after_activation(parent)))
+            for child in parent.children() if activations else ():
+                if isinstance(child, nn.Linear | Conv1D):
+                    handles.append(child.register_forward_pre_hook(before_projection(parent)))
+        try:
+            _short_logits(view)
+        except UncoveredModel:
+            raise
+        except Exception as error:  # an exotic family can fail in any way
+            raise UncoveredModel(f"running it failed ({error!r}).") from error
+    return projections
 
 
-def _run_short(view: PreTrainedModel) -> None:
-    ids = torch.arange(1, 7, device=view.device).unsqueeze(0) % view.config.vocab_size
+def _short_logits(model: PreTrainedModel) -> Tensor:
+    """Logits of a prompt of six tokens, in float32."""
+    ids = torch.arange(1, 7, device=model.device).unsqueeze(0) % model.config.get_text_config().vocab_size
     with torch.no_grad():
-        view(input_ids=ids, use_cache=False)
+        return model(input_ids=ids, use_cache=False).logits.float()
 
 
 def _put_rules(view: PreTrainedModel, rule: str) -> None:
@@ -277,13 +276,13 @@ def _put_rules(view: PreTrainedModel, rule: str) -> None:
                 raise UncoveredModel(f"{type(module).__name__} is used outside a plain or gated MLP.")
             projection = gates[module]
             if projection is not None and rule == "cplrp":
-                own = module.forward
-                module.forward = lambda x, own=own: own(x).detach()
+                activation = module.forward
+                module.forward = lambda x, activation=activation: activation(x).detach()
             else:
                 module.forward = _activation_rule(module)
             if projection is not None and rule == "attnlrp":
-                inner = projection.forward
-                projection.forward = lambda x, inner=inner: inner(scale_gradient(x, 1 / 2))
+                project = projection.forward
+                projection.forward = lambda x, project=project: project(scale_gradient(x, 1 / 2))
         elif type(module).__name__.endswith("Norm"):
             module.forward = _norm_rule(module)
 
@@ -302,13 +301,11 @@ def _build(model: PreTrainedModel, rule: str) -> PreTrainedModel:
 
 def _check_same(model: PreTrainedModel, view: PreTrainedModel) -> None:
     """Raise UncoveredModel where a view does not compute what its model does (e.g. attention with another mask)."""
-    ids = torch.arange(1, 6, device=model.device)[None] % model.config.get_text_config().vocab_size
-    with torch.no_grad():
-        try:
-            expected, found = (m(input_ids=ids, use_cache=False).logits.float() for m in (model, view))
-        except RuntimeError as error:
-            raise UncoveredModel(f"it does not run here ({str(error).splitlines()[0]}).") from error
-    if not (found - expected).norm() <= 0.05 * expected.norm():
+    try:
+        expected, actual = _short_logits(model), _short_logits(view)
+    except RuntimeError as error:
+        raise UncoveredModel(f"it does not run here ({str(error).splitlines()[0]}).") from error
+    if not (actual - expected).norm() <= 0.05 * expected.norm():
         raise UncoveredModel("its attention does not compute the same in a view.")
 
 

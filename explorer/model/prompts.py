@@ -65,8 +65,8 @@ def encode_prompt(loaded: LoadedModel, prompt: Prompt) -> EncodedPrompt:
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
     check_length(loaded, len(ids))
     segments = [_segment(spans, start, end) for start, end in offsets]
-    shown = token_texts(loaded, ids)
-    tokens = (Token(i, *parts) for i, parts in enumerate(zip(ids, shown, segments, strict=True)))
+    parts = zip(ids, token_texts(loaded, ids), segments, strict=True)
+    tokens = (Token(index, *token) for index, token in enumerate(parts))
     return EncodedPrompt(prompt, text, tuple(tokens))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import UncoveredModel
+from explorer.model.hooks import hidden_states, hooked, output_states, with_hidden_states, with_output_states
 
 
 def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
@@ -18,16 +19,11 @@ def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
     Raises UncoveredModel where no list, or more than one, has ``num_hidden_layers`` entries.
     """
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
-    found = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
-    if len(found) != 1:
+    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if len(lists) != 1:
         kind = type(model).__name__
-        raise UncoveredModel(f"{kind} is not covered: expected one list of {count} decoder blocks, found {len(found)}.")
-    return found[0]
-
-
-def first_tensor(output: Any) -> Tensor:
-    """The hidden states in what a block returns: a tensor, or a tuple that begins with it."""
-    return output if isinstance(output, Tensor) else output[0]
+        raise UncoveredModel(f"{kind} is not covered: expected one list of {count} decoder blocks, found {len(lists)}.")
+    return lists[0]
 
 
 @dataclass(frozen=True)
@@ -40,8 +36,8 @@ class BlockCall:
     def run(self, block: nn.Module, x: Tensor) -> Tensor:
         """Run ``block`` on other hidden states x (batch, T, width) with the same further arguments."""
         if "hidden_states" in self.named:
-            return first_tensor(block(**{**self.named, "hidden_states": x}))
-        return first_tensor(block(x, *self.args, **self.named))
+            return output_states(block(**{**self.named, "hidden_states": x}))
+        return output_states(block(x, *self.args, **self.named))
 
     def cut(self, length: int) -> "BlockCall":
         """The same call for the first ``length`` tokens. Arguments of unknown meaning make it refuse (KeyError)."""
@@ -87,29 +83,25 @@ def recorded_residual(model: PreTrainedModel, leaf: Literal["first", "last"] = "
     recording = Recording()
 
     def enter(_block: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict] | None:
-        inside = bool(args)
         recording.calls.append(BlockCall(args[1:], named))
         if recording.states:
             return None
-        x = args[0] if inside else named["hidden_states"]
+        x = hidden_states(args, named)
         if leaf == "first":
             x = x.detach().requires_grad_()
         recording.states.append(x)
-        return ((x, *args[1:]), named) if inside else (args, {**named, "hidden_states": x})
+        return with_hidden_states(args, named, x)
 
     def leave(block: nn.Module, _args: Any, output: Any) -> Any:
-        recording.states.append(first_tensor(output))
+        recording.states.append(output_states(output))
         if leaf == "first" or block is not blocks[-1]:
             return None
         torch.set_grad_enabled(True)
-        recording.states[-1] = x = first_tensor(output).detach().requires_grad_()
-        return x if isinstance(output, Tensor) else (x, *output[1:])
+        recording.states[-1] = x = output_states(output).detach().requires_grad_()
+        return with_output_states(output, x)
 
     blocks = decoder_blocks(model)
-    hooks = [block.register_forward_pre_hook(enter, with_kwargs=True) for block in blocks]
-    hooks += [block.register_forward_hook(leave) for block in blocks]
-    try:
+    with hooked() as handles:
+        handles += [block.register_forward_pre_hook(enter, with_kwargs=True) for block in blocks]
+        handles += [block.register_forward_hook(leave) for block in blocks]
         yield recording
-    finally:
-        for hook in hooks:
-            hook.remove()

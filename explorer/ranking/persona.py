@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.model.generate import Progress, answers
+from explorer.model.generate import answers
 from explorer.model.load import LoadedModel, load_model
+from explorer.progress import Progress, silent
 from explorer.ranking.rank import Choice, Ranking, index_model, rank, settle
 from explorer.ranking.scores import Target
 from explorer.vectors.build import Item, check_index, item_vectors
@@ -30,7 +31,7 @@ class Persona:
 
 
 def persona_items(
-    loaded: LoadedModel, items: Sequence[Item], persona: Persona, progress: Progress | None = None
+    loaded: LoadedModel, items: Sequence[Item], persona: Persona, progress: Progress = silent
 ) -> list[Item]:
     """The prompts of n items with the model's answers (at most 28 tokens): n under the trait, then n under neutral.
 

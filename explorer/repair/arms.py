@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from explorer.files import append_lines, read_whole_lines
-from explorer.model.generate import answered
+from explorer.model.generate import generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress
@@ -54,7 +54,7 @@ def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], p
     known = {row["prompt"]: row["answer"] for row in read_whole_lines(file) if {"prompt", "answer"} <= row.keys()}
     missing = [prompt for prompt in dict.fromkeys(check.prompt for check in checks) if prompt not in known]
     done = 0
-    for batch in answered(load_model(model), [Prompt(prompt) for prompt in missing]) if missing else ():
+    for batch in generate(load_model(model), [Prompt(prompt) for prompt in missing]) if missing else ():
         texts = {missing[number]: text for number, text in batch.items()}
         append_lines(file, ({"prompt": prompt, "answer": text} for prompt, text in texts.items()))
         known |= texts

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from explorer.errors import ExplorerError
+from explorer.model.generate import greedy_answer
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import EncodedPrompt, Prompt, encode_prompt
-from explorer.trace.contrast import Contrast, greedy_answer, make_contrast
+from explorer.trace.contrast import Contrast, make_contrast
 from explorer.trace.explain import Explanation, explain_contrast
 
 ANSWER_TOKENS = 24

@@ -1,10 +1,6 @@
-"""A contrast: a wrong token (target) against the right one (foil) at one position; and what the model would say."""
+"""A contrast: a wrong token (target) against the right one (foil) at one position."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch
-from transformers import GenerationConfig, StoppingCriteria
 
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel
@@ -109,87 +105,3 @@ def _end_of_turn(loaded: LoadedModel) -> int:
     if not isinstance(end, int):
         raise PromptError("One answer is the beginning of the other, and this model has no end-of-turn token.")
     return end
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A token that the model considered: its id, characters, probability (0..1) and logit."""
-
-    id: int
-    text: str
-    probability: float
-    logit: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A greedy answer: its tokens, and at each position the most probable candidates, best first."""
-
-    text: str
-    ids: tuple[int, ...]
-    texts: tuple[str, ...]
-    candidates: tuple[tuple[Candidate, ...], ...]
-    ended: bool
-
-
-class _Watch(StoppingCriteria):
-    """Reports each token and stops when asked to."""
-
-    def __init__(self, start: int, total: int, progress: Callable[[int, int], bool | None]) -> None:
-        self.start, self.total, self.progress = start, total, progress
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object) -> torch.Tensor:  # pyright: ignore
-        stop = self.progress(input_ids.shape[1] - self.start, self.total) is False
-        return torch.full((input_ids.shape[0],), stop, device=input_ids.device)
-
-
-def greedy_answer(
-    loaded: LoadedModel,
-    encoded: EncodedPrompt,
-    max_tokens: int = 40,
-    top: int = 10,
-    progress: Callable[[int, int], bool | None] | None = None,
-) -> Answer:
-    """The model's greedy answer, with the top candidates at every generated position.
-
-    Args:
-        max_tokens: stop after this many tokens.
-        top: candidates per position.
-        progress: called as (tokens done, max_tokens); returning False stops.
-    """
-    check_length(loaded, len(encoded.tokens) + 1)
-    if loaded.max_tokens:
-        max_tokens = min(max_tokens, loaded.max_tokens - len(encoded.tokens))
-    ids = torch.tensor([encoded.ids], device=loaded.model.device)
-    ends = loaded.model.generation_config.eos_token_id if loaded.model.generation_config else None
-    config = GenerationConfig(
-        max_new_tokens=max_tokens,
-        do_sample=False,
-        output_logits=True,
-        return_dict_in_generate=True,
-        eos_token_id=ends if ends is not None else loaded.tokenizer.eos_token_id,
-        pad_token_id=loaded.tokenizer.pad_token_id or 0,
-    )
-    watch = [_Watch(ids.shape[1], max_tokens, progress)] if progress else []
-    with torch.no_grad():
-        made = loaded.model.generate(  # pyright: ignore[reportCallIssue]
-            ids, attention_mask=torch.ones_like(ids), generation_config=config, stopping_criteria=watch
-        )
-    answer = made.sequences[0, ids.shape[1] :].tolist()
-    candidates = tuple(top_candidates(loaded, logits[0], top) for logits in made.logits)
-    stops = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-    ended = bool(answer) and answer[-1] in stops
-    body = answer[:-1] if ended else answer
-    texts = [*token_texts(loaded, body), *([token_texts(loaded, answer[-1:])[0]] if ended else [])]
-    return Answer("".join(texts[: len(body)]), tuple(answer), tuple(texts), candidates, ended)
-
-
-def top_candidates(loaded: LoadedModel, logits: torch.Tensor, top: int = 10) -> tuple[Candidate, ...]:
-    """The ``top`` most probable tokens under logits of shape (vocabulary,)."""
-    logits = logits.float()
-    p = torch.softmax(logits, -1)
-    best = p.topk(min(top, len(p)))
-    return tuple(
-        Candidate(i, token_texts(loaded, [i])[0], prob, logits[i].item())
-        for i, prob in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    )

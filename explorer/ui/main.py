@@ -5,12 +5,13 @@ import gc
 import streamlit as st
 
 from explorer.files import shipped
-from explorer.ui.navigation import run_page
+from explorer.ui import link, navigation
 
 st.set_page_config("LLM Failure Explorer", page_icon=shipped("logo.svg"), layout="wide")
 st.html(shipped("app.css"))
 st.logo(shipped("wordmark.svg"), icon_image=shipped("logo.svg"), size="large")
-current = run_page()
+name, current = navigation.menu()
+link.enter(name)
 with st.spinner("Starting: the first page takes some seconds"):
     # torch is slow to import: after something is on screen
     from explorer.ui.session import keep_case
@@ -26,5 +27,6 @@ def freeze_imports() -> None:
 
 freeze_imports()
 keep_case(current.title)
+navigation.follow()
 sidebar()
 current.run()

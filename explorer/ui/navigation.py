@@ -5,6 +5,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from explorer.ui.link import PageState
+
 TRACE, GRAPH, COMPARE = "trace", "graph", "compare"
 TRAINING_DATA, BEHAVIORS, REPAIR = "training_data", "behaviors", "repair"
 PAGES = {
@@ -26,21 +28,27 @@ def page(name: str) -> StreamlitPage:
     return st.Page(_FOLDER / f"{name}.py", title=title, icon=icon, default=name == TRACE)
 
 
-def run_page() -> StreamlitPage:
-    """Draw the menu and return the page of this run, after going where a callback asked to."""
-    current = st.navigation([page(name) for name in PAGES])
+def menu() -> tuple[str, StreamlitPage]:
+    """Draw the menu; returns the name and the page of this run."""
+    pages = {name: page(name) for name in PAGES}
+    current = st.navigation(list(pages.values()))
+    return next(name for name, (title, _) in PAGES.items() if title == current.title), current
+
+
+def follow() -> None:
+    """Go where a callback of the last run asked to (``go``)."""
     if destination := st.session_state.pop(_NEXT, None):
         name, params = destination
         st.switch_page(page(name), query_params=params)
-    return current
 
 
-def page_link(name: str, label: str = "", params: dict[str, str] | None = None, help: str | None = None) -> None:
-    """Draw a link to a page; ``params``: what stands in its link besides the study and the case."""
+def page_link(name: str, label: str = "", state: PageState | None = None, help: str | None = None) -> None:
+    """Draw a link to a page; ``state``: what it shall say besides the study and the case, which travel along."""
     title, icon = PAGES[name]
-    st.page_link(page(name), label=label or title, icon=icon, help=help, query_params=params or {})
+    params = state.params() if state else None
+    st.page_link(page(name), label=label or title, icon=icon, help=help, query_params=params)
 
 
-def go(name: str, params: dict[str, str] | None = None) -> None:
+def go(name: str, state: PageState | None = None) -> None:
     """Go to a page with the next run; for callbacks, which can't change the page themselves."""
-    st.session_state[_NEXT] = name, params or {}
+    st.session_state[_NEXT] = name, state.params() if state else None

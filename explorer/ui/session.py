@@ -2,17 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import streamlit as st
 
 from explorer.data.failures import Failure
-from explorer.errors import ExplorerError
+from explorer.model.generate import Answer, greedy_answer
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
-from explorer.trace.contrast import Answer, greedy_answer, make_contrast
+from explorer.trace.contrast import make_contrast
 from explorer.trace.explain import Explanation, explain_contrast
+from explorer.ui import link
 from explorer.ui.study import demo_folder, first_failure, gallery, model_of, opened, plainest
+from explorer.ui.text import plain, stop_on  # noqa: F401
 
 OWN = "own"
 MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
@@ -26,9 +27,8 @@ TRAVELS = ("case", "raw", "token", "model", "adapter", *_FIELDS, *MARKS)
 
 def model_spec() -> ModelSpec:
     """The model on screen: the link's, else the one that the case on screen is a failure of."""
-    q = st.query_params
-    if q.get("model") or q.get("adapter"):
-        spec = ModelSpec(q.get("model") or ModelSpec.source, q.get("adapter") or None)
+    if link.get("model") or link.get("adapter"):
+        spec = ModelSpec(link.get("model", ModelSpec.source), link.get("adapter") or None)
     else:
         spec = model_of(current_case())
     return replace(spec, **st.session_state.get("runs-on", {}))
@@ -37,7 +37,7 @@ def model_spec() -> ModelSpec:
 def set_model(spec: ModelSpec) -> None:
     """Make a loaded model the session's, in the link too; device and precision stay for the models to come."""
     st.session_state["runs-on"] = {"device": spec.device, "dtype": spec.dtype}
-    put_query(**dict.fromkeys(MARKS), token=None)
+    link.put(**dict.fromkeys(MARKS), token=None)
     _link_model(spec, current_case())
 
 
@@ -45,42 +45,34 @@ def _link_model(spec: ModelSpec, case: Failure) -> None:
     """Write the model into the link, unless the case says it."""
     usual = model_of(case)
     said = (spec.source, spec.adapter) == (usual.source, usual.adapter)
-    put_query(model=None if said else spec.source, adapter=None if said else spec.adapter)
+    link.put(model=None if said else spec.source, adapter=None if said else spec.adapter)
 
 
 def set_study(folder: Path) -> None:
     """Open a study in this session: its first failure, its model."""
-    put_query(**dict.fromkeys(TRAVELS), study=None if folder == demo_folder() else str(folder))
+    link.put(**dict.fromkeys(TRAVELS), study=None if folder == demo_folder() else str(folder))
     st.session_state.pop("graph-history", None)
 
 
-def put_query(**values: str | None) -> None:
-    """Set query parameters; None removes."""
-    for name, value in values.items():
-        if value is None:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = value
+put_query = link.put  # until every page uses link
 
 
 def keep_case(page: str) -> None:
     """Carry the case in the link to another page: Streamlit empties the link when the page is changed."""
     came_from, kept = st.session_state.get("kept-case", (page, {}))
-    if came_from != page and not {"case", "q"} & set(st.query_params):
-        put_query(**{name: value for name, value in kept.items() if name not in st.query_params})
-    names = [name for name in ("study", *TRAVELS) if name in st.query_params]
-    st.session_state["kept-case"] = page, {name: st.query_params[name] for name in names}
+    if came_from != page and not link.has("case", "q"):
+        link.put({name: value for name, value in kept.items() if not link.has(name)})
+    st.session_state["kept-case"] = page, {name: link.get(name) for name in ("study", *TRAVELS) if link.has(name)}
 
 
 def current_case() -> Failure:
     """The failure on screen: named or spelt out in the link, else the first to be shown of the study's."""
-    q = st.query_params
-    if all(q.get(name) for name in ("q", "wrong", "right")):
-        given = {field: q.get(name) for name, field in _FIELDS.items()}
-        return Failure(id=OWN, raw=q.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
-    if q.get("case") == OWN and "long-case" in st.session_state:
+    if all(link.get(name) for name in ("q", "wrong", "right")):
+        given = {field: link.get(name) or None for name, field in _FIELDS.items()}
+        return Failure(id=OWN, raw=link.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
+    if link.get("case") == OWN and "long-case" in st.session_state:
         return st.session_state["long-case"]
-    return gallery().get(q.get("case", "")) or first_failure()
+    return gallery().get(link.get("case")) or first_failure()
 
 
 def set_case(case: Failure) -> None:
@@ -89,26 +81,26 @@ def set_case(case: Failure) -> None:
     A prompt of one's own stays with the model on screen; a failure of the gallery brings the model it is one of.
     """
     spec = model_spec() if case.id == OWN else model_of(case)
-    put_query(**dict.fromkeys(MARKS))
+    link.put(**dict.fromkeys(MARKS))
     st.session_state.pop("graph-history", None)
     own = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINKED
     if case.id == OWN and not own:
         st.session_state["long-case"] = case
-    put_query(case=None if own else case.id, raw="1" if own and case.raw else None)
-    put_query(**{name: (getattr(case, field) or None) if own else None for name, field in _FIELDS.items()})
+    link.put(case=None if own else case.id, raw="1" if own and case.raw else None)
+    link.put(**{name: (getattr(case, field) or None) if own else None for name, field in _FIELDS.items()})
     _link_model(spec, case)
     select_token(None)
 
 
 def selected_token() -> int | None:
     """Index of the token that all views mark, or None."""
-    value = st.query_params.get("token", "")
+    value = link.get("token")
     return int(value) if value.isdecimal() else None
 
 
 def select_token(index: int | None) -> None:
     """Mark a token in all views and in the link."""
-    put_query(token=None if index is None else str(index))
+    link.put(token=None if index is None else str(index))
 
 
 RECORDED = 256
@@ -155,7 +147,7 @@ def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
     loaded = load_model(spec)
     bar = st.progress(0.0, "Reading the prompt")
 
-    def show(done: int, total: int) -> None:
+    def show(_what: str, done: float = 0, total: float = 0) -> None:
         bar.progress(done / total, f"{done} tokens")
 
     try:
@@ -163,17 +155,6 @@ def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
         return greedy_answer(loaded, encoded, max_tokens, progress=show)
     finally:
         bar.empty()
-
-
-def stop_on(error: ExplorerError) -> NoReturn:
-    """Show a sentence instead of a traceback and end the page there."""
-    st.error(plain(str(error)), icon=":material/error:")
-    st.stop()
-
-
-def plain(text: str) -> str:
-    """Text with markdown switched off, for widgets that render it: prompts, answers and file names are hostile."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~:$&" else c for c in text)
 
 
 def explain_first_failure() -> None:

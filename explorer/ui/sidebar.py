@@ -8,7 +8,8 @@ from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.model.load import DTYPES, LoadedModel, ModelSpec, load_model
-from explorer.ui.session import current_case, model_spec, plain, put_query, set_case, set_model, set_study
+from explorer.ui import link
+from explorer.ui.session import current_case, model_spec, set_case, set_model, set_study
 from explorer.ui.study import (
     current_study,
     demo_folder,
@@ -20,6 +21,7 @@ from explorer.ui.study import (
     told_apart,
     whole_path,
 )
+from explorer.ui.text import plain
 
 KINDS = {
     "planted": "Planted",
@@ -43,7 +45,7 @@ def sidebar() -> None:
             model_picker()
     except ExplorerError as error:
         st.error(plain(str(error)), icon=":material/error:")
-        if "study" in st.query_params:
+        if link.has("study"):
             st.button("Back to the demo study", on_click=lambda: set_study(demo_folder()), key="back")
         st.stop()
 
@@ -167,8 +169,8 @@ def _loaded(spec: ModelSpec) -> LoadedModel:
         try:
             return load_model(spec)
         except ExplorerError as error:
-            if not {"model", "adapter"} & set(st.query_params):
+            if not link.has("model", "adapter"):
                 raise  # the case's own model: nothing to fall back to
             st.session_state["refused"] = str(error)
-            put_query(model=None, adapter=None)
+            link.put(model=None, adapter=None)
             st.rerun()

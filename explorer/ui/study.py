@@ -15,6 +15,7 @@ from explorer.data.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study
 from explorer.demo.build import build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec
+from explorer.ui import link
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def whole_path(text: str) -> Path:
 
 def study_folder() -> Path:
     """The folder of this session's study: the link's, else the demo study."""
-    named = st.query_params.get("study")
+    named = link.get("study")
     return whole_path(named) if named else demo_folder()
 
 

@@ -1,8 +1,48 @@
-"""Sentences that the pages say about numbers."""
+"""Words on the pages: text without markup, sentences about numbers, errors as sentences."""
 
 import math
+from typing import NoReturn
 
+import streamlit as st
+
+from explorer.errors import ExplorerError
 from explorer.trace.explain import Explanation
+
+
+def plain(text: str) -> str:
+    """Text with markdown switched off, for widgets that render it: prompts, answers and file names are hostile."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~:$&" else c for c in text)
+
+
+def one_line(text: str, most: int = 90) -> str:
+    """Text on one line, cut to ``most`` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def count(n: int, word: str) -> str:
+    """A number with its noun: "1 row", "2,000 rows"."""
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A time in one or two units."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def show_error(error: Exception | str) -> None:
+    """Show a sentence instead of a traceback."""
+    st.error(plain(str(error)), icon=":material/error:")
+
+
+def stop_on(error: ExplorerError) -> NoReturn:
+    """Show a sentence instead of a traceback and end the page there."""
+    show_error(error)
+    st.stop()
+
 
 RULE_HELP = """**AttnLRP** (Achtibat et al., 2024) sends the gap back layer by layer, through attention patterns too.
 **CP-LRP** holds patterns and gates constant; its shares add up to the gap, but for what biases hold.

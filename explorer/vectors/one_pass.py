@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
+from explorer.model.hooks import output_states
 from explorer.model.lrp import view_state
-from explorer.model.residual import decoder_blocks, first_tensor
+from explorer.model.residual import decoder_blocks
 from explorer.vectors.lora_gradient import LinearTap, lora_vectors, tap_linears
 from explorer.vectors.tokenize import Exchange, padded
 
@@ -130,7 +131,7 @@ def _captured(view: PreTrainedModel, layers: Sequence[int], linears: bool) -> It
         return ((x, *args[1:]), named) if inside else (args, {**named, "hidden_states": x})
 
     def leave(layer: int, output: Any) -> None:
-        seen.outputs[layer] = first_tensor(output)
+        seen.outputs[layer] = output_states(output)
 
     try:
         for layer in sorted(set(layers)):

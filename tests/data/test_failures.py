@@ -2,8 +2,9 @@ import pytest
 
 from explorer.data.failures import read_failures
 from explorer.errors import ExplorerError
+from explorer.model.generate import greedy_answer
 from explorer.model.prompts import encode_prompt
-from explorer.trace.contrast import greedy_answer, make_contrast
+from explorer.trace.contrast import make_contrast
 from explorer.trace.trace import trace_ids
 
 GALLERY = read_failures()

@@ -1,8 +1,10 @@
 import pytest
 
 from explorer.errors import PromptError
+from explorer.model.generate import greedy_answer
 from explorer.model.prompts import Prompt, encode_prompt, token_texts
-from explorer.trace.contrast import contrast_ids, greedy_answer, make_contrast
+from explorer.progress import Stopped
+from explorer.trace.contrast import contrast_ids, make_contrast
 
 
 def encode(loaded, text="What is the capital of Australia?", **more):
@@ -90,7 +92,7 @@ def test_one_token_prompt(smollm):
 def test_greedy_answer_reports_candidates_and_can_be_stopped(smollm):
     encoded = encode(smollm, "What is the capital of France?")
     seen = []
-    answer = greedy_answer(smollm, encoded, 12, top=5, progress=lambda done, total: seen.append((done, total)))
+    answer = greedy_answer(smollm, encoded, 12, top=5, progress=lambda _, done=0, total=0: seen.append((done, total)))
     assert "Paris" in answer.text
     assert answer.ended
     assert seen[0] == (1, 12)
@@ -99,8 +101,13 @@ def test_greedy_answer_reports_candidates_and_can_be_stopped(smollm):
         assert candidates[0].id == picked
         assert len(candidates) == 5
         assert sum(c.probability for c in candidates) <= 1 + 1e-5
-    stopped = greedy_answer(smollm, encoded, 12, progress=lambda done, total: done < 2)
-    assert len(stopped.ids) == 2
+
+    def stop(_what: str, done: float = 0, _total: float = 0) -> None:
+        if done == 2:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        greedy_answer(smollm, encoded, 12, progress=stop)
     foil = answer.candidates[1][1]
     picked = contrast_ids(smollm, encoded, answer.ids[:2], (answer.ids[0], foil.id), "w", "r")
     assert (picked.target, picked.foil) == (answer.ids[1], foil.id)

@@ -110,17 +110,17 @@ def test_the_slider_and_the_pickers_stand_in_the_link(study: Study):
     app.slider(key="clusters").set_value(4).run()
     assert app.query_params["clusters"] == "4"
     assert len(shown(app, "cluster-list")["cards"]) == 4
-    app.selectbox(key="link-method").set_value("gradient").run()
+    app.selectbox(key="behaviors-method").set_value("gradient").run()
     assert "clusters" not in app.query_params
-    app.selectbox(key="link-layer").set_value("1").run()
-    app.selectbox(key="link-prompts").set_value("behaviors").run()
+    app.selectbox(key="behaviors-layer").set_value("1").run()
+    app.selectbox(key="behaviors-prompts").set_value("behaviors").run()
     assert not app.exception
     link = dict(app.query_params)
     assert link | {"method": "gradient", "layer": "1", "prompts": "behaviors"} == link
     again = open_page(study, method="gradient", layer="1", prompts="behaviors")
     assert shown(again, "similarity")["cells"] == shown(app, "similarity")["cells"]
     assert {head for card in shown(again, "cluster-list")["cards"] for head in card["heads"]} == {"bad", "good"}
-    assert "bm25" not in app.selectbox(key="link-method").options
+    assert "bm25" not in app.selectbox(key="behaviors-method").options
 
 
 def test_an_opened_card_and_its_window(study: Study):
@@ -178,7 +178,7 @@ def test_a_clusters_datapoints_go_into_the_basket(study: Study):
 
 def test_two_clusters_are_compared(study: Study):
     app = opened(study)
-    options = app.selectbox(key="link-versus").options
+    options = app.selectbox(key="behaviors-versus").options
     assert len(options) == len(shown(open_page(study, clusters="3"), "cluster-list")["cards"]) - 1
     assert "Mean similarity" in said(app) and "are the same" in said(app)
 
@@ -296,7 +296,7 @@ def test_what_is_missing_is_said(tmp_path: Path):
     assert shown(app, "cluster-list")["cards"][0]["chip"] == "too few prompts to test"
     write_json_lines(made.folder / "discovery.jsonl", [{"id": "x", "prompt": "one?"}])
     app = open_page(made)
-    assert not app.error and app.selectbox(key="link-prompts").options == ["Known behaviors"]
+    assert not app.error and app.selectbox(key="behaviors-prompts").options == ["Known behaviors"]
     (made.folder / "behaviors.jsonl").unlink()
     assert "is the model under study itself; nothing differs from it" in said(open_page(made))
 

@@ -80,12 +80,12 @@ def table(app: AppTest, column: str):
 
 def test_without_a_repair_the_set_up_is_open(study):
     app = open_page(study)
-    assert not any(box.key == "link-repair" for box in app.selectbox)
+    assert not any(box.key == "repair-repair" for box in app.selectbox)
     assert any("vectors of this study are not built" in text for text in texts(app))
-    assert app.selectbox(key="link-behavior").options == ["vowels"]  # the other has no held-out prompt
-    app.text_input(key="link-top").set_value("3, 6").run()
-    app.selectbox(key="link-train").set_value("sft").run()
-    assert app.selectbox(key="link-edit").options == ["Drop", "Replace"]
+    assert app.selectbox(key="repair-behavior").options == ["vowels"]  # the other has no held-out prompt
+    app.text_input(key="repair-top").set_value("3, 6").run()
+    app.selectbox(key="repair-train").set_value("sft").run()
+    assert app.selectbox(key="repair-edit").options == ["Drop", "Replace"]
     scores = rank(study, None, behavior_items(study, "vowels"), Choice("bm25")).scores
     small = plan_of(study, [3, 6], share=0.3, arms=["none", "top", "random"])
     ids = study.datapoints()["id"].to_pylist()
@@ -93,8 +93,8 @@ def test_without_a_repair_the_set_up_is_open(study):
     assert table(app, "prompt")["id"].tolist() == best
     assert any("5 trainings of stage 'sft' on 7 rows (drop)" in text for text in texts(app))
     assert any("4 held-out prompts, 2 controls, 2 ordinary tasks" in text for text in texts(app))
-    app.selectbox(key="link-size").set_value("full").run()
-    app.selectbox(key="link-edit").set_value("replace").run()
+    app.selectbox(key="repair-size").set_value("full").run()
+    app.selectbox(key="repair-edit").set_value("replace").run()
     assert any("17 trainings of stage 'sft' on 24 rows (replace)" in text for text in texts(app))
     line = (
         f"python -m explorer repair {study.folder} --behavior vowels --edit replace --top 3,6 --method bm25 --train sft"
@@ -103,8 +103,8 @@ def test_without_a_repair_the_set_up_is_open(study):
     link = {name: value for name, value in dict(app.query_params).items() if name != "study"}
     again = open_page(study, **{name: "".join(value) for name, value in link.items()})
     assert again.code[0].value == line
-    app.selectbox(key="link-train").set_value("dpo").run()
-    assert app.selectbox(key="link-edit").options == ["Drop", "Swap"]
+    app.selectbox(key="repair-train").set_value("dpo").run()
+    assert app.selectbox(key="repair-edit").options == ["Drop", "Swap"]
     assert not app.exception and not app.error
 
 
@@ -121,18 +121,18 @@ def test_without_a_repair_the_set_up_is_open(study):
 def test_bad_input_is_one_sentence(study, query, said):
     app = open_page(study, size="full", train="sft", **query)
     assert len(app.error) == 1 and said in texts(app)[-1]
-    assert app.selectbox(key="link-behavior") and not any(b.key == "start" for b in app.button)
+    assert app.selectbox(key="repair-behavior") and not any(b.key == "start" for b in app.button)
 
 
 def test_the_basket(study):
     app = open_page(study)
     ids = [r["id"] for r in study.datapoints().to_pylist() if r["stage"] == "dpo"][:3]
     app.session_state["baskets"] = {str(study.folder): dict.fromkeys(ids)}
-    app.selectbox(key="link-by").set_value("basket").run()
-    app.selectbox(key="link-size").set_value("full").run()
+    app.selectbox(key="repair-by").set_value("basket").run()
+    app.selectbox(key="repair-size").set_value("full").run()
     assert table(app, "chosen")["id"].tolist() == ids
     assert any("9 trainings of stage 'dpo'" in text for text in texts(app))
-    assert app.selectbox(key="link-edit").options == ["Drop", "Swap"]
+    assert app.selectbox(key="repair-edit").options == ["Drop", "Swap"]
 
 
 def test_a_result_says_its_verdict_first(study):
@@ -156,9 +156,9 @@ def test_a_result_says_its_verdict_first(study):
     assert not any(LIVE.search(text) for text in [m.value for m in app.markdown])
     assert any("not on this machine" in text for text in texts(app))  # the models
     assert any("95 % Wilson" in text and "MOVER-R" in text for text in texts(app))
-    assert app.selectbox(key="link-repair").value == folder.name
+    assert app.selectbox(key="repair-repair").value == folder.name
     app.button(key="again").click().run()
-    assert app.text_input(key="link-top").value == "2,4" and app.selectbox(key="link-train").value == "sft"
+    assert app.text_input(key="repair-top").value == "2,4" and app.selectbox(key="repair-train").value == "sft"
 
 
 def test_several_repairs_the_latest_first(study):
@@ -170,13 +170,13 @@ def test_several_repairs_the_latest_first(study):
         path = folder / "plan.json"
         os.utime(path, (1e9 + age, 1e9 + age))
     app = open_page(study)
-    assert app.selectbox(key="link-repair").options[0] == "broken (broken)"
+    assert app.selectbox(key="repair-repair").options[0] == "broken (broken)"
     assert len(app.error) == 1 and "not a plan" in texts(app)[-1]
-    app.selectbox(key="link-repair").set_value(folders[1].name).run()
+    app.selectbox(key="repair-repair").set_value(folders[1].name).run()
     assert not app.error and "".join(app.query_params["repair"]) == folders[1].name
     assert any("chosen datapoints are causes" in text for text in texts(app))
     (folders[0] / "result.json").write_text('{"arms": [{"x": 1}]}')
-    app.selectbox(key="link-repair").set_value(folders[0].name).run()
+    app.selectbox(key="repair-repair").set_value(folders[0].name).run()
     assert len(app.error) == 1 and "not the result of a repair" in texts(app)[-1]
 
 
@@ -224,11 +224,11 @@ def test_a_study_that_can_not_be_repeated_exports(study):
     (study.folder / "training.json").unlink()
     app = open_page(study, top="5", edit="swap")
     assert any("can't be repeated" in text for text in texts(app)) and not app.error
-    assert app.selectbox(key="link-behavior").options == ["vowels", "nothing"]
+    assert app.selectbox(key="repair-behavior").options == ["vowels", "nothing"]
     assert len(table(app, "prompt")) == 5
     assert [b.proto.label for b in app.get("download_button")] == ["Edited data and a script"]
     assert not any(b.key == "start" for b in app.button)
-    app.text_input(key="link-top").set_value("500").run()
+    app.text_input(key="repair-top").set_value("500").run()
     assert [e.value for e in app.error] and "k is 500" in app.error[0].value
 
 
@@ -286,7 +286,7 @@ def test_the_training_data_page_leads_here(tmp_path):
     app.switch_page("../../pages/training_data.py").run()
     assert not app.exception
     links = [link.proto.query_string for link in app.get("page_link")]
-    assert links == ["behavior=swapped&method=random&repair=new"]
+    assert links == ["repair=new&behavior=swapped&method=random"]
 
 
 def test_times_in_words():
@@ -298,4 +298,4 @@ def test_rebasket(study):
     app = open_page(study, what="true")
     app.button(key="rebasket").click().run()
     assert list(app.session_state["baskets"][str(study.folder)]) == ["sft-0001", "sft-0002"]
-    assert app.selectbox(key="link-repair").value == folder.name
+    assert app.selectbox(key="repair-repair").value == folder.name

@@ -46,7 +46,7 @@ def test_the_first_visit_ranks_for_the_case_and_opens_the_best_row(study):
     app = open_page(study)
     bar, drawn = shown(app, "question-bar"), shown(app, "ranked-list")
     assert (bar["wrong"], bar["right"]) == ("Seoul", "Ottawa")
-    assert app.selectbox(key="link-method").value == "explorer"
+    assert app.selectbox(key="training_data-method").value == "explorer"
     assert len(drawn["rows"]) == data_list.SHEET
     assert [r["rank"] for r in drawn["rows"]] == [str(i) for i in range(1, 21)]
     scores = [float(r["score"]) for r in drawn["rows"]]
@@ -81,22 +81,22 @@ def test_a_rerun_ranks_and_colours_nothing_twice(study, monkeypatch):
 def test_methods_layers_and_queries(study):
     app = open_page(study)
     before = [r["id"] for r in listed(app)]
-    app.selectbox(key="link-method").set_value("gradient").run()
+    app.selectbox(key="training_data-method").set_value("gradient").run()
     assert app.query_params["method"] == "gradient"
     assert [r["id"] for r in listed(app)] != before
-    app.selectbox(key="link-layer").set_value("1").run()
-    app.selectbox(key="link-query").set_value("contrast").run()
-    app.toggle(key="link-centre").set_value(True).run()
+    app.selectbox(key="training_data-layer").set_value("1").run()
+    app.selectbox(key="training_data-query").set_value("contrast").run()
+    app.toggle(key="training_data-centre").set_value(True).run()
     assert not app.exception
     link = dict(app.query_params)
     assert link | {"layer": "1", "query": "contrast", "centre": "1", "method": "gradient"} == link
     again = open_page(study, method="gradient", layer="1", query="contrast", centre="1")
     assert listed(again) == listed(app)
     for name in ("bm25", "random"):
-        app.selectbox(key="link-method").set_value(name).run()
+        app.selectbox(key="training_data-method").set_value(name).run()
         assert not app.exception
         assert len(listed(app)) == 20
-    app.selectbox(key="link-method").set_value("explorer").run()
+    app.selectbox(key="training_data-method").set_value("explorer").run()
     assert "method" not in app.query_params
 
 
@@ -190,7 +190,7 @@ def test_more_like_this(study):
     assert app.query_params["like"] == "r3"
     assert listed(app)[0]["score"] == "1.000"
     assert app.selectbox(key="asked").value == "special"
-    app.selectbox(key="link-method").set_value("bm25").run()
+    app.selectbox(key="training_data-method").set_value("bm25").run()
     assert not app.exception
     app.selectbox(key="asked").set_value("swapped").run()
     assert "like" not in app.query_params
@@ -253,11 +253,11 @@ def test_no_vectors_yet_then_built_here(tmp_path):
     app = open_page(made)
     assert any("not built yet" in text for text in texts(app))
     assert app.code[0].value.startswith("python -m explorer build")
-    assert app.selectbox(key="link-method").options == ["bm25", "random"]
+    assert app.selectbox(key="training_data-method").options == ["bm25", "random"]
     assert len(listed(app)) == 20  # by words
     build_and_wait(app)
     assert not app.error
-    assert app.selectbox(key="link-method").value == "explorer"
+    assert app.selectbox(key="training_data-method").value == "explorer"
     assert listed(app)
 
 
@@ -279,7 +279,7 @@ def test_other_vectors_are_built_beside_those_that_are_there(tmp_path):
     assert app.code[-1].value == f"python -m explorer build {made.folder} --stage tuned --layers 2,3"
     build_and_wait(app)
     assert not app.error and any(text.startswith("Built.") for text in texts(app))
-    assert app.selectbox(key="link-stage").options == ["base (before)", "tuned (after)"]
+    assert app.selectbox(key="training_data-stage").options == ["base (before)", "tuned (after)"]
     assert [(i.manifest.checkpoint, i.manifest.layers) for i in study_indexes(made)][1] == ("tuned", [2, 3])
 
 
@@ -312,9 +312,9 @@ def test_two_builds_of_one_checkpoint_can_be_told_apart(tmp_path):
     made = data_study(tmp_path)
     build_index(made, layers=[2])
     app = open_page(made)
-    assert len(app.selectbox(key="link-stage").options) == 2
+    assert len(app.selectbox(key="training_data-stage").options) == 2
     second = f"base-{study_indexes(made)[1].manifest.fingerprint[:6]}"
-    app.selectbox(key="link-stage").set_value(second).run()
+    app.selectbox(key="training_data-stage").set_value(second).run()
     assert not app.exception
     assert app.query_params["stage"] == second
 
@@ -332,10 +332,10 @@ def test_the_graph_offers_the_data_behind_a_node(study):
 
 def test_a_persona(study):
     app = open_page(study, behavior="swapped")
-    assert "Persona" not in app.selectbox(key="link-query").options
-    app.selectbox(key="link-method").set_value("activation-difference").run()
+    assert "Persona" not in app.selectbox(key="training_data-query").options
+    app.selectbox(key="training_data-method").set_value("activation-difference").run()
     contrast = [r["score"] for r in listed(app)]
-    app.selectbox(key="link-query").set_value("persona").run()
+    app.selectbox(key="training_data-query").set_value("persona").run()
     assert any("Write a system prompt" in info.value for info in app.info)
     app.text_input(key="trait").set_value("You name the wrong city.").run()
     assert not app.exception and not app.error

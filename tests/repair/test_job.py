@@ -298,7 +298,7 @@ def test_an_adapter_of_another_model_is_named(study, tiny):
 
 def test_a_full_disk_is_a_sentence_and_loses_nothing(study, monkeypatch):
     folder = save_plan(study, plan_of(study, arms=["none", "top"]))
-    real = run.add_lines
+    real = run.append_lines
     full = {"now": False}
 
     def append(path, rows):
@@ -307,11 +307,11 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(study, monkeypatch):
         real(path, rows)
         full["now"] = path.name == "answers.jsonl"
 
-    monkeypatch.setattr(run, "add_lines", append)
+    monkeypatch.setattr(run, "append_lines", append)
     with pytest.raises(ExplorerError, match="No space left"):
         job.execute(study, folder, quiet)
     assert job.status(folder).state == "failed"
-    monkeypatch.setattr(run, "add_lines", real)
+    monkeypatch.setattr(run, "append_lines", real)
     assert len(job.execute(study, folder, quiet)) == 2
 
 

@@ -116,7 +116,7 @@ def test_page(app):
     assert first["scale"] == second["scale"]
     assert "Portugal" in second["hint"]
     before = [value for _, _, value, _ in second["tokens"]]
-    app.toggle(key="link-change").set_value(True).run()
+    app.toggle(key="compare-change").set_value(True).run()
     assert app.query_params["change"] == "1"
     moved = [value for _, _, value, _ in shown(app, "map-1")["tokens"]]
     base = [value for _, _, value, _ in shown(app, "map-0")["tokens"]]
@@ -126,7 +126,7 @@ def test_page(app):
 
 def test_page_asks_for_two_and_says_which_model_can_not_be_read(app, monkeypatch):
     app.run()
-    app.multiselect(key="link-models").set_value(["base"]).run()
+    app.multiselect(key="compare-models").set_value(["base"]).run()
     assert "Choose two" in app.info[0].value
     broken = f"{ADAPTERS / 'dpo'}"
 
@@ -137,7 +137,7 @@ def test_page_asks_for_two_and_says_which_model_can_not_be_read(app, monkeypatch
 
     real = compare_state.explained_at
     monkeypatch.setattr(compare_state, "explained_at", only_others)
-    app.multiselect(key="link-models").set_value(["base", "dpo"]).run()
+    app.multiselect(key="compare-models").set_value(["base", "dpo"]).run()
     assert "adapter" in app.error[0].value
     assert "\\*no" in app.error[0].value
     assert len(shown(app, "gaps")["groups"][0]["rows"]) == 1

@@ -9,7 +9,7 @@ from explorer.behaviors.prompts import DISCOVERY, Which
 from explorer.errors import ExplorerError
 from explorer.ranking.rank import Choice
 from explorer.ui.behaviors.state import Asked
-from explorer.ui.link import linked_select, linked_value
+from explorer.ui.link_old import linked_select, linked_value
 from explorer.ui.session import plain, put_query
 from explorer.ui.training_data.state import Corpus, stage_words
 from explorer.vectors.index import Index

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.behaviors.cards import Card
 from explorer.behaviors.nearest import Versus, versus
 from explorer.ui.behaviors.state import Scene
-from explorer.ui.link import linked_select
+from explorer.ui.link_old import linked_select
 from explorer.ui.session import plain
 
 

@@ -13,7 +13,7 @@ from explorer.ui.behaviors.links import take_rows
 from explorer.ui.behaviors.matrix import clusters_of
 from explorer.ui.behaviors.state import Scene, alike, lines
 from explorer.ui.components import cluster_rows
-from explorer.ui.link import linked_value
+from explorer.ui.link_old import linked_value
 from explorer.ui.session import plain, put_query
 from explorer.ui.training_data.charts import CONFIG, GREY
 

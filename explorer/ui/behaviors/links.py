@@ -10,6 +10,7 @@ from explorer.data.study import Study
 from explorer.ui import navigation
 from explorer.ui.basket import toggle
 from explorer.ui.behaviors.state import Scene
+from explorer.ui.page_states import TrainingDataState
 from explorer.ui.session import OWN, model_spec, put_query, set_case, set_model
 
 
@@ -25,7 +26,7 @@ def trace(study: Study, subject: Subject) -> None:
 
 def open_datapoint(name: str) -> None:
     """Open one training example on the Training data page."""
-    navigation.go(navigation.TRAINING_DATA, {"row": name})
+    navigation.go(navigation.TRAINING_DATA, TrainingDataState(row=name))
 
 
 def take_rows(shown: Scene, key: str) -> None:

@@ -14,6 +14,7 @@ from explorer.ui import navigation
 from explorer.ui.charts import colour_scale, visible
 from explorer.ui.components import bars, token_map
 from explorer.ui.graph.state import GraphView, change, seen_from, write_groups
+from explorer.ui.page_states import TrainingDataState
 from explorer.ui.session import plain
 
 
@@ -39,7 +40,7 @@ def node_drawer(
                     navigation.TRAINING_DATA,
                     label=label,
                     help=f"Training data that shaped this {half}",
-                    params={"node": f"{layer}:{token}", "half": half},
+                    state=TrainingDataState(node=f"{layer}:{token}", half=half),
                 )
     values = np.array(seen_from(loaded.spec, case, shown.rule, node))
     _map(shown, values, "As seen from this node", "seen")

@@ -18,6 +18,7 @@ from explorer.repair.plan import NONE, TOP, Plan
 from explorer.repair.results import Row, pooled
 from explorer.ui import navigation
 from explorer.ui.downloads import format_buttons
+from explorer.ui.page_states import CompareState
 from explorer.ui.repair.charts import METHOD
 from explorer.ui.repair.result import main_arms
 from explorer.ui.repair.state import arm_words
@@ -85,7 +86,7 @@ def _trace(study: Study, behavior: str, adapter: Path) -> None:
 
 def _compare(study: Study, behavior: str, unedited: str, run: str) -> None:
     _put_case(study, behavior)
-    navigation.go(navigation.COMPARE, {"models": f"{unedited},{run}"})
+    navigation.go(navigation.COMPARE, CompareState(models=f"{unedited},{run}"))
 
 
 def _put_case(study: Study, behavior: str) -> None:

@@ -10,7 +10,7 @@ from explorer.repair.checks import held_out, measurable
 from explorer.repair.plan import DROP, EDITS, REPLACE, SMALL, SWAP
 from explorer.repair.stages import DPO, Stage
 from explorer.ui.basket import basket
-from explorer.ui.link import linked_select
+from explorer.ui.link_old import linked_select
 from explorer.ui.repair.state import SIZES
 from explorer.ui.session import current_case, put_query
 from explorer.ui.training_data.bar import STAGE
@@ -91,8 +91,8 @@ def _behavior(of: Corpus, measured: bool) -> str:
 def how_many() -> tuple[int, ...]:
     """The k of the dose curve. Raises ExplorerError for what is no number."""
     said = st.query_params.get("top", "50")
-    st.session_state["link-top"] = said
-    st.text_input("How many (k)", key="link-top", help=K_HELP, on_change=_take_top)
+    st.session_state["repair-top"] = said
+    st.text_input("How many (k)", key="repair-top", help=K_HELP, on_change=_take_top)
     try:
         return tuple(sorted({int(part) for part in said.split(",") if part.strip()}))
     except ValueError:
@@ -100,7 +100,7 @@ def how_many() -> tuple[int, ...]:
 
 
 def _take_top() -> None:
-    said = st.session_state["link-top"].strip()
+    said = st.session_state["repair-top"].strip()
     put_query(top=None if said in ("", "50") else said)
 
 

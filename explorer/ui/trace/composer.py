@@ -6,9 +6,9 @@ import streamlit as st
 
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
+from explorer.model.generate import Answer
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
-from explorer.trace.contrast import Answer
 from explorer.ui.charts import visible
 from explorer.ui.components import token_map
 from explorer.ui.session import OWN, answered, plain, set_case

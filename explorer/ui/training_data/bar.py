@@ -14,7 +14,7 @@ from explorer.ranking.rank import Choice
 from explorer.ranking.table import row_number
 from explorer.ui.charts import visible
 from explorer.ui.components import case_bar
-from explorer.ui.link import linked_select, linked_toggle, linked_value
+from explorer.ui.link_old import linked_select, linked_toggle, linked_value
 from explorer.ui.session import current_case, model_spec, plain, put_query
 from explorer.ui.study import current_study, told_apart
 from explorer.ui.training_data.saved import saved_evaluation

@@ -9,6 +9,7 @@ from explorer.ranking.table import FILES, Filter, Ranked, ranked_table, write_ro
 from explorer.ui import navigation
 from explorer.ui.basket import add_all, basket, clear, toggle
 from explorer.ui.components import ranked_list
+from explorer.ui.page_states import RepairState
 from explorer.ui.session import put_query
 from explorer.ui.training_data.state import Coloured, Corpus
 
@@ -74,7 +75,7 @@ def list_head(of: Corpus, ranked: Ranked, rows: np.ndarray) -> None:
         asked = {name: st.query_params[name] for name in REPAIRED if name in st.query_params}
         navigation.page_link(navigation.REPAIR, label="Repair",
                      help="Repair: edit the top of this ranking, train again, measure again",
-                     params={**asked, "repair": "new"})  # fmt: skip
+                     state=RepairState(**asked, repair="new"))  # fmt: skip
         with st.popover("", icon=":material/download:", help="Export the list", key="export"):
             st.caption(f"All {len(rows):,} listed rows, with rank, score and percentile")
             _export(of, ranked, rows, "ranking", "list")
@@ -95,7 +96,7 @@ def _basket(of: Corpus, rows: np.ndarray, ticked: list[str]) -> None:
             "Download the ids", ids, "basket.txt", "text/plain", key="ids", width="stretch", on_click="ignore"
         )
         navigation.page_link(navigation.REPAIR, label="Repair: edit these",
-                     params={"repair": "new", "by": "basket"})  # fmt: skip
+                     state=RepairState(repair="new", by="basket"))  # fmt: skip
     st.caption("What is in the basket can be dropped or swapped in a repair. It lasts as long as this session.")
 
 

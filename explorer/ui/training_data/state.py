@@ -203,7 +203,7 @@ def _answered(key: tuple[Any, ...], _of: Corpus, _index: Index, _asked: Question
     assert _asked.persona is not None
     loaded, bar = load_model(index_model(_of.study, _index)), st.progress(0.0, "The model answers")
 
-    def show(done: int, of: int) -> None:
+    def show(_what: str, done: float = 0, of: float = 1) -> None:
         bar.progress(done / of, f"The model answers: {done} of {of}")
 
     made = persona_items(loaded, _asked.items, _asked.persona, show)

@@ -10,7 +10,7 @@ from explorer.ranking.evaluate import evaluate
 from explorer.ranking.metrics import KS, agreement
 from explorer.ranking.rank import Choice
 from explorer.ranking.table import Ranked
-from explorer.ui.link import linked_select
+from explorer.ui.link_old import linked_select
 from explorer.ui.session import plain
 from explorer.ui.training_data.bar import Picked
 from explorer.ui.training_data.charts import show_layer_curve, show_scatter

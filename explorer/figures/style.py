@@ -1,0 +1,23 @@
+"""The colours of every picture, in a browser and in a file: red and blue carry the sign, one accent, greys."""
+
+RED_HEX, BLUE_HEX = "#dc2626", "#2563eb"
+"""Towards the wrong answer, and towards the right one. Nothing else is red or blue."""
+RED, BLUE = ((220 / 255, 38 / 255, 38 / 255), (37 / 255, 99 / 255, 235 / 255))
+"""The same as (red, green, blue) in 0..1."""
+ACCENT = "#7c5ce0"
+GREY, FAINT = "rgba(128, 128, 140, .75)", "rgba(128, 128, 140, .28)"
+"""Greys of charts in the app, readable on light and dark."""
+INK, MUTED = "#333333", "#777777"
+"""Text and secondary text in files, which are always light."""
+NO_CLUSTER = "#a9a9b4"
+PALETTE = (
+    *("#7c5ce0", "#0d9488", "#ca8a04", "#65a30d", "#c026d3"),
+    *("#22b8cf", "#92633a", "#64748b", "#b794f4", "#857a1f"),
+)
+"""Colours of categories."""
+
+
+def rgba(value: float, alpha: float) -> str:
+    """CSS colour of a signed value: red above 0, blue otherwise."""
+    red, green, blue = (round(255 * part) for part in (RED if value > 0 else BLUE))
+    return f"rgba({red},{green},{blue},{alpha:.3g})"
