@@ -1,7 +1,6 @@
 # make app: run the app, setting everything up on first use.   make test: lint, types and tests.
 PYTHON ?= python3
 PORT ?= 8501
-HEADLESS ?= false
 VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
@@ -11,7 +10,7 @@ CHROMIUM := $(shell command -v chromium || command -v chromium-browser || comman
 
 app: $(VENV)/.app
 	@$(BIN)/python -m explorer demo path >/dev/null
-	@$(BIN)/streamlit run app.py --server.address localhost --server.port $(PORT) --server.headless $(HEADLESS)
+	@$(BIN)/python -m explorer app --port $(PORT)
 
 test: $(VENV)/.dev browser lint
 	@$(BIN)/python -m explorer demo path >/dev/null
@@ -22,6 +21,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
 
 browser:
 ifeq ($(CHROMIUM),)

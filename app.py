@@ -1,8 +1,10 @@
-"""LLM Failure Explorer: what ``streamlit run`` serves. The pages begin in ``explorer/ui/main.py``."""
+"""LLM Failure Explorer: what ``streamlit run`` serves. The frame of every page is ``explorer/ui/main.py``."""
+
+from pathlib import Path
 
 import streamlit as st
 
-import explorer  # noqa: F401 - first: it says how torch's threads wait
+import explorer  # before torch: it says how torch's threads wait
 from explorer.ui.warm_up import warm_up
 
-app = st.App("explorer/ui/main.py", lifespan=warm_up)
+app = st.App(Path(explorer.__file__).parent / "ui" / "main.py", lifespan=warm_up)

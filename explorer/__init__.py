@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 # anything else runs on the machine (docs/bench.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+__version__ = "0.2.0"
+
 if TYPE_CHECKING:
     from explorer.trace.explain import Explanation, explain
 

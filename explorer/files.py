@@ -14,10 +14,15 @@ from explorer.errors import ExplorerError
 _PACKAGE = Path(__file__).parent
 
 
+def beside_code(name: str) -> Path:
+    """Path of what comes with the program: inside an installed package, in a checkout beside it."""
+    installed = _PACKAGE / name
+    return installed if installed.exists() else _PACKAGE.parent / name
+
+
 def shipped(name: str) -> Path:
-    """Path of a file or folder that comes with the program: inside an installed package, or in the checkout."""
-    installed = _PACKAGE / "assets"
-    return (installed if installed.is_dir() else _PACKAGE.parent / "assets") / name
+    """Path of a file or folder of ``assets``."""
+    return beside_code("assets") / name
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> str:

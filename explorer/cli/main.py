@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from explorer.cli.app import add_app
 from explorer.cli.cluster import add_cluster
 from explorer.cli.index_commands import add_index_commands
 from explorer.cli.new import add_new
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="python -m explorer", description="Find out why a language model went wrong.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
+    add_app(commands)
     trace = commands.add_parser("trace", help="which prompt tokens pushed the model to the wrong answer")
     _add_selection(trace)
     trace.add_argument("--layer", type=int, metavar="N", help="0 (embeddings, default) to L (last block)")

@@ -1,7 +1,5 @@
 """The main script of the app: the frame around every page, and the pickers that travel along with them."""
 
-import gc
-
 import streamlit as st
 
 from explorer.files import shipped
@@ -17,15 +15,6 @@ with st.spinner("Starting: the first page takes some seconds"):
     from explorer.ui.session import keep_case
     from explorer.ui.sidebar import sidebar
 
-
-@st.cache_resource(show_spinner=False)
-def freeze_imports() -> None:
-    """Take what is imported out of the garbage collector: Streamlit collects after every run, 0.2 s each with it."""
-    gc.collect()
-    gc.freeze()
-
-
-freeze_imports()
 keep_case(current.title)
 navigation.follow()
 sidebar()

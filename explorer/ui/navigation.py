@@ -1,10 +1,9 @@
 """The pages: their names, titles and icons, and the ways from one to another."""
 
-from pathlib import Path
-
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from explorer.files import beside_code
 from explorer.ui.link import PageState
 
 TRACE, GRAPH, COMPARE = "trace", "graph", "compare"
@@ -18,14 +17,13 @@ PAGES = {
     REPAIR: ("Repair", ":material/build:"),
 }
 """Name of the file in ``pages/`` → title and icon."""
-_FOLDER = Path(__file__).parents[2] / "pages"
 _NEXT = "navigation-next"
 
 
 def page(name: str) -> StreamlitPage:
     """Return a page for ``st.navigation``; its path is absolute, as the main script stands elsewhere."""
     title, icon = PAGES[name]
-    return st.Page(_FOLDER / f"{name}.py", title=title, icon=icon, default=name == TRACE)
+    return st.Page(beside_code("pages") / f"{name}.py", title=title, icon=icon, default=name == TRACE)
 
 
 def menu() -> tuple[str, StreamlitPage]:

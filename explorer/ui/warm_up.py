@@ -1,5 +1,7 @@
 """What the first visitor would wait for, done in a thread while the server starts: imports, model, first failure."""
 
+import gc
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,12 +11,28 @@ import streamlit as st
 
 @asynccontextmanager
 async def warm_up(_app: st.App) -> AsyncIterator[None]:
-    """Lifespan of the server: start the thread, and never wait for it."""
+    """Lifespan of the server: say where it is, start the thread, and never wait for it.
+
+    Visitors who come before it is done share its work: modules, models and Streamlit's caches have locks of their own.
+    """
+    host, port = st.get_option("server.address") or "localhost", st.get_option("server.port")
+    print(f"LLM Failure Explorer: http://{host}:{port}", flush=True)
     threading.Thread(target=_prepare, name="warm-up", daemon=True).start()
     yield
 
 
 def _prepare() -> None:
+    # the caches are used outside a visitor's run here, which Streamlit warns of once for each spinner
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
+    from explorer.errors import ExplorerError
     from explorer.ui.session import explain_first_failure
 
-    explain_first_failure()
+    try:
+        explain_first_failure()
+    except ExplorerError as error:
+        print(f"LLM Failure Explorer: {error}", flush=True)  # the first page will say so too
+    from explorer.ui import sidebar, training_data  # noqa: F401 - what other pages need
+
+    # out of the garbage collector's sight: Streamlit collects after every run, 0.2 s each with the imports in it
+    gc.collect()
+    gc.freeze()
