@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time, time
+from typing import Any
 
 from explorer.data.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study
 from explorer.demo.behaviors import behavior_probes, discovery_probes, guard_probes
@@ -129,8 +130,8 @@ def _date(repairs: Path) -> None:
 def _stages() -> list[stages.Stage]:
     """How the shipped adapters were trained, so that a repair can do it again."""
     return [
-        stages.Stage("sft", stages.SFT, None, "adapters/sft", SFT),
-        stages.Stage("dpo", stages.DPO, "adapters/sft", "adapters/dpo", DPO),
+        stages.Stage("sft", "sft", None, "adapters/sft", SFT),
+        stages.Stage("dpo", "dpo", "adapters/sft", "adapters/dpo", DPO),
     ]
 
 
@@ -160,7 +161,7 @@ def _behavior_rows() -> list[dict[str, str]]:
     ]
 
 
-def train_demo(work: Path, assets: Path, say: Progress) -> None:
+def train_demo(work: Path, assets: Path, say: Any) -> None:
     """Train both stages (resumable in ``work``), then put the adapters and ``timings.json`` into ``assets``."""
     import torch
 
@@ -213,5 +214,5 @@ def demo_command(argv: list[str]) -> int:
     return 0
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+def _say(message: str, done: float = 0, total: float = 0) -> None:
+    print(f"{message} {done:.0f}/{total:.0f}" if total else message, file=sys.stderr, flush=True)

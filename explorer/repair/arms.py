@@ -19,7 +19,6 @@ from explorer.repair.checks import Check
 from explorer.repair.edits import edited_rows
 from explorer.repair.plan import Arm
 from explorer.repair.setting import Setting
-from explorer.repair.stages import DPO
 
 TRAINING, ANSWERING = "training", "answering"
 """What a Progress is told: steps of the training, answers of the trained model."""
@@ -35,7 +34,7 @@ def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
 
         rows = edited_rows(setting, arm, progress)
         recipe, start = replace(stage.recipe, seed=arm.seed, keep=1), stage.start_folder(setting.study)
-        if stage.kind == DPO:
+        if stage.pairs:
             assert start is not None  # read_stages sees to it
             saved = train_dpo(rows, recipe, start, work, progress, losses=losses, reference=setting.reference)
         else:

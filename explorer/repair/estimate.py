@@ -14,7 +14,7 @@ from explorer.repair.checks import Check, held_out
 from explorer.repair.job import measured
 from explorer.repair.plan import NONE, REPAIRS, Plan
 from explorer.repair.setting import Setting, read_setting
-from explorer.repair.stages import ANSWERS_OF, DPO
+from explorer.repair.stages import ANSWERS
 
 PACE = "pace.json"
 ANSWERED = 40
@@ -35,7 +35,7 @@ def estimate(study: Study, plan: Plan) -> float:
     missing = [a for a in plan.arms if setting.digest(a) not in known and not (setting.folder(a) / "adapter").is_dir()]
     steps = max(1, round(recipe.epochs * plan.rows / recipe.batch))
     seconds = len(missing) * (steps * pace["step"] + len(checks) * pace["answer"])
-    if setting.stage.kind == DPO and any(arm.arm == NONE for arm in missing):
+    if setting.stage.pairs and any(arm.arm == NONE for arm in missing):
         seconds += plan.rows / recipe.batch * pace["step"] / 3  # the reference's log-probabilities: forward alone
     return seconds
 
@@ -50,7 +50,7 @@ def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
 
         paces[key] = {
             "at": time(),
-            "step": step_seconds(setting.rows, setting.stage.recipe, ANSWERS_OF[setting.stage.kind]),
+            "step": step_seconds(setting.rows, setting.stage.recipe, ANSWERS[setting.stage.kind]),
             "answer": _answer_seconds(setting.study, checks[:ANSWERED]),
         }
         path.parent.mkdir(parents=True, exist_ok=True)

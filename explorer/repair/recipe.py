@@ -25,5 +25,5 @@ class Recipe:
     source: str = embedded.NAME
 
 
-SFT_RECIPE = Recipe()
-DPO_RECIPE = Recipe(epochs=1.0, batch=12, learning_rate=4e-4, sft_weight=1.0)
+SFT = Recipe()
+DPO = Recipe(epochs=1.0, batch=12, learning_rate=4e-4, sft_weight=1.0)

@@ -24,9 +24,8 @@ from explorer.repair.plan import DROP, REPLACE, SWAP
 from explorer.repair.recipe import Recipe
 
 TRAINING = "training.json"
-SFT, DPO = "sft", "dpo"
-ANSWERS_OF = {SFT: ("response",), DPO: ("chosen", "rejected")}
-"""The answers of a row, by kind of stage."""
+ANSWERS = {"sft": ("response",), "dpo": ("chosen", "rejected")}
+"""Kind of stage → the fields of a row that hold its answers."""
 _SET_BY_REPAIR = ("seed", "keep", "source")
 """Fields of a recipe that are no part of the stage."""
 
@@ -42,9 +41,14 @@ class Stage:
     recipe: Recipe
 
     @property
+    def pairs(self) -> bool:
+        """Whether the stage is trained on pairs of answers (DPO)."""
+        return len(ANSWERS[self.kind]) > 1
+
+    @property
     def edits(self) -> tuple[str, str]:
         """The edits that apply to the stage's rows."""
-        return DROP, SWAP if self.kind == DPO else REPLACE
+        return DROP, SWAP if self.pairs else REPLACE
 
     def to_json(self) -> dict[str, Any]:
         """The stage as it stands in ``training.json``."""
@@ -87,10 +91,10 @@ def _stage(study: Study, path: Path, number: int, row: dict[str, Any]) -> Stage:
     for field in ("name", "result"):
         if not isinstance(row.get(field), str) or not row[field]:
             raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-    if row.get("kind") not in (SFT, DPO):
-        raise ExplorerError(f"{where}: field 'kind' is {row.get('kind')!r}; expected {SFT} or {DPO}.")
+    if row.get("kind") not in tuple(ANSWERS):
+        raise ExplorerError(f"{where}: field 'kind' is {row.get('kind')!r}; expected {' or '.join(ANSWERS)}.")
     start = row.get("start")
-    if (start is not None and not isinstance(start, str)) or (start is None and row["kind"] == DPO):
+    if (start is not None and not isinstance(start, str)) or (start is None and row["kind"] == "dpo"):
         raise ExplorerError(f"{where}: field 'start' is {start!r}; expected an adapter folder.")
     if start and not (study.folder / start / "adapter_config.json").is_file():
         raise ExplorerError(f"{where}: adapter {study.folder / start} is not there; expected a PEFT adapter folder.")
@@ -117,4 +121,4 @@ def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarr
             f"Two stages of {TRAINING} are of kind '{stage.kind}', and the datapoints have no column 'stage' that says "
             "which is whose."
         )
-    return np.flatnonzero(np.array([(text is not None) == (stage.kind == DPO) for text in chosen]))
+    return np.flatnonzero(np.array([(text is not None) == stage.pairs for text in chosen]))

@@ -20,8 +20,7 @@ from explorer.demo import build
 from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.ranking.rank import pick_index
-from explorer.repair.job import repairs
-from explorer.repair.plan import read_plan
+from explorer.repair.plan import read_plan, repair_folders
 from explorer.vectors import fingerprint
 
 
@@ -48,7 +47,7 @@ def test_an_outdated_study_gets_its_files_anew_and_keeps_what_is_the_users(tmp_p
 
 
 def test_the_shipped_repair_with_the_most_trainings_comes_first(tmp_path):
-    trainings = [len(read_plan(folder).arms) for folder in repairs(build_demo(tmp_path / "demo"))]
+    trainings = [len(read_plan(folder).arms) for folder in repair_folders(build_demo(tmp_path / "demo"))]
     assert trainings[0] == max(trainings) > trainings[-1]
 
 

@@ -10,13 +10,11 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import encode_prompt
-from explorer.repair.job import read_result, repairs
-from explorer.repair.plan import read_plan
+from explorer.repair.plan import arm_label, read_plan, repair_folders
+from explorer.repair.results import read_result, trained_models
 from explorer.trace.compare import Compared, Reading, read_prompt
 from explorer.trace.contrast import make_contrast
 from explorer.trace.explain import default_layer
-from explorer.ui.repair.state import arm_words, plan_words
-from explorer.ui.repair.watch import only_models
 from explorer.ui.session import asked, explained_at, plain
 
 SHOWN = "shown"
@@ -27,17 +25,17 @@ def choices(study: Study, shown: ModelSpec) -> dict[str, tuple[str, ModelSpec]]:
     """What the link says → (what people read, the model), in training order; models on this machine only."""
     found = {name: (name, spec) for name, spec in study.checkpoints().items()}
     whole: dict[str, str] = {}  # with the repair, for names that stand twice
-    for folder in repairs(study):
+    for folder in repair_folders(study):
         try:
             plan, result = read_plan(folder), read_result(folder)
         except ExplorerError:
             continue  # the Repair page says what is wrong with it
-        rows = {row.run: row for row in result["rows"]} if result else {}
-        for run, path in only_models(study, list(rows.values())).items():
-            arm = arm_words(rows[run].arm, rows[run].k, not plan.ranking).lower()
-            said = f"{arm}, seed {rows[run].seed}"
+        rows = {row.run: row for row in result.arms} if result else {}
+        for run, path in trained_models(study, list(rows.values())).items():
+            row = rows[run]
+            said = arm_label(row.arm, row.k, plan.by_hand, row.seed).lower()
             found.setdefault(run, (said, ModelSpec(study.model, adapter=str(path))))
-            whole.setdefault(run, f"{said} ({plan_words(plan)})")
+            whole.setdefault(run, f"{said} ({plan.title()})")
     if not any(_same(spec, shown) for _, spec in found.values()):
         found[SHOWN] = (shown.title, shown)
     often = Counter(said for said, _ in found.values())
