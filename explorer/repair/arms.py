@@ -62,7 +62,7 @@ def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], p
     return [known[check.prompt] for check in checks]
 
 
-def losses(folder: Path) -> list[dict[str, float]]:
+def read_losses(folder: Path) -> list[dict[str, float]]:
     """{step, loss, seconds} of a training so far; of a step that was trained twice after a kill, the later."""
     by_step = {row["step"]: row for row in read_whole_lines(folder / LOSS) if "step" in row}
     return [by_step[step] for step in sorted(by_step)]
