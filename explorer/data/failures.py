@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 
 from explorer.errors import ExplorerError
@@ -32,6 +33,12 @@ class Failure:
 
 _REQUIRED = ("id", "prompt", "wrong", "right")
 _KNOWN = {f.name for f in fields(Failure)}
+
+
+@cache
+def shipped_failures() -> dict[str, Failure]:
+    """Failures that the bare embedded model makes, by id."""
+    return read_failures(GALLERY)
 
 
 def read_failures(path: Path = GALLERY) -> dict[str, Failure]:

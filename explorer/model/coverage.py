@@ -57,7 +57,7 @@ def _ids(view: PreTrainedModel) -> Tensor:
 
 
 def _record_calls(view: PreTrainedModel) -> list[tuple[tuple[Any, ...], dict[str, Any], int]]:
-    """How each block is called in a short forward pass, and how often it reached the attention function."""
+    """Arguments of each block in a short forward pass, and how often it called the attention function."""
     calls: list[tuple[tuple[Any, ...], dict[str, Any], int]] = []
     state: Any = view.lrp
     state.recording = []

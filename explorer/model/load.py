@@ -39,14 +39,14 @@ class ModelSpec:
 
     @property
     def title(self) -> str:
-        """A short name for people: without the folders before it."""
+        """Display name, without leading folders."""
         name = embedded.TITLE if self.source == embedded.NAME else self.source.rstrip("/").split("/")[-1]
         return f"{name} + {Path(self.adapter).name}" if self.adapter else name
 
 
 @dataclass
 class LoadedModel:
-    """A model ready to be explained: its plain form, its tokenizer, and its views, each made on first use."""
+    """A loaded model, its tokenizer, and its LRP views, which are built on first use."""
 
     spec: ModelSpec
     model: PreTrainedModel
@@ -68,12 +68,12 @@ class LoadedModel:
 
     @property
     def max_tokens(self) -> int | None:
-        """The longest sequence that the model was made for, or None where its configuration does not say."""
+        """Longest sequence that the model reads, or None where its configuration does not say."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """The device by name; ``auto`` is the first of cuda, mps, cpu that is there. Raises ModelError if it is not."""
+    """Return the device; ``auto`` picks the first of cuda, mps, cpu. Raises ModelError where a named one is missing."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return torch.device(next(name for name, there in available.items() if there))
@@ -84,7 +84,7 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 
 def dtype_of(spec: ModelSpec) -> torch.dtype:
-    """The precision that a model runs in: as asked, else float32 on a CPU and bfloat16 elsewhere."""
+    """Precision of the model: as asked for, else float32 on a CPU and bfloat16 elsewhere."""
     if spec.dtype not in ("auto", *DTYPES):
         raise ModelError(f"dtype is '{spec.dtype}'; expected auto, {', '.join(DTYPES)}.")
     return DTYPES.get(spec.dtype, torch.float32 if pick_device(spec.device).type == "cpu" else torch.bfloat16)
@@ -96,7 +96,7 @@ _loading = threading.Lock()
 
 
 def load_model(spec: ModelSpec = ModelSpec(), progress: Progress = silent) -> LoadedModel:
-    """Load a model once per process; the last two used are kept.
+    """Load a model, once per process; the two used last stay in memory.
 
     Weights are read from safetensors or GGUF only, never from a pickle, and no remote code is run. An adapter is
     merged into its base. Raises ModelError with one sentence that says what is wrong and what was expected.
@@ -147,7 +147,7 @@ def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
 
 
 def _locate(source: str, progress: Progress) -> tuple[str, str | None]:
-    """(what transformers is given, the GGUF file's name or None)."""
+    """Return (folder or hub id for transformers, name of the GGUF file or None)."""
     if not source.strip():
         raise ModelError("The model is empty; expected smollm2, a hub id, a folder or a .gguf file.")
     if source == embedded.NAME:

@@ -64,7 +64,7 @@ class Attention:
 
 
 class AttentionReached(Exception):
-    """Ends a run at the attention function, when only its arguments are wanted."""
+    """Raised to end a run at the attention function, where only its arguments are wanted."""
 
     def __init__(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A prompt as the model reads it: chat template, tokens as people can read them, and the segment of each token."""
+"""A prompt as the model reads it: its chat template, its tokens as readable text, and the segment of each token."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What was asked: a chat message (with an optional system prompt) or raw text, and the evidence in it, if named."""
+    """A chat message with an optional system prompt, or raw text; ``evidence`` marks the part that should decide."""
 
     text: str
     system: str | None = None
@@ -71,7 +71,7 @@ def encode_prompt(loaded: LoadedModel, prompt: Prompt) -> EncodedPrompt:
 
 
 def render_prompt(loaded: LoadedModel, prompt: Prompt) -> str:
-    """The text that the model reads, generation prompt included; raises PromptError as ``encode_prompt`` does."""
+    """Text that the model reads, with the generation prompt. Raises PromptError as ``encode_prompt`` does."""
     return prompt.text if prompt.raw else _render(loaded, prompt)[0]
 
 
@@ -143,13 +143,13 @@ def _decode(decode, ids: list[int] | tuple[int, ...]) -> str:  # noqa: ANN001
 
 
 def spaced(before: str, answer: str, raw: bool) -> str:
-    """An answer as it follows ``before``.
+    """Return an answer as it continues ``before``.
 
-    In a raw prompt one that starts with a letter or digit after a word or a mark of punctuation gets a space in
-    between, as people leave it out.
+    In a raw prompt a space is put before an answer that starts with a letter or digit, where ``before`` ends in a word
+    or a punctuation mark: people leave it out.
     """
-    needs = raw and before and (before[-1].isalnum() or before[-1] in ",;:.!?)") and answer[:1].isalnum()
-    return " " + answer if needs else answer
+    needs_space = raw and before and (before[-1].isalnum() or before[-1] in ",;:.!?)") and answer[:1].isalnum()
+    return " " + answer if needs_space else answer
 
 
 def text_ids(loaded: LoadedModel, before: str, answer: str, raw: bool) -> tuple[int, ...]:

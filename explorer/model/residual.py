@@ -14,9 +14,9 @@ from explorer.model.hooks import hidden_states, hooked, output_states, with_hidd
 
 
 def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
-    """The model's list of decoder blocks, found by its length.
+    """Return the model's decoder blocks: the one ModuleList with ``num_hidden_layers`` entries.
 
-    Raises UncoveredModel where no list, or more than one, has ``num_hidden_layers`` entries.
+    Raises UncoveredModel where no list, or more than one, has that length.
     """
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
@@ -28,7 +28,7 @@ def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
 
 @dataclass(frozen=True)
 class BlockCall:
-    """How a block was called, but for its hidden states: positional and named arguments."""
+    """Positional and named arguments of a block's call, without its hidden states."""
 
     args: tuple[Any, ...]
     named: dict[str, Any]
@@ -62,7 +62,7 @@ def _cut(name: str, value: Any, length: int) -> Any:
 
 @dataclass
 class Recording:
-    """What a forward pass leaves behind.
+    """What was recorded in a forward pass.
 
     ``states``: L+1 tensors (batch, T, width), the input of the first block and then the output of each (before the
     final norm). ``calls``: how each of the L blocks was called.

@@ -16,7 +16,7 @@ def file_version(path: Path) -> tuple[int, int]:
     """What changes when a file is written: its time and size; zeros for an absent file."""
     try:
         about = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # a name that can't be one
         return 0, 0
     return about.st_mtime_ns, about.st_size
 

@@ -1,4 +1,4 @@
-"""The study of a session: the folder that the link names, what is in it, and whose failures are on offer."""
+"""The study of a session: the folder that the link names, what is in it, and the failures on offer."""
 
 import os
 from collections import Counter
@@ -10,17 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import streamlit as st
 
-from explorer.data.failures import Failure, read_failures
+from explorer.data.failures import Failure, shipped_failures
 from explorer.data.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study, open_study
 from explorer.demo.build import build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec
 from explorer.ui import link
+from explorer.ui.caching import file_version
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A study with what every page needs of it: its failures, and how much training data and how many behaviors."""
+    """A study with what every page shows of it: its failures, and the counts of training examples and behaviors."""
 
     study: Study
     failures: dict[str, Failure]
@@ -35,12 +36,12 @@ def demo_folder() -> Path:
 
 
 def whole_path(text: str) -> Path:
-    """A folder as it was typed or stands in a link, as an absolute path."""
+    """Absolute path of a folder as it was typed or stands in a link."""
     return Path(os.path.abspath(os.path.expanduser(text.strip())))
 
 
 def study_folder() -> Path:
-    """The folder of this session's study: the link's, else the demo study."""
+    """Folder of this session's study: the one in the link, else the demo study."""
     named = link.get("study")
     return whole_path(named) if named else demo_folder()
 
@@ -53,10 +54,10 @@ def study_folders() -> list[Path]:
 
 
 def opened(folder: Path) -> Opened:
-    """What is in a study folder, read again only when a file of it has changed. Raises ExplorerError."""
+    """Read a study folder, again only when a file of it has changed. Raises ExplorerError."""
     try:
         files = [folder / name for name in (SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES)]
-        return _read(str(folder), tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
+        return _read(folder, [file_version(file) for file in files])
     except ExplorerError:
         raise
     except (OSError, ValueError) as error:
@@ -64,12 +65,12 @@ def opened(folder: Path) -> Opened:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the study")
-def _read(folder: str, changed: tuple[int, ...]) -> Opened:
-    study = open_study(Path(folder))
+def _read(folder: Path, versions: list[tuple[int, int]]) -> Opened:
+    study = open_study(folder)
     try:
         examples = pq.read_metadata(study.folder / DATAPOINTS).num_rows
     except (pa.ArrowException, OSError):
-        examples = study.datapoints().num_rows  # says what is wrong with the file
+        examples = study.datapoints().num_rows  # raises a sentence about what is wrong with the file
     failures = study.failures()
     if study.template == "raw":
         failures = {name: replace(failure, raw=True) for name, failure in failures.items()}
@@ -77,23 +78,18 @@ def _read(folder: str, changed: tuple[int, ...]) -> Opened:
 
 
 def current_study() -> Opened:
-    """The study of this session. Raises ExplorerError where the link names a folder that is none."""
+    """The study of this session. Raises ExplorerError where the link names a folder that is no study."""
     return opened(study_folder())
-
-
-@st.cache_data(max_entries=1, show_spinner=False)
-def _of_the_base() -> dict[str, Failure]:
-    return read_failures()
 
 
 def gallery() -> dict[str, Failure]:
     """The failures on offer, by id: the study's, then those of the bare embedded model."""
     failures = current_study().failures
-    return {**failures, **_of_the_base(), **failures}
+    return {**failures, **shipped_failures(), **failures}
 
 
 def first_failure() -> Failure:
-    """What the first screen shows."""
+    """The failure on the first screen."""
     return plainest(gallery().values())
 
 
@@ -110,12 +106,12 @@ def one_word_apart(case: Failure) -> bool:
 
 
 def model_of(case: Failure) -> ModelSpec:
-    """The model that a failure is one of: the study's for the study's own, the bare embedded one for all others."""
-    found = current_study()
-    return found.study.spec if case.id in found.failures else ModelSpec()
+    """The model that makes a failure: the study's for the study's own failures, else the bare embedded model."""
+    current = current_study()
+    return current.study.spec if case.id in current.failures else ModelSpec()
 
 
-def told_apart(labels: dict[str, str]) -> dict[str, str]:
-    """Labels by key, with the key behind those that stand twice: a select box knows its options by their labels."""
-    often = Counter(labels.values())
-    return {key: f"{label} ({key})" if often[label] > 1 else label for key, label in labels.items()}
+def distinct(labels: dict[str, str]) -> dict[str, str]:
+    """Labels by key; those that occur twice get the key behind them, as a select box tells options by their labels."""
+    counts = Counter(labels.values())
+    return {key: f"{label} ({key})" if counts[label] > 1 else label for key, label in labels.items()}

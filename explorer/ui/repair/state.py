@@ -17,7 +17,7 @@ from explorer.repair.checks import BEHAVIOR, held_out
 from explorer.repair.job import PROGRESS, QUEUED, RUNNING, STOPPED, Status, repairs, status
 from explorer.repair.plan import ARMS, BOTTOM, DROP, NONE, RANDOM, REPAIRS, SMALL, TOP, Plan, make_plan, read_plan
 from explorer.repair.stages import TRAINING, read_stages
-from explorer.ui.study import told_apart
+from explorer.ui.study import distinct
 from explorer.ui.training_data.state import Corpus, about_behavior, ranked
 from explorer.vectors.index import Index
 
@@ -31,7 +31,7 @@ SEEDS = {"small": 1, "full": 3}
 
 def titles(study: Study) -> dict[str, str]:
     """The study's repairs, the latest first: folder name → what people read."""
-    return told_apart({folder.name: _title(folder) for folder in repairs(study)})
+    return distinct({folder.name: _title(folder) for folder in repairs(study)})
 
 
 def _title(folder: Path) -> str:

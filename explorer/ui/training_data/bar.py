@@ -16,7 +16,7 @@ from explorer.ui.charts import visible
 from explorer.ui.components import case_bar
 from explorer.ui.link_old import linked_select, linked_toggle, linked_value
 from explorer.ui.session import current_case, model_spec, plain, put_query
-from explorer.ui.study import current_study, told_apart
+from explorer.ui.study import current_study, distinct
 from explorer.ui.training_data.saved import saved_evaluation
 from explorer.ui.training_data.state import (
     CASE,
@@ -118,7 +118,7 @@ def _question(of: Corpus) -> Question:
     default = CASE if own else next(iter(of.behaviors))
     special = _special(of, case)
     options = {CASE: "This case", **{name: name for name in of.behaviors if name != CASE}}
-    labels = told_apart(options) | ({SPECIAL: special.title} if special else {})
+    labels = distinct(options) | ({SPECIAL: special.title} if special else {})
     value = SPECIAL if special else linked_value("behavior", options, default)
     st.session_state["asked"] = value
 
