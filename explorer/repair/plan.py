@@ -38,10 +38,15 @@ class Preset:
     seeds: int = 3
     arms: tuple[str, ...] = ARMS
 
+    @property
+    def short(self) -> str:
+        """Rows and seeds in words: ``30 % of the rows, 1 seed``."""
+        rows = "all rows" if self.share == 1 else f"{100 * self.share:.0f} % of the rows"
+        return f"{rows}, {_seeds(self.seeds)}"
+
     def summary(self) -> str:
-        """The preset in words: ``30 % of the stage's rows, 1 seed, arms none, top, random``."""
-        rows = "all rows of the stage" if self.share == 1 else f"{100 * self.share:.0f} % of the stage's rows"
-        return f"{rows}, {_seeds(self.seeds)}, arms {', '.join(self.arms)}"
+        """The preset in words: ``30 % of the rows, 1 seed, arms none, top, random``."""
+        return f"{self.short}, arms {', '.join(self.arms)}"
 
 
 PRESETS = {"small": Preset(0.3, 1, (NONE, TOP, RANDOM)), "full": Preset()}

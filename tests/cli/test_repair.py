@@ -42,4 +42,4 @@ def test_the_help_tells_the_presets(capsys):
         main(["repair", "--help"])
     except SystemExit:
         words = " ".join(capsys.readouterr().out.split())
-    assert "30 % of the stage's rows, 1 seed, arms none, top, random; default: all rows of the stage, 3 seeds" in words
+    assert "30 % of the rows, 1 seed, arms none, top, random; default: all rows, 3 seeds" in words

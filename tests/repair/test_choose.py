@@ -40,8 +40,8 @@ def test_a_ranking_at_hand_is_not_made_again(study):
 def test_presets(study):
     small = plan_repair(study, "vowels", "drop", [2], preset="small", train="sft", method="bm25")
     assert (small.share, small.rows) == (0.3, 7) and [a.arm for a in small.arms] == ["none", "top", "random"]
-    assert PRESETS["small"].summary() == "30 % of the stage's rows, 1 seed, arms none, top, random"
-    assert PRESETS["full"].summary() == "all rows of the stage, 3 seeds, arms none, top, random, bottom"
+    assert PRESETS["small"].summary() == "30 % of the rows, 1 seed, arms none, top, random"
+    assert PRESETS["full"].summary() == "all rows, 3 seeds, arms none, top, random, bottom"
     full = plan_repair(study, "vowels", "drop", [2, 3], train="sft", method="bm25")
     assert full.summary() == (
         "17 trainings of stage 'sft' on 24 rows (drop): none × 3, top 2 × 3, top 3 × 3, random 2 × 3, random 3 × 3, "
