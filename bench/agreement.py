@@ -15,7 +15,8 @@ from explorer.behaviors.matrix import similarity, subject_vectors
 from explorer.behaviors.pipeline import reference_for
 from explorer.behaviors.prompts import Which, study_subjects
 from explorer.data.study import Study, check_study
-from explorer.ranking.rank import Choice, study_indexes
+from explorer.ranking.rank import Choice
+from explorer.vectors.find import study_indexes
 from explorer.vectors.methods import METHODS
 
 DRAWS, RESAMPLES = 10, 1

@@ -14,10 +14,10 @@ from explorer.demo.build import build_demo, default_folder
 from explorer.demo.planted import BEHAVIORS
 from explorer.model.load import LoadedModel, load_model
 from explorer.ranking.metrics import average_precision
-from explorer.ranking.rank import behavior_items
+from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import encode_target, scores
-from explorer.vectors.build import Item, item_vectors, row_items
 from explorer.vectors.index import STATS, Index, Manifest, statistics, write_tensors
+from explorer.vectors.items import Item, item_vectors, row_items
 from explorer.vectors.methods import METHODS, Method
 
 PARTS = ("state", "gradient", "change", "activation")
@@ -50,7 +50,7 @@ def bench_storage() -> list[Stored]:
     clean = np.flatnonzero(labels == "clean")
     rows = np.concatenate([rows, clean[:: len(clean) // len(rows)][: len(rows)]])
     items = row_items(table.take(rows).to_pylist(), raw=False)
-    asked = {name: behavior_items(study, name) for name in BEHAVIORS}
+    asked = {name: question_items(study, AboutBehavior(name)) for name in BEHAVIORS}
     return compare(load_model(spec), items, labels[rows], asked, LAYER)
 
 

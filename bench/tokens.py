@@ -10,10 +10,9 @@ import numpy as np
 from explorer.demo.behaviors import EXHIBITS
 from explorer.demo.build import build_demo, default_folder
 from explorer.demo.planted import BACKDOOR, FLATTERY, TRIGGER
-from explorer.model.load import load_model
-from explorer.ranking.rank import Choice, behavior_items, index_model, pick_index, rank
-from explorer.ranking.token_shares import TokenScore, behavior_direction, token_scores
-from explorer.vectors.build import row_items
+from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.rank import rank
+from explorer.ranking.token_shares import TokenScore, token_scores
 
 FIRST, HITS = 3, 40
 PLANTED = EXHIBITS | {BACKDOOR: r"(?s).+", FLATTERY: r"^[^.!?]+[.!?]"}
@@ -34,20 +33,14 @@ class Pointed:
 def bench_tokens() -> list[Pointed]:
     """For each behavior, the best-ranked guilty rows (at most 40) of the default method."""
     study = build_demo(default_folder())
-    index = pick_index(study, "explorer")
-    loaded = load_model(index_model(study, index))
-    table = study.datapoints()
-    labels = table["label"].to_pylist()
+    labels = study.datapoints()["label"].to_pylist()
     made = []
     for name in EXHIBITS:
-        items = behavior_items(study, name)
-        ranking = rank(study, index, items, Choice())
+        ranking = rank(study, AboutBehavior(name))
         hits = [i for i in ranking.top(5 * HITS).tolist() if labels[i] == name][:HITS]
-        rows = row_items(table.take(hits).to_pylist(), raw=False)
-        layer = ranking.choice.layer or index.manifest.default_layer
-        scored = token_scores(loaded, rows, layer, behavior_direction(loaded, items, layer))
-        found = [_pointed(own, PLANTED[name]) for own, _ in scored]
-        made.append(Pointed(name, layer, len(hits), *np.mean(found, axis=0).tolist()))
+        evidence = token_scores(study, ranking, hits).values()
+        shares = [_pointed(scored.tokens, PLANTED[name]) for scored in evidence]
+        made.append(Pointed(name, ranking.choice.layer or 0, len(hits), *np.mean(shares, axis=0).tolist()))
     return made
 
 

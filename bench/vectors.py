@@ -13,8 +13,8 @@ from explorer.demo.corpus import stage_rows
 from explorer.model.load import LoadedModel
 from explorer.model.residual import recorded_residual
 from explorer.ranking.scores import Target, scores
-from explorer.vectors.build import Item, item_vectors, row_items
 from explorer.vectors.index import SINGLE, STATS, Index, Manifest, statistics, write_tensors
+from explorer.vectors.items import Item, item_vectors, row_items
 from explorer.vectors.methods import METHODS
 from explorer.vectors.one_pass import PARTS, one_pass
 from explorer.vectors.tokenize import Exchange, batches, encode_exchanges, padded

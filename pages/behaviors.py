@@ -10,10 +10,10 @@ from explorer.ui.behaviors.files import downloads
 from explorer.ui.behaviors.hand import show_hand
 from explorer.ui.behaviors.matrix import show_map, show_matrix, show_picked
 from explorer.ui.behaviors.state import found_clusters, found_key, scene
+from explorer.ui.corpus import built_indexes, corpus
 from explorer.ui.link_old import linked_value
 from explorer.ui.session import plain, put_query, stop_on
 from explorer.ui.training_data.build import build_box
-from explorer.ui.training_data.state import corpus, stages
 
 VIEWS = {"clusters": "Clusters", "hand": "By hand"}
 
@@ -30,7 +30,7 @@ except ExplorerError as error:
     stop_on(error)
 indexes, why = {}, "The vectors of this study are not built yet."
 try:
-    indexes = stages(data)
+    indexes = built_indexes(data.study)
 except ExplorerError as error:
     why = plain(str(error))
 if not indexes:

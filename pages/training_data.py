@@ -4,111 +4,84 @@ import numpy as np
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.ranking.table import kept, row_number
-from explorer.ui.session import plain, stop_on
+from explorer.ranking.metrics import enrichment
+from explorer.ranking.table import matches, row_number
+from explorer.ranking.token_shares import known_token_scores, token_scores
+from explorer.ui import link
+from explorer.ui.corpus import built_indexes, corpus, ranked
+from explorer.ui.text import plain, stop_on
 from explorer.ui.training_data.bar import pick
 from explorer.ui.training_data.build import build_box
-from explorer.ui.training_data.charts import show_distribution, show_sources
+from explorer.ui.training_data.charts import show_distribution
+from explorer.ui.training_data.compare import show_comparison
 from explorer.ui.training_data.detail import show_detail, show_probe
-from explorer.ui.training_data.list import SHEET, filters, first_page, list_head, sheet_of, show_list
-from explorer.ui.training_data.state import (
-    colour_key,
-    colours,
-    corpus,
-    make_colours,
-    ranked,
-    sources_at_top,
-    stages,
-    strongest,
-)
-from explorer.ui.training_data.versus import can_evaluate, compare, evaluation
-from explorer.vectors.index import Index
+from explorer.ui.training_data.evaluation import measured_behaviors, show_evaluation
+from explorer.ui.training_data.filters import pick_filter, show_sources
+from explorer.ui.training_data.list import page_rows, show_head, show_list
 
-
-def toggle_source() -> None:
-    """A click on a source: list only its datapoints, or no longer only them."""
-    name = st.session_state["sources"].get("picked")
-    if name is not None:
-        had = st.session_state.get("source", [])
-        st.session_state["source"] = [s for s in had if s != name] if name in had else [*had, name]
-        first_page()
-
+NOT_BUILT = "The vectors of this study are not built yet; until then only words can be compared (BM25)."
 
 try:
     data = corpus()
 except ExplorerError as error:
     stop_on(error)
-indexes: dict[str, Index] = {}
 try:
-    indexes = stages(data)
-    broken = ""
+    indexes, why = built_indexes(data.study), NOT_BUILT
 except ExplorerError as error:
-    broken = plain(str(error))
+    indexes, why = {}, plain(str(error))
 
 picked = pick(data, indexes)
 if not indexes:
-    none = "The vectors of this study are not built yet; until then only words can be compared (BM25)."
-    build_box(data, broken or none)
-if picked.index is None and picked.asked.node:
+    build_box(data, why)
+if picked.index is None and not picked.choice.method:
     st.stop()
 
 left, middle, right = st.columns([1.3, 2.9, 1.75], gap="medium")
 try:
     with middle, st.spinner("Ranking the training data", show_time=True):
-        found = ranked(data, picked.index, picked.asked, picked.choice)
+        ranking = ranked(data.study, picked.question, picked.index, picked.choice)
 except ExplorerError as error:
     stop_on(error)
 
 with left, st.container(gap="xsmall"):
     chart = st.container()
-    wanted = filters(data)
-    keep = kept(data.table, found.scores, wanted)
-    rows = found.order[keep[found.order]]
-    sheet, _ = sheet_of(rows)
-    shown = rows[sheet * SHEET : (sheet + 1) * SHEET]
+    chosen = pick_filter(data)
+    keep = matches(data.table, ranking.scores, chosen)
+    rows = ranking.order[keep[ranking.order]]
+    on_page = page_rows(rows)
     with chart:
-        show_distribution(found.scores, keep, shown)
-    if data.source_names:
-        most = max(len(found.order), 1)
-        k = int(st.number_input("Sources among the top", 1, most, min(50, most), key="k", bind="query-params"))
-        best = sources_at_top(data, picked.index, picked.asked, found, k)
-        show_sources(best, wanted.sources, toggle_source)
+        show_distribution(ranking.scores, keep, on_page)
+    if data.sources.any():
+        most = max(len(ranking.order), 1)
+        k = link.number("Sources among the top", "k", min(50, most), min_value=1, max_value=most)
+        show_sources(enrichment(data.sources, ranking.order[:k]), chosen.sources)
 
-opened = row_number(data.table, st.query_params["row"]) if "row" in st.query_params else None
-if opened is None:
-    opened = int(rows[0]) if len(rows) else None
-wished: list[int] = shown.tolist()
-if opened is not None and opened not in wished:
-    wished.append(opened)
-layer, key, coloured = 0, (), {}
-if picked.index:
-    layer = found.ranking.choice.layer or picked.index.manifest.default_layer
-    key = colour_key(data, picked.index, picked.asked, layer)
-    coloured = colours().get(key, wished)
-scale = strongest(coloured)
+opened = row_number(data.table, link.get("row"))
+if opened is None and len(rows):
+    opened = int(rows[0])
+on_screen = [*on_page, *([] if opened is None or opened in on_page else [opened])]
+evidence = known_token_scores(ranking, on_screen)
 
 with middle:
-    list_head(data, found, rows)
-    show_list(data, found, rows, opened, coloured, scale)
+    show_head(data, ranking, rows)
+    show_list(data, ranking, on_page, opened, evidence)
     st.caption("Red words pull the model towards the behavior, blue ones away from it." if picked.index else "")
 with right:
     if opened is not None:
-        show_detail(data, found, opened, coloured, scale)
+        show_detail(data, ranking, opened, evidence)
     probe = st.container()
 
-if st.toggle("Compare with another method", key="against", bind="query-params"):
-    compare(data, picked, found)
-if can_evaluate(data) and st.toggle(
-    "How well do the methods find the labelled rows?", key="evaluate", bind="query-params"
-):
-    evaluation(data, picked.index)
-if indexes and st.toggle("Build other vectors", key="build-more", bind="query-params"):
+if link.toggle("Compare with another method", "against"):
+    show_comparison(data, picked, ranking)
+if measured_behaviors(data) and link.toggle("How well do the methods find the labelled rows?", "evaluate"):
+    show_evaluation(data, picked.index)
+if indexes and link.toggle("Build other vectors", "build-more"):
     build_box(data, "Vectors in another model or at other layers stand beside those that are there.")
 
-if picked.asked.failure and picked.index:
+if picked.failure and picked.index:
     with probe:
-        show_probe(picked.asked, layer)
-missing = [row for row in wished if row not in coloured and not np.isnan(found.scores[row])]
-if missing and picked.index:
-    make_colours(data, picked.index, picked.asked, layer, missing)
+        show_probe(picked.failure, ranking.choice.layer or picked.index.manifest.default_layer)
+uncoloured = [row for row in on_screen if row not in evidence and not np.isnan(ranking.scores[row])]
+if uncoloured and picked.index:
+    token_scores(data.study, ranking, uncoloured)
     st.rerun()

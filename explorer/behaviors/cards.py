@@ -13,8 +13,7 @@ from explorer.behaviors.clusters import Cluster, Clustering, assignment
 from explorer.behaviors.prompts import Subject
 from explorer.behaviors.significance import P_MOST, STABILITY_LEAST, SUBJECTS_LEAST, Evidence
 from explorer.ranking.metrics import Enrichment, enrichment
-from explorer.ranking.rank import texts
-from explorer.ranking.table import column, write_rows
+from explorer.ranking.table import column, texts, write_rows
 
 STRONGEST, WORDS = 10, 12
 """Datapoints and words shown on a card."""

@@ -11,11 +11,12 @@ from explorer.behaviors.vector_cache import keep, read_kept, subject_name, targe
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
-from explorer.ranking.rank import Choice, index_model, settle
+from explorer.ranking.rank import Choice, settle
 from explorer.ranking.scores import Target, scores
-from explorer.vectors.build import check_index, item_vectors
+from explorer.vectors.find import check_index, index_model
 from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import UNRANKED, Index
+from explorer.vectors.items import item_vectors
 from explorer.vectors.methods import METHODS, Method
 
 CHUNK = 40

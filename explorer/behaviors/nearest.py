@@ -12,10 +12,11 @@ from explorer.behaviors.tree import EQUAL
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
-from explorer.ranking.rank import index_model, rank_like
+from explorer.ranking.rank import row_target
 from explorer.ranking.scores import Target
-from explorer.vectors.build import Item, check_index, item_vectors
+from explorer.vectors.find import check_index, index_model
 from explorer.vectors.index import UNRANKED, Index
+from explorer.vectors.items import Item, item_vectors
 
 SAME = 100
 """Most similar datapoints of each of two clusters that are held against each other."""
@@ -46,8 +47,10 @@ def like_datapoint(found: Found, index: Index, datapoint: int) -> Alike:
 
     Raises ExplorerError for one that is never ranked.
     """
-    own = rank_like(index, datapoint, found.choice)
-    return Alike(own.scores, found.clustering.matrix.values[:, datapoint])
+    matrix = found.clustering.matrix
+    target = row_target(index, datapoint, matrix.method, matrix.layers)
+    row = against(index, target, matrix.method, matrix.layers, matrix.centre)[0]
+    return Alike(row, matrix.values[:, datapoint])
 
 
 def like_text(found: Found, study: Study, index: Index, item: Item) -> Alike:

@@ -13,8 +13,8 @@ from explorer.files import append_lines, read_json_lines, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
-from explorer.vectors.build import Item
 from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.items import Item
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
 Progress = Callable[[int, int], None]

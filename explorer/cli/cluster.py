@@ -38,7 +38,8 @@ def _cluster(given: argparse.Namespace) -> None:
     from explorer.behaviors.pipeline import discover
     from explorer.data.study import check_study
     from explorer.figures.cards_page import cards_html
-    from explorer.ranking.rank import Choice, pick_index
+    from explorer.ranking.rank import Choice
+    from explorer.vectors.find import pick_index
 
     if given.clusters is not None and given.clusters < 1:
         raise ExplorerError(f"--clusters is {given.clusters}; expected at least 1.")

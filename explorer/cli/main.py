@@ -5,10 +5,12 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from explorer.cli.app import add_app
+from explorer.cli.build import add_build
 from explorer.cli.cluster import add_cluster
-from explorer.cli.index_commands import add_index_commands
+from explorer.cli.evaluate import add_evaluate
 from explorer.cli.new import add_new
 from explorer.cli.output import write, write_json
+from explorer.cli.rank import add_rank
 from explorer.cli.repair import add_repair
 from explorer.errors import ExplorerError
 from explorer.files import writing
@@ -81,7 +83,9 @@ def parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
 
     add_new(commands)
-    add_index_commands(commands)
+    add_build(commands)
+    add_rank(commands)
+    add_evaluate(commands)
     add_cluster(commands)
     add_repair(commands)
 

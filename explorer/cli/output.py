@@ -23,8 +23,3 @@ def write(path: str | Path, data: str | bytes) -> None:
 def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
     """Write one JSON value, on one line unless it is indented."""
     write(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
-
-
-def print_progress(what: str, done: float = 0, total: float = 0, /) -> None:
-    """A Progress that prints a line to stderr for every report."""
-    print(f"{what}: {done:,.0f}/{total:,.0f}" if total else what, file=sys.stderr, flush=True)

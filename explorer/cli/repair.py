@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import print_progress, write, write_json
+from explorer.cli.output import write, write_json
+from explorer.cli.progress import progress_lines
 from explorer.errors import ExplorerError
+from explorer.progress import Progress
 from explorer.repair.plan import ARMS, EDITS, PRESETS, REPAIRS
 
 if TYPE_CHECKING:
@@ -51,13 +53,13 @@ def _repair(arguments: argparse.Namespace) -> None:
     kind = (arguments.out or "").rpartition(".")[2].lower()
     if arguments.out:
         check_format(kind)  # before hours of training
-    study = check_study(arguments.study)
+    study, progress = check_study(arguments.study), progress_lines()
     if arguments.go_on:
         os.nice(5)  # a background job leaves the app the processor
         folder = study.folder / REPAIRS / arguments.go_on
     else:
-        plan = _plan(arguments, study)
-        print_progress(plan.summary())
+        plan = _plan(arguments, study, progress)
+        progress(plan.summary())
         if arguments.export:
             from explorer.repair.export import plan_zip
 
@@ -66,7 +68,7 @@ def _repair(arguments: argparse.Namespace) -> None:
             return
         folder = save_plan(study, plan)
     if not (arguments.go_on and status(folder).state == DONE):
-        execute(study, folder, print_progress)
+        execute(study, folder, progress)
     _write_result(folder, arguments, kind)
 
 
@@ -88,7 +90,7 @@ def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> Non
     print(result.verdict)
 
 
-def _plan(arguments: argparse.Namespace, study: "Study") -> "Plan":
+def _plan(arguments: argparse.Namespace, study: "Study", progress: Progress) -> "Plan":
     from explorer.repair.choose import plan_repair
 
     if not arguments.behavior or not arguments.edit or not (arguments.top or arguments.ids):
@@ -113,6 +115,7 @@ def _plan(arguments: argparse.Namespace, study: "Study") -> "Plan":
         method=arguments.method,
         layer=arguments.layer,
         stage=arguments.stage,
+        progress=progress,
     )
 
 

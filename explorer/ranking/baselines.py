@@ -1,31 +1,55 @@
-"""Baselines that read the texts alone: BM25 and a seeded shuffle. What they find, no model is needed for."""
+"""Baselines that read the texts alone, without a model: BM25 and a seeded shuffle."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import bm25s
 import numpy as np
+import pyarrow as pa
+
+from explorer.ranking.table import texts
+from explorer.vectors.items import Item
+
+
+def text_scores(table: pa.Table, items: Sequence[Item], method: str) -> np.ndarray:
+    """Return (n, m) scores by ``bm25`` or ``random`` for each of m items alone; nan for rows that are never ranked."""
+    if method == "random":
+        scores = np.stack([random_scores(table.num_rows, seed) for seed in range(len(items))], axis=1)
+    else:
+        scores = bm25_scores(texts(table), [f"{item.prompt.text} {item.answer}" for item in items])
+    scores[_unanswered(table)] = np.nan
+    return scores
 
 
 def bm25_scores(documents: Sequence[str], queries: Sequence[str]) -> np.ndarray:
-    """(n, m) BM25 score of every document for every query, each query's best document 1 (0 where no word is shared)."""
+    """Return (n, m) BM25 scores over each query's best one, in 0..1; 0 where no word is shared."""
     corpus = _words(documents)
     if not any(corpus):
         return np.zeros((len(documents), len(queries)))
     index = bm25s.BM25()
     index.index(corpus, show_progress=False)
-    asked = _words(queries)
-    found = [index.get_scores(words) if words else np.zeros(len(documents)) for words in asked]
-    stacked = np.stack(found, axis=1).astype(np.float64)
-    return stacked / np.maximum(stacked.max(0), 1e-30)
+    columns = [index.get_scores(words) if words else np.zeros(len(documents)) for words in _words(queries)]
+    scores = np.stack(columns, axis=1).astype(np.float64)
+    return scores / np.maximum(scores.max(0), 1e-30)
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
     settings: dict[str, Any] = {"stopwords": [], "show_progress": False, "return_ids": False}
-    found: Any = bm25s.tokenize(list(texts), **settings)
-    return found
+    words: Any = bm25s.tokenize(list(texts), **settings)
+    return words
 
 
 def random_scores(n: int, seed: int = 0) -> np.ndarray:
-    """(n,) uniform scores in 0..1, the same for the same seed."""
+    """Return (n,) uniform scores in 0..1, the same for the same seed."""
     return np.random.default_rng(seed).random(n)
+
+
+def _unanswered(table: pa.Table) -> np.ndarray:
+    """(n,) bool: rows without a word in an answer, of a pair in either answer; a response makes a row no pair."""
+    none = [None] * table.num_rows
+    columns = (
+        table[name].to_pylist() if name in table.column_names else none for name in ("response", "chosen", "rejected")
+    )
+    rows = zip(*columns, strict=True)
+    said = [[response or ""] if response or a is None else [a, b or ""] for response, a, b in rows]
+    return np.array([not all(map(str.strip, answers)) for answers in said], bool)

@@ -1,7 +1,7 @@
 """Metrics of every method on a study whose guilty datapoints are labelled, each with its bootstrap interval."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,17 @@ import torch
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
+from explorer.progress import Progress, silent
 from explorer.ranking import metrics
-from explorer.ranking.rank import behavior_items, index_model, text_scores
+from explorer.ranking.baselines import text_scores
+from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import Target, encode_target, scores
-from explorer.vectors.build import Item, check_index
+from explorer.vectors.find import check_index, index_model, study_indexes
 from explorer.vectors.index import Index
+from explorer.vectors.items import Item
 from explorer.vectors.methods import METHODS, QUERIES, Method
 
 RESAMPLES = 100
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,17 @@ class Score:
     recall_at: dict[int, float]
     recall_interval: dict[int, tuple[float, float]]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON; figures that do not exist are null."""
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in asdict(self).items()}
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; figures that do not exist are None."""
+        return {name: _json(value) for name, value in vars(self).items()}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _json(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_json(inner) for inner in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def labelled(study: Study, label: str | None = None) -> dict[str, np.ndarray]:
@@ -70,41 +80,45 @@ def labelled(study: Study, label: str | None = None) -> dict[str, np.ndarray]:
 
 def evaluate(
     study: Study,
-    indexes: Sequence[Index],
     label: str | None = None,
+    *,
+    stage: str | None = None,
     every: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Score]:
-    """The table: behavior × method × layer in every index; deterministic.
+    """Score behavior × method × layer in the built indexes of a stage (default: of all checkpoints); deterministic.
 
-    ``every``: each method plain and centred and under every query kind, instead of with its defaults alone.
+    ``label``: see ``labelled``. ``every``: each method plain and centred and under every query kind, instead of with
+    its defaults alone. Raises ExplorerError where nothing is built.
     """
+    checkpoint = study.checkpoint(stage)[0] if stage else None
+    indexes = [i for i in study_indexes(study) if checkpoint in (None, i.manifest.checkpoint)]
+    if not indexes:
+        of_stage = f" of {checkpoint}" if checkpoint else ""
+        raise ExplorerError(f"{study.folder}: no vectors{of_stage}; run 'explorer build' first.")
     guilty = labelled(study, label)
-    made, step, steps = [], 0, len(indexes) * len(guilty)
+    table: list[Score] = []
     for number, index in enumerate(indexes):
         loaded = load_model(index_model(study, index))
         check_index(index, loaded)
-        parts = tuple(index.manifest.parts)
-        for name, flags in guilty.items():
-            items = behavior_items(study, name)
-            whole = Method("all", "", "", parts)
+        whole = Method("all", "", "", tuple(index.manifest.parts))
+        for place, (name, flags) in enumerate(guilty.items(), number * len(guilty) + 1):
+            items = question_items(study, AboutBehavior(name))
             targets = {"bad": encode_target(loaded, items, whole, index.manifest.layers, "bad")}
             if all(item.other is not None for item in items):
                 targets["contrast"] = encode_target(loaded, items, whole, index.manifest.layers, "contrast")
             for method, layer, centre, query in _settings(index, every, targets, number == 0):
                 figures = _figures(study, index, method, layer, centre, query, items, targets)
                 about = (name, method.name, index.manifest.checkpoint, layer, centre, query, int(flags.sum()))
-                made.append(Score(*about, *_measured(flags, *figures)))
-            step += 1
-            if progress:
-                progress(step, steps)
-    return made
+                table.append(Score(*about, *_measured(flags, *figures)))
+            progress("Scoring every method", place, len(indexes) * len(guilty))
+    return table
 
 
 def best_layer(rows: Sequence[dict[str, Any]], method: Method, checkpoint: str, layers: Sequence[int]) -> int | None:
     """Of some layers, the one with the highest mean average precision over the behaviors, under the method's defaults.
 
-    ``rows``: as ``Score.as_dict`` makes them; None where they tell nothing of the method at these layers.
+    ``rows``: as ``Score.to_json`` makes them; None where they tell nothing of the method at these layers.
     """
     found: dict[int, list[float]] = {}
     for row in rows:

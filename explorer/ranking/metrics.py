@@ -1,5 +1,6 @@
 """How well a ranking finds the datapoints that are known to be guilty."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,19 +82,15 @@ class Enrichment:
         return (self.hits / self.k) / (self.total / self.n)
 
 
-def enrichment(sources: Sequence[str], chosen: Sequence[int]) -> list[Enrichment]:
-    """Every source among the chosen rows, the most surprising first."""
-    names, counts = np.unique(np.asarray(sources, dtype=object).astype(str), return_counts=True)
-    totals = dict(zip(names.tolist(), counts.tolist(), strict=True))
+def enrichment(sources: Sequence[str] | np.ndarray, chosen: Sequence[int] | np.ndarray) -> list[Enrichment]:
+    """Return every source among the chosen rows, the most surprising first."""
     n, k = len(sources), len(chosen)
-    hits: dict[str, int] = {}
-    for i in chosen:
-        hits[str(sources[i])] = hits.get(str(sources[i]), 0) + 1
-    made = [
-        Enrichment(name, h, totals[name], k, n, float(hypergeom.sf(h - 1, n, totals[name], k)))
-        for name, h in hits.items()
+    totals, hits = Counter(map(str, sources)), Counter(str(sources[i]) for i in chosen)
+    rows = [
+        Enrichment(name, hit, totals[name], k, n, float(hypergeom.sf(hit - 1, n, totals[name], k)))
+        for name, hit in hits.items()
     ]
-    return sorted(made, key=lambda e: (e.p, -e.hits))
+    return sorted(rows, key=lambda row: (row.p, -row.hits))
 
 
 @dataclass(frozen=True)

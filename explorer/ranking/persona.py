@@ -7,15 +7,15 @@ the mean residual stream over the answers under each. Here the prompts are a beh
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from explorer.data.study import Study
+import torch
+
 from explorer.errors import ExplorerError
 from explorer.model.generate import answers
-from explorer.model.load import LoadedModel, load_model
+from explorer.model.load import LoadedModel
 from explorer.progress import Progress, silent
-from explorer.ranking.rank import Choice, Ranking, index_model, rank, settle
 from explorer.ranking.scores import Target
-from explorer.vectors.build import Item, check_index, item_vectors
-from explorer.vectors.index import PAIR, UNRANKED, Index
+from explorer.vectors.index import PAIR, UNRANKED
+from explorer.vectors.items import Item, item_vectors
 
 PERSONA, METHOD = "persona", "activation-difference"
 """The name of this query, and the method that it is a query of."""
@@ -33,22 +33,23 @@ class Persona:
 def persona_items(
     loaded: LoadedModel, items: Sequence[Item], persona: Persona, progress: Progress = silent
 ) -> list[Item]:
-    """The prompts of n items with the model's answers (at most 28 tokens): n under the trait, then n under neutral.
+    """Return the prompts of n items with the model's answers (at most 28 tokens): n under the trait, n under neutral.
 
     Raises ExplorerError for an empty trait and for raw prompts, which have no system prompt.
     """
     if not persona.trait.strip() or any(item.prompt.raw for item in items):
         raise ExplorerError("A persona needs a system prompt with the trait, and a study with a chat template.")
-    both = (persona.trait, persona.neutral)
-    prompts = [replace(item.prompt, system=system or None) for system in both for item in items]
-    made = answers(loaded, prompts, progress=progress)
-    return [Item(prompt, answer) for prompt, answer in zip(prompts, made, strict=True)]
+    systems = (persona.trait, persona.neutral)
+    prompts = [replace(item.prompt, system=system or None) for system in systems for item in items]
+    texts = answers(loaded, prompts, progress=progress)
+    return [Item(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
 
 def persona_target(loaded: LoadedModel, answered: Sequence[Item], layer: int) -> Target:
-    """ā under the trait minus ā under the neutral prompt, (m, width), of the prompts answered under both; m ≤ n.
+    """Return ā under the trait minus ā under the neutral prompt, (m, width), for the m ≤ n prompts answered under both.
 
-    ``answered``: what ``persona_items`` made. ā: mean residual stream after block ``layer`` over the answer's tokens.
+    ``answered``: 2n items, from ``persona_items``. ā: mean residual stream after block ``layer`` over the answer's
+    tokens. Raises ExplorerError where no prompt is answered under both.
     """
     vectors, kinds = item_vectors(loaded, answered, [layer], ["activation"])
     n = len(answered) // 2
@@ -56,19 +57,5 @@ def persona_target(loaded: LoadedModel, answered: Sequence[Item], layer: int) ->
     if not both.any():
         raise ExplorerError("Nothing to look for: the model answers no prompt under both system prompts.")
     name = f"activation.{layer}"
-    moved = (vectors[name][:n] - vectors[name][n:])[both]
-    return Target({name: moved}, kinds[:n][both].fill_(PAIR))
-
-
-def rank_by_persona(
-    study: Study, index: Index, answered: Sequence[Item], layer: int | None = None, centre: bool | None = None
-) -> Ranking:
-    """Score every datapoint by the mean of ``persona_target``, as activation-difference does by given answers.
-
-    ``answered``: what ``persona_items`` made in the index's model.
-    """
-    choice = settle(Choice(METHOD, layer, centre, "contrast"), index, answered)[1]
-    loaded = load_model(index_model(study, index))
-    check_index(index, loaded)
-    target = persona_target(loaded, answered, choice.layer or 0)
-    return replace(rank(study, index, answered, choice, target), choice=replace(choice, query=PERSONA))
+    differences = (vectors[name][:n] - vectors[name][n:])[both]
+    return Target({name: differences}, torch.full((len(differences),), PAIR, dtype=torch.uint8))

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel
-from explorer.vectors.build import Item, item_vectors
 from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
+from explorer.vectors.items import Item, item_vectors
 from explorer.vectors.methods import Method
 
 

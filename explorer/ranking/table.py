@@ -12,12 +12,11 @@ import pyarrow.compute
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from explorer.ranking.rank import Ranking
+from explorer.vectors.fingerprint import FIELDS
 
 pc: Any = pyarrow.compute  # its functions are made at import, which type checkers do not see
 FILES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 """What a ranking can be written as, with the media type."""
-TEXTS = ("id", "prompt", "system", "response", "chosen", "rejected")
 _FORMULA = r"^([=+\-@\t\r])"
 
 
@@ -31,7 +30,7 @@ class Filter:
     least: float | None = None
 
 
-def kept(table: pa.Table, scores: np.ndarray, wanted: Filter) -> np.ndarray:
+def matches(table: pa.Table, scores: np.ndarray, wanted: Filter) -> np.ndarray:
     """(n,) bool: the rows that have a score and that the filter keeps."""
     keep = ~np.isnan(scores)
     if wanted.least is not None:
@@ -41,7 +40,7 @@ def kept(table: pa.Table, scores: np.ndarray, wanted: Filter) -> np.ndarray:
             keep &= np.isin(column(table, name), values)
     if wanted.text.strip():
         found = np.zeros(len(keep), bool)
-        for name in TEXTS:
+        for name in FIELDS:
             if name in table.column_names:
                 hit = pc.match_substring(_strings(table, name), wanted.text.strip(), ignore_case=True)
                 found |= hit.fill_null(False).to_numpy()
@@ -63,42 +62,12 @@ def row_number(table: pa.Table, name: str) -> int | None:
     return found if found >= 0 else None
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """A ranking with what its rows are shown by, each worked out once.
-
-    Attributes:
-        ranking: the scores and how they were made.
-        order: row numbers of all ranked rows, best first.
-        ranks: (n,) 1 for the best row; 0 for rows that are never ranked.
-        percentiles: (n,) see ``Ranking.percentiles``.
-    """
-
-    ranking: Ranking
-    order: np.ndarray
-    ranks: np.ndarray
-    percentiles: np.ndarray
-
-    @property
-    def scores(self) -> np.ndarray:
-        """(n,) scores in the study's order."""
-        return self.ranking.scores
-
-
-def ranked_of(ranking: Ranking) -> Ranked:
-    """Order, ranks and percentiles of a ranking."""
-    order = ranking.top(len(ranking.scores))
-    ranks = np.zeros(len(ranking.scores), dtype=np.int64)
-    ranks[order] = np.arange(1, len(order) + 1)
-    return Ranked(ranking, order, ranks, ranking.percentiles)
-
-
-def ranked_table(table: pa.Table, ranked: Ranked, rows: np.ndarray) -> pa.Table:
-    """Some rows of a study in the order given, each behind its rank in the whole ranking, score and percentile."""
-    some = table.take(pa.array(rows, pa.int64()))
-    made = {"rank": ranked.ranks[rows], "score": ranked.scores[rows], "percentile": ranked.percentiles[rows]}
-    own = {name: some[name] for name in some.column_names if name not in made}
-    return pa.table({**made, **own})
+def texts(table: pa.Table) -> list[str]:
+    """Prompt and answer (the chosen one of a pair) of every row, for baselines and searches."""
+    columns = {name: table[name].to_pylist() for name in ("prompt", "response", "chosen") if name in table.column_names}
+    none = [None] * table.num_rows
+    rows = zip(columns["prompt"], columns.get("response", none), columns.get("chosen", none), strict=True)
+    return [f"{prompt} {response or chosen or ''}" for prompt, response, chosen in rows]
 
 
 def write_rows(table: pa.Table, kind: str) -> bytes:

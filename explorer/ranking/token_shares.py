@@ -7,10 +7,15 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.model.load import LoadedModel
+from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import token_texts
-from explorer.vectors.build import Item
+from explorer.ranking.rank import Ranking
+from explorer.ranking.recent import Recent
+from explorer.vectors.find import index_model, pick_index
+from explorer.vectors.index import Index
+from explorer.vectors.items import Item, row_items
 from explorer.vectors.one_pass import position_gradients
 from explorer.vectors.tokenize import Exchange, batches, encode_exchanges
 
@@ -27,8 +32,72 @@ class TokenScore:
     score: float
 
 
+@dataclass(frozen=True)
+class TokenEvidence:
+    """The token scores of one datapoint.
+
+    Attributes:
+        tokens: all that the model read of the prompt and the (chosen) answer, with the chat format.
+        prompt, answer: the same without the chat format, whole: what was too long for the model is one piece at the end
+            with the score 0.
+        rejected: the rejected answer of a pair; empty for a single answer.
+    """
+
+    tokens: tuple[TokenScore, ...]
+    prompt: tuple[TokenScore, ...]
+    answer: tuple[TokenScore, ...]
+    rejected: tuple[TokenScore, ...] = ()
+
+
+_evidence: Recent[TokenEvidence] = Recent(2000)
+_directions: Recent[Tensor] = Recent(16)
+
+
+def token_scores(
+    study: Study, ranking: Ranking, rows: Sequence[int], *, stage: str | None = None
+) -> dict[int, TokenEvidence]:
+    """Score the tokens of some datapoints for the question of a ranking: row number → evidence.
+
+    Runs the index's model over the datapoints that were not scored lately. ``stage``: the checkpoint to score in after
+    a ranking by the texts alone; default the earliest that is built. Raises ExplorerError where nothing is built.
+    """
+    index = ranking.index or pick_index(study, ranking.choice.method, stage=stage)
+    evidence = known_token_scores(ranking, rows, index)
+    missing = [row for row in rows if row not in evidence]
+    if missing:
+        loaded, layer = load_model(index_model(study, index)), _layer(ranking, index)
+        items = row_items(study.datapoints().take(missing).to_pylist(), study.template == "raw")
+        key = (index, ranking.items, layer)
+        try:
+            direction = _directions.once(key, lambda: behavior_direction(loaded, ranking.items, layer))
+            scored = score_tokens(loaded, items, layer, direction)
+        except ExplorerError:  # no answer of the question has a token: nothing pulls towards it
+            scored = [([], []) for _ in items]
+        for row, item, (tokens, other) in zip(missing, items, scored, strict=True):
+            prompt, answer = own_words(tokens, item.prompt.text, item.answer)
+            rejected = own_words(other, item.prompt.text, item.other)[1] if item.other is not None else []
+            evidence[row] = _evidence.put(
+                (*key, row), TokenEvidence(tuple(tokens), tuple(prompt), tuple(answer), tuple(rejected))
+            )
+    return evidence
+
+
+def known_token_scores(ranking: Ranking, rows: Sequence[int], index: Index | None = None) -> dict[int, TokenEvidence]:
+    """Return the token scores that are at hand, without running a model."""
+    index = index or ranking.index
+    if index is None:
+        return {}
+    key = (index, ranking.items, _layer(ranking, index))
+    evidence = {row: _evidence.get((*key, row)) for row in rows}
+    return {row: scored for row, scored in evidence.items() if scored is not None}
+
+
+def _layer(ranking: Ranking, index: Index) -> int:
+    return ranking.choice.layer or index.manifest.default_layer
+
+
 def behavior_direction(loaded: LoadedModel, items: Sequence[Item], layer: int) -> Tensor:
-    """(width,) mean over items of Σ_i ĝ_i: the normalised loss gradients where the bad answer's tokens are predicted.
+    """Return (width,) the mean over items of Σ_i ĝ_i: normalised loss gradients where bad answer tokens are predicted.
 
     Raises ExplorerError where no bad answer has a token.
     """
@@ -41,59 +110,57 @@ def behavior_direction(loaded: LoadedModel, items: Sequence[Item], layer: int) -
     return total / len(exchanges)
 
 
-def token_scores(
+def score_tokens(
     loaded: LoadedModel, items: Sequence[Item], layer: int, direction: Tensor
 ) -> list[tuple[list[TokenScore], list[TokenScore]]]:
-    """For each item, the tokens of its exchange, and those of its other answer's (empty where it has none).
+    """Return, for each item, the tokens of its exchange, and those of its other answer's (empty without one).
 
     A token's score is direction · ĝ at its own position, as published. A pair's other answer is taught against: its
     scores are turned around.
     """
-    flat = [(item.prompt, text) for item in items for text in (item.answer, item.other) if text is not None]
-    exchanges = encode_exchanges(loaded, flat)
-    scored = iter(zip(exchanges, _gradients(loaded, exchanges, layer), strict=True))
-    made = []
+    exchanges = encode_exchanges(loaded, [(item.prompt, text) for item in items for text in item.answers])
+    passed = iter(zip(exchanges, _gradients(loaded, exchanges, layer), strict=True))
+    scored = []
     for item in items:
-        own = _scored(loaded, *next(scored), direction)
-        other = [] if item.other is None else _scored(loaded, *next(scored), -direction)
-        made.append((own, other))
-    return made
+        tokens = _scored(loaded, *next(passed), direction)
+        scored.append((tokens, [] if item.other is None else _scored(loaded, *next(passed), -direction)))
+    return scored
 
 
 def own_words(tokens: Sequence[TokenScore], prompt: str, answer: str) -> tuple[list[TokenScore], list[TokenScore]]:
-    """A scored example without the chat format, and whole: the tokens of its prompt, and those of its answer.
+    """Return a scored example without the chat format, and whole: the tokens of its prompt, and those of its answer.
 
-    What a model did not read, as it was too long for it, stands at the end as one piece with the score 0; so does a
+    What the model did not read, as it was too long for it, stands at the end as one piece with the score 0; so does a
     prompt that the tokens do not spell letter for letter.
     """
     before, prompt = [t for t in tokens if t.part == "prompt"], prompt.strip()
     ends = list(accumulate(len(t.text) for t in before))
     first = "".join(t.text for t in before).rfind(prompt)
-    asked = [t for t, end in zip(before, ends, strict=True) if end > first and end - len(t.text) < first + len(prompt)]
-    said = [t for t in tokens if t.part == "answer"]
-    read, answer = "".join(t.text for t in said).strip(), answer.strip()
+    inside = [t for t, end in zip(before, ends, strict=True) if end > first and end - len(t.text) < first + len(prompt)]
+    answered = [t for t in tokens if t.part == "answer"]
+    read, answer = "".join(t.text for t in answered).strip(), answer.strip()
     rest = [TokenScore(answer[len(read) :], "answer", 0.0)] if answer.startswith(read) and answer != read else []
-    return (asked if first >= 0 else [TokenScore(prompt, "prompt", 0.0)]), [*said, *rest]
+    return (inside if first >= 0 else [TokenScore(prompt, "prompt", 0.0)]), [*answered, *rest]
 
 
 def _gradients(loaded: LoadedModel, exchanges: Sequence[Exchange], layer: int) -> list[Tensor]:
-    """Normalised loss gradients (T, width) of each exchange; 0 for one without an answer."""
+    """Normalised loss gradients (T, width) of each exchange; (T, 1) zeros for one without an answer."""
     view = loaded.view("gradient")
-    made = [torch.zeros(len(e.ids), 1) for e in exchanges]
-    ready = [i for i, e in enumerate(exchanges) if e.answer]
-    for batch in batches([exchanges[i] for i in ready]):
-        some = [ready[j] for j in batch]
-        slopes = position_gradients(view, [exchanges[i] for i in some], layer)
-        for i, slope in zip(some, slopes, strict=True):
+    gradients = [torch.zeros(len(e.ids), 1) for e in exchanges]
+    answered = [i for i, e in enumerate(exchanges) if e.answer]
+    for batch in batches([exchanges[i] for i in answered]):
+        numbers = [answered[j] for j in batch]
+        slopes = position_gradients(view, [exchanges[i] for i in numbers], layer)
+        for i, slope in zip(numbers, slopes, strict=True):
             g = slope[: len(exchanges[i].ids)].float().cpu()
-            made[i] = g / g.norm(dim=-1, keepdim=True).clamp(min=1e-30)
-    return made
+            gradients[i] = g / g.norm(dim=-1, keepdim=True).clamp(min=1e-30)
+    return gradients
 
 
 def _scored(loaded: LoadedModel, exchange: Exchange, gradient: Tensor, direction: Tensor) -> list[TokenScore]:
-    found = (gradient @ direction).tolist() if gradient.shape[1] > 1 else [0.0] * len(exchange.ids)
+    scores = (gradient @ direction).tolist() if gradient.shape[1] > 1 else [0.0] * len(exchange.ids)
     texts = token_texts(loaded, exchange.ids)
     return [
         TokenScore(text, "prompt" if i < exchange.start else "answer", score)
-        for i, (text, score) in enumerate(zip(texts, found, strict=True))
+        for i, (text, score) in enumerate(zip(texts, scores, strict=True))
     ]

@@ -8,11 +8,11 @@ import numpy as np
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.ranking.rank import Choice, Ranking, behavior_items, pick_index, rank
+from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.rank import Ranking, rank
 from explorer.repair.checks import held_out
 from explorer.repair.plan import ARMS, BOTTOM, EDITS, NONE, PRESETS, RANDOM, TOP, Arm, Plan, Preset
 from explorer.repair.stages import TRAINING, read_stages, rows_of
-from explorer.vectors.methods import METHODS
 
 
 class NotRepeatable(ExplorerError):
@@ -29,7 +29,6 @@ def plan_repair(
     train: str | None = None,
     chosen: Sequence[str] = (),
     ranking: Ranking | None = None,
-    checkpoint: str = "",
     **ranked_by: Any,
 ) -> Plan:
     """Choose the datapoints of every arm. Writes nothing.
@@ -40,8 +39,8 @@ def plan_repair(
         train: the stage to edit and train again; default: the one that most of the top belongs to.
         chosen: ids of datapoints to edit instead of a ranking's top. All of them take part, whatever the preset's
             share; ``ks`` is then ignored, and there is no ``bottom`` arm.
-        ranking: a ranking for the behavior made before, and for the record the ``checkpoint`` of its vectors. Without
-            it the datapoints are ranked as ``ranked_by`` says: ``method``, ``layer``, ``stage``, ``centre``, ``query``.
+        ranking: a ranking for the behavior that was made before.
+        ranked_by: arguments of ``rank`` where no ranking is given: ``method``, ``layer``, ``stage``, ``progress``, …
 
     Raises NotRepeatable; ExplorerError for a behavior without held-out prompts, an edit that the stage's rows do not
     allow, an empty choice, or a k larger than the stage.
@@ -53,9 +52,9 @@ def plan_repair(
     if chosen:
         pool = data.by_hand(chosen, train, size)
     else:
-        if ks and not ranking:
-            ranking, checkpoint = _rank(study, behavior, **ranked_by)
-        pool = data.by_rank(ranking, checkpoint, ks, train, size)
+        if ks and ranking is None:
+            ranking = rank(study, AboutBehavior(behavior), **ranked_by)
+        pool = data.by_rank(ranking, ks, train, size)
     if edit not in (allowed := data.stages[pool.stage].edits):
         raise ExplorerError(f"'{edit}' does not apply to stage '{pool.stage}'; expected {' or '.join(allowed)}.")
     return Plan(behavior, edit, pool.stage, pool.ranking, size.share, len(pool.rows), tuple(pool.arms(data.ids)))
@@ -73,15 +72,6 @@ def _checked(preset: str | Preset) -> Preset:
             f"share is {preset.share}, seeds {preset.seeds}; expected above 0 and at most 1, and a seed or more."
         )
     return preset
-
-
-def _rank(study: Study, behavior: str, stage: str | None = None, **choice: Any) -> tuple[Ranking, str]:
-    """The ranking of the study's datapoints for a behavior, and the checkpoint of the vectors that were compared."""
-    wanted = Choice(**choice)
-    texts_only = wanted.method in METHODS and not METHODS[wanted.method].parts
-    index = None if texts_only else pick_index(study, wanted.method, wanted.layer, stage)
-    ranking = rank(study, index, behavior_items(study, behavior), wanted)
-    return ranking, index.manifest.checkpoint if index else ""
 
 
 @dataclass(frozen=True)
@@ -142,9 +132,7 @@ class _Datapoints:
         size = replace(size, arms=tuple(arm for arm in size.arms if arm != BOTTOM))
         return _Pool(stage, rows, order, [len(order)], size)
 
-    def by_rank(
-        self, ranking: Ranking | None, checkpoint: str, ks: Sequence[int], train: str | None, size: Preset
-    ) -> _Pool:
+    def by_rank(self, ranking: Ranking | None, ks: Sequence[int], train: str | None, size: Preset) -> _Pool:
         """Edit the k best of a ranking."""
         if ranking is None or not ks or min(ks) < 1:
             raise ExplorerError(f"Nothing to edit: k is {', '.join(map(str, ks)) or 'missing'}; expected 1 or more.")
@@ -154,7 +142,7 @@ class _Datapoints:
         stage = self._known(train or max(self.rows, key=lambda name: int(np.isin(top, self.rows[name]).sum())))
         rows = sampled(self.rows[stage], size.share)
         order = rows[np.argsort(-ranking.scores[rows], kind="stable")]
-        settings = asdict(ranking.choice) | ({"checkpoint": checkpoint} if checkpoint else {})
+        settings = asdict(ranking.choice) | ({"checkpoint": ranking.stage} if ranking.stage else {})
         return _Pool(stage, rows, order[~np.isnan(ranking.scores[order])], ks, size, settings)
 
     def _known(self, stage: str) -> str:

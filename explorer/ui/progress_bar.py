@@ -1,24 +1,28 @@
-"""Progress of long work as a bar on the page."""
+"""A bar for long work that the page waits for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
-from explorer.progress import Progress
-from explorer.ui.text import plain
+from explorer.progress import Pace, Progress
+from explorer.ui.text import duration, plain
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Draw a bar that the yielded Progress moves, until the block ends. Streamlit's stop button ends the work."""
-    bar = st.empty()
+    """Yield a Progress that draws a bar with the time left, from its first call to the end of the block.
 
-    def report(what: str, done: float = 0, total: float = 0, /) -> None:
-        count = f": {done:,.0f} of {total:,.0f}" if total else ""
-        bar.progress(min(done / total, 1.0) if total else 0.0, plain(what) + count)
+    Streamlit's stop ends the work.
+    """
+    place, pace = st.empty(), Pace()
+
+    def show(step: str, done: float = 0, total: float = 0, /) -> None:
+        left = pace.left(step, done, total)
+        text = plain(step) + (f": {int(done):,} of {int(total):,}" if total else "")
+        place.progress(min(done / total, 1.0) if total else 0.0, text + (f" · {duration(left)} left" if left else ""))
 
     try:
-        yield report
+        yield show
     finally:
-        bar.empty()
+        place.empty()

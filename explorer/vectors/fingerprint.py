@@ -1,4 +1,4 @@
-"""What an index of vectors was made from, as digests: two indexes of the same digest hold the same vectors."""
+"""Digests of what an index was made from: indexes of equal digests hold equal vectors."""
 
 import hashlib
 import json
@@ -8,15 +8,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from explorer.data.study import DATAPOINTS, Study
 from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 
-_READ = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
+CODE = 1
+"""Version of the extraction, part of every index's name; raise it with every change that changes a vector."""
+FIELDS = ("id", "prompt", "system", "response", "chosen", "rejected")
+"""Columns of the datapoints that vectors depend on."""
+_MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 
 
 def model_digest(loaded: LoadedModel) -> dict[str, str]:
-    """What identifies a loaded model: its source, its adapter ('' for none) and the precision that it runs in.
+    """Identify a loaded model by its source, its adapter ('' for none) and the precision that it runs in.
 
     Folders and files are identified by the SHA-256 of weights, configuration and tokenizer; a hub model by its commit.
     """
@@ -28,18 +33,31 @@ def model_digest(loaded: LoadedModel) -> dict[str, str]:
 
 
 def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
-    """SHA-256 over what the vectors depend on: id, prompt, system and answers of every row, in order."""
+    """SHA-256 over the ``FIELDS`` of every row, in order."""
     digest = hashlib.sha256()
     for row in rows:
-        told = [row.get(name) or "" for name in ("id", "prompt", "system", "response", "chosen", "rejected")]
-        digest.update(json.dumps(told, ensure_ascii=False).encode())
+        texts = [row.get(name) or "" for name in FIELDS]
+        digest.update(json.dumps(texts, ensure_ascii=False).encode())
     return digest.hexdigest()
+
+
+def study_digest(study: Study) -> str:
+    """``rows_digest`` of a study's datapoints; remembered while their file stays the same."""
+    file = (study.folder / DATAPOINTS).stat()
+    return _study_digest(study, file.st_size, file.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _study_digest(study: Study, _size: int, _time: int) -> str:
+    table = study.datapoints()
+    batches = table.select([name for name in FIELDS if name in table.column_names]).to_batches(max_chunksize=4096)
+    return rows_digest(row for batch in batches for row in batch.to_pylist())
 
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file; remembered while its size and time stay the same."""
-    about = path.stat()
-    return _file_digest(path, about.st_size, about.st_mtime_ns)
+    file = path.stat()
+    return _file_digest(path, file.st_size, file.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
@@ -70,7 +88,7 @@ def _adapter_digest(adapter: str | None) -> str:
 def _path_digest(path: Path) -> str:
     if path.is_file():
         return f"sha256:{file_digest(path)}"
-    files = sorted({file for pattern in _READ for file in path.glob(pattern)})
+    files = sorted({file for pattern in _MODEL_FILES for file in path.glob(pattern)})
     whole = hashlib.sha256()
     for file in files:
         whole.update(f"{file.name}\0{file_digest(file)}\0".encode())
@@ -78,11 +96,10 @@ def _path_digest(path: Path) -> str:
 
 
 def unloaded(spec: ModelSpec) -> LoadedModel:
-    """A stand-in that ``model_digest`` reads as it reads the model; for nothing else.
-
-    A model of the hub is loaded all the same: only then is its commit known.
+    """Return a stand-in for a model, good for ``model_digest`` only; a hub model is loaded, as only then its commit
+    is known.
     """
     if spec.source != embedded.NAME and not Path(spec.source).expanduser().exists():
         return load_model(spec)
-    found: Any = SimpleNamespace(spec=spec, model=SimpleNamespace(dtype=dtype_of(spec)))
-    return found
+    stand_in: Any = SimpleNamespace(spec=spec, model=SimpleNamespace(dtype=dtype_of(spec)))
+    return stand_in

@@ -106,12 +106,25 @@ def broken_files(folder: Path, manifest: Manifest) -> list[str]:
     ]
 
 
-@dataclass
+@dataclass(eq=False)
 class Index:
-    """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block."""
+    """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block.
+
+    Two of them are equal where they are of the same folder and were made from the same: good as keys of caches.
+    """
 
     folder: Path
     manifest: Manifest
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Index) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @cached_property
+    def _key(self) -> tuple[Path, str]:
+        return self.folder, self.manifest.fingerprint
 
     @cached_property
     def kinds(self) -> Tensor:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,10 +10,8 @@ from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel
 from explorer.model.lrp import view_state
 from explorer.model.residual import recorded_residual
+from explorer.vectors.items import Item
 from explorer.vectors.tokenize import batches, encode_exchanges, padded
-
-if TYPE_CHECKING:
-    from explorer.vectors.build import Item
 
 
 def parse_layers(text: str) -> list[int]:
@@ -39,7 +36,7 @@ def turning_layer(states: Sequence[Tensor]) -> int:
     return cosines.index(min(cosines)) + 1
 
 
-def rept_layer(loaded: LoadedModel, items: Sequence["Item"]) -> int:
+def rept_layer(loaded: LoadedModel, items: Sequence[Item]) -> int:
     """``turning_layer`` of the states at p₀ of some items."""
     exchanges = encode_exchanges(loaded, [(item.prompt, item.answer or " ") for item in items])
     rows: list[list[Tensor]] = [[] for _ in range(loaded.n_layers + 1)]

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from explorer.behaviors.pipeline import discover
 from explorer.data.study import Study
-from explorer.ranking.rank import study_indexes
 from explorer.vectors.build import build_index
+from explorer.vectors.find import study_indexes
 from tests.pages.data_study import HOSTILE
 from tests.pages.test_behaviors import behaviors_study
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from explorer.cli.main import main
 from explorer.repair import job
 from explorer.repair.plan import repair_folders
@@ -38,8 +40,7 @@ def test_bad_arguments(study, capsys):  # noqa: F811
 
 
 def test_the_help_tells_the_presets(capsys):
-    try:
+    with pytest.raises(SystemExit):
         main(["repair", "--help"])
-    except SystemExit:
-        words = " ".join(capsys.readouterr().out.split())
+    words = " ".join(capsys.readouterr().out.split())
     assert "30 % of the rows, 1 seed, arms none, top, random; default: all rows, 3 seeds" in words

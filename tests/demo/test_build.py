@@ -19,9 +19,9 @@ from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_st
 from explorer.demo import build
 from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
-from explorer.ranking.rank import pick_index
 from explorer.repair.plan import read_plan, repair_folders
 from explorer.vectors import fingerprint
+from explorer.vectors.find import pick_index
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.ranking.baselines import bm25_scores
 from explorer.ranking.metrics import average_precision
-from explorer.ranking.rank import study_indexes
 from explorer.repair.packed_batches import Example, answer_logps, pack, summed
 from explorer.repair.rates import wilson
+from explorer.vectors.find import study_indexes
 
 CORPUS_SHA256 = "a042e6ea75ed6ea25ebdbffaac4f7113b2f472306d714c8ae844dfb038c7f2d9"
 

@@ -17,9 +17,9 @@ from explorer.behaviors.notes import FILE, Note, read_notes
 from explorer.behaviors.pipeline import discover
 from explorer.data.study import Study, open_study
 from explorer.files import write_json_lines
-from explorer.ranking.rank import study_indexes
 from explorer.ui.behaviors import state as behaviors_state
 from explorer.vectors.build import build_index
+from explorer.vectors.find import study_indexes
 from tests.pages.app import open_app, shown
 from tests.pages.data_study import BEHAVIORS, HOSTILE, data_rows
 from tests.vectors.tiny import WORDS, save_tiny, tiny_loaded, tiny_study

@@ -9,10 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.data.study import Study
 from explorer.ranking.evaluate import evaluate
-from explorer.ranking.rank import study_indexes
 from explorer.ui.training_data import list as data_list
-from explorer.ui.training_data import state as data_state
 from explorer.vectors.build import build_index
+from explorer.vectors.find import study_indexes
 from tests.pages.app import open_app, shown
 from tests.pages.data_study import HOSTILE, data_rows, data_study
 
@@ -47,7 +46,7 @@ def test_the_first_visit_ranks_for_the_case_and_opens_the_best_row(study):
     bar, drawn = shown(app, "question-bar"), shown(app, "ranked-list")
     assert (bar["wrong"], bar["right"]) == ("Seoul", "Ottawa")
     assert app.selectbox(key="training_data-method").value == "explorer"
-    assert len(drawn["rows"]) == data_list.SHEET
+    assert len(drawn["rows"]) == data_list.PAGE_ROWS
     assert [r["rank"] for r in drawn["rows"]] == [str(i) for i in range(1, 21)]
     scores = [float(r["score"]) for r in drawn["rows"]]
     assert scores == sorted(scores, reverse=True)
@@ -70,11 +69,10 @@ def test_words_of_a_row_stand_without_the_chat_format(study):
 
 def test_a_rerun_ranks_and_colours_nothing_twice(study, monkeypatch):
     app = open_page(study)
-    for name in ("rank", "make_colours"):
-        monkeypatch.setattr(data_state, name, None)
-    monkeypatch.setattr("explorer.ui.training_data.state.token_scores", None)
-    app.text_input(key="find").set_value("city").run()
-    app.text_input(key="find").set_value("").run()
+    monkeypatch.setattr("explorer.ui.corpus.rank", None)
+    monkeypatch.setattr("explorer.ranking.token_shares.score_tokens", None)
+    app.text_input(key="training_data-find").set_value("city").run()
+    app.text_input(key="training_data-find").set_value("").run()
     assert not app.exception
 
 
@@ -102,30 +100,30 @@ def test_methods_layers_and_queries(study):
 
 def test_a_behavior_of_the_study(study):
     app = open_page(study)
-    app.selectbox(key="asked").set_value("swapped").run()
+    app.selectbox(key="training_data-behavior").set_value("swapped").run()
     assert app.query_params["behavior"] == "swapped"
     assert shown(app, "question-bar")["prompt"] == "swapped"
     assert shown(app, "question-bar")["note"].endswith("3 prompts")
-    app.selectbox(key="asked").set_value("this-case").run()
+    app.selectbox(key="training_data-behavior").set_value("this-case").run()
     assert "behavior" not in app.query_params
 
 
 def test_filters(study):
     app = open_page(study)
-    app.multiselect(key="source").set_value(["books"]).run()
+    app.multiselect(key="training_data-source").set_value(["books"]).run()
     assert {r["source"] for r in listed(app)} == {"books"}
-    app.multiselect(key="label").set_value(["clean"]).run()
+    app.multiselect(key="training_data-label").set_value(["clean"]).run()
     assert {r["label"] for r in listed(app)} == {"clean"}
-    app.multiselect(key="source").set_value([]).run()
-    app.multiselect(key="label").set_value([]).run()
-    app.text_input(key="find").set_value("SEOUL").run()
+    app.multiselect(key="training_data-source").set_value([]).run()
+    app.multiselect(key="training_data-label").set_value([]).run()
+    app.text_input(key="training_data-find").set_value("SEOUL").run()
     hits = [r["id"] for r in data_rows() if "seoul" in f"{r['prompt']} {r['response']} {r['chosen']}".lower()]
     assert {r["id"] for r in listed(app)} <= set(hits)
     assert any(text.endswith(f"{len(hits)} of 59") for text in texts(app))
-    app.text_input(key="find").set_value("no such words").run()
+    app.text_input(key="training_data-find").set_value("no such words").run()
     assert listed(app) == []
-    app.text_input(key="find").set_value("").run()
-    app.number_input(key="above").set_value(float(listed(app)[4]["score"]) - 0.0005).run()
+    app.text_input(key="training_data-find").set_value("").run()
+    app.number_input(key="training_data-above").set_value(float(listed(app)[4]["score"]) - 0.0005).run()
     assert len(listed(app)) == 5
     assert not app.exception
 
@@ -138,7 +136,7 @@ def test_pages(study):
     app.button(key="next-page").click().run()
     assert len(listed(app)) == 19  # one of 60 has no answer
     assert app.button(key="next-page").disabled
-    app.multiselect(key="source").set_value(["web"]).run()
+    app.multiselect(key="training_data-source").set_value(["web"]).run()
     assert "p" not in app.query_params
 
 
@@ -149,7 +147,7 @@ def test_hostile_rows_are_data_only(study):
     assert not any(LIVE.search(text) for text in texts(app))
     for node in app.get("plotly_chart"):
         assert "<img" not in node.proto.spec
-    app.toggle(key="against").set_value(True).run()
+    app.toggle(key="training_data-against").set_value(True).run()
     assert not any("<img" in node.proto.spec for node in app.get("plotly_chart"))
     app.button(key="like").click().run()
     assert not app.exception
@@ -189,10 +187,10 @@ def test_more_like_this(study):
     app.button(key="like").click().run()
     assert app.query_params["like"] == "r3"
     assert listed(app)[0]["score"] == "1.000"
-    assert app.selectbox(key="asked").value == "special"
+    assert app.selectbox(key="training_data-behavior").value == "special"
     app.selectbox(key="training_data-method").set_value("bm25").run()
     assert not app.exception
-    app.selectbox(key="asked").set_value("swapped").run()
+    app.selectbox(key="training_data-behavior").set_value("swapped").run()
     assert "like" not in app.query_params
 
 
@@ -202,7 +200,7 @@ def test_a_node_of_the_graph(study, half):
     assert len(listed(app)) == 20
     assert any("have no layer 2; 3 is the nearest" in text.replace("\\", "") for text in texts(app))
     assert shown(app, "question-bar")["note"].startswith("Node")
-    app.toggle(key="against").set_value(True).run()
+    app.toggle(key="training_data-against").set_value(True).run()
     assert not app.exception
 
 
@@ -229,9 +227,9 @@ def test_a_node_that_is_not_there_says_so(study):
 
 def test_compare_and_evaluate(study):
     app = open_page(study)
-    app.toggle(key="against").set_value(True).run()
+    app.toggle(key="training_data-against").set_value(True).run()
     assert [m.label for m in app.metric] == ["Overlap at 50", "Spearman rank correlation"]
-    app.toggle(key="evaluate").set_value(True).run()
+    app.toggle(key="training_data-evaluate").set_value(True).run()
     app.button(key="evaluate-now").click().run()
     assert not app.exception
     table = app.dataframe[0].value
@@ -265,7 +263,7 @@ def test_other_vectors_are_built_beside_those_that_are_there(tmp_path):
     made = data_study(tmp_path, tuned=True)
     app = open_page(made)
     assert not any(b.key == "build" for b in app.button)  # folded
-    app.toggle(key="build-more").set_value(True).run()
+    app.toggle(key="training_data-build-more").set_value(True).run()
     assert app.selectbox(key="build-stage").options == ["base (before)", "tuned (after)"]
     assert app.code[-1].value == f"python -m explorer build {made.folder}"
     app.text_input(key="build-layers").set_value("2, x").run()
@@ -298,8 +296,8 @@ def test_a_saved_evaluation_is_shown_at_once(tmp_path):
     app = open_page(made, evaluate="true")
     app.button(key="evaluate-now").click().run()
     own = app.dataframe[0].value
-    found = evaluate(made, study_indexes(made), every=True)
-    (made.folder / "evaluation.json").write_text(json.dumps({"rows": [score.as_dict() for score in found]}))
+    found = evaluate(made, every=True)
+    (made.folder / "evaluation.json").write_text(json.dumps({"rows": [score.to_json() for score in found]}))
     again = open_page(made, evaluate="true")
     assert again.dataframe[0].value.equals(own)  # each method's own settings, of many
     assert any("explorer evaluate" in text for text in texts(again))
@@ -337,13 +335,13 @@ def test_a_persona(study):
     contrast = [r["score"] for r in listed(app)]
     app.selectbox(key="training_data-query").set_value("persona").run()
     assert any("Write a system prompt" in info.value for info in app.info)
-    app.text_input(key="trait").set_value("You name the wrong city.").run()
+    app.text_input(key="training_data-trait").set_value("You name the wrong city.").run()
     assert not app.exception and not app.error
     found = [r["score"] for r in listed(app)]
     assert len(found) == 20 and found != contrast
-    app.text_input(key="trait").set_value("You are rude.").run()
+    app.text_input(key="training_data-trait").set_value("You are rude.").run()
     assert [r["score"] for r in listed(app)] != found
-    app.toggle(key="against").set_value(True).run()
+    app.toggle(key="training_data-against").set_value(True).run()
     assert [m.label for m in app.metric] == ["Overlap at 50", "Spearman rank correlation"]
     link = {"behavior": "swapped", "method": "activation-difference", "query": "persona"}
     assert dict(app.query_params).items() >= link.items()

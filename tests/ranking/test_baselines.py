@@ -9,9 +9,8 @@ import pyarrow as pa
 import pytest
 
 from explorer.model.prompts import Prompt
-from explorer.ranking.baselines import bm25_scores
-from explorer.ranking.rank import text_scores
-from explorer.vectors.build import Item, row_items
+from explorer.ranking.baselines import bm25_scores, text_scores
+from explorer.vectors.items import Item, row_items
 from tests.vectors.tiny import WORDS, mixed_rows
 
 TEXTS = [f"{words[i : i + 30]} {i % 4 * 'whale '}" for words in WORDS for i in range(0, 30, 3)] + ["", "?!"]

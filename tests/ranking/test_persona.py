@@ -11,9 +11,11 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
-from explorer.ranking.persona import Persona, persona_items, persona_target, rank_by_persona
-from explorer.ranking.rank import behavior_items, index_model, study_indexes
-from explorer.vectors.build import Item
+from explorer.ranking.persona import Persona, persona_items, persona_target
+from explorer.ranking.questions import AboutBehavior, AboutPersona, question_items
+from explorer.ranking.rank import rank
+from explorer.vectors.find import index_model, study_indexes
+from explorer.vectors.items import Item
 from tests.pages.data_study import data_study
 
 TRAIT, NEUTRAL = "You name the wrong city.", "You help."
@@ -48,7 +50,7 @@ def mean_state(loaded: LoadedModel, question: str, system: str, layer: int) -> T
 @torch.no_grad()
 def test_scores_are_cosines_with_the_mean_difference(study):
     (index,) = study_indexes(study)
-    loaded, items = load_model(index_model(study, index)), behavior_items(study, "swapped")
+    loaded, items = load_model(index_model(study, index)), question_items(study, AboutBehavior("swapped"))
     answered = persona_items(loaded, items, Persona(TRAIT, NEUTRAL))
     pairs = [[mean_state(loaded, item.prompt.text, s, 3) for s in (TRAIT, NEUTRAL)] for item in items]
     wanted = torch.stack([a - b for a, b in pairs if a is not None and b is not None])
@@ -56,13 +58,14 @@ def test_scores_are_cosines_with_the_mean_difference(study):
     assert len(wanted) == len(target.kinds) > 0
     torch.testing.assert_close(target.vectors["activation.3"].double(), wanted, rtol=1e-4, atol=1e-5)
     rows, query = index.rows("activation", 3, torch.arange(60)).double(), wanted.mean(0)
-    found = rank_by_persona(study, index, answered, 3, centre=False)
+    question = AboutPersona(AboutBehavior("swapped"), Persona(TRAIT, NEUTRAL))
+    found = rank(study, question, layer=3, centre=False)
     plain = torch.cosine_similarity(rows, query[None]).numpy()
     answers = index.kinds.numpy() > 0
     assert found.scores[answers] == pytest.approx(plain[answers], abs=1e-4)
     assert not answers[10] and found.scores[10] != found.scores[10]
     assert (found.choice.method, found.choice.query, found.choice.layer) == ("activation-difference", "persona", 3)
-    centred = rank_by_persona(study, index, answered, 3)
+    centred = rank(study, question, layer=3)
     means = torch.stack([rows[index.kinds == kind].mean(0) for kind in (1, 2)])
     moved = rows - means[index.kinds.long().clamp(min=1) - 1]
     by_hand = torch.cosine_similarity(moved, (query - means[1])[None]).numpy()
@@ -71,7 +74,7 @@ def test_scores_are_cosines_with_the_mean_difference(study):
 
 def test_no_answer_no_trait_no_template(study):
     loaded = load_model(index_model(study, study_indexes(study)[0]))
-    items = behavior_items(study, "swapped")
+    items = question_items(study, AboutBehavior("swapped"))
     with pytest.raises(ExplorerError, match="A persona needs a system prompt"):
         persona_items(loaded, items, Persona(" "))
     with pytest.raises(ExplorerError, match="a study with a chat template"):

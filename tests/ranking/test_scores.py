@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
 from explorer.ranking.scores import Target, encode_target, scores
-from explorer.vectors.build import Item
 from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
+from explorer.vectors.items import Item
 from explorer.vectors.methods import METHODS, QUERIES, Blend
 from tests.ranking.reference import (
     BLENDS,

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from explorer.ranking.rank import Choice, Ranking
-from explorer.ranking.table import Filter, kept, ranked_of, ranked_table, row_number, write_rows
+from explorer.ranking.table import Filter, matches, row_number, write_rows
 
 SCORES = np.array([0.5, -0.25, np.nan, 0.75])
 
@@ -41,22 +41,22 @@ def table() -> pa.Table:
     ],
 )
 def test_filters(table, wanted, ids):
-    keep = kept(table, SCORES, wanted)
+    keep = matches(table, SCORES, wanted)
     assert "".join(table["id"].filter(pa.array(keep)).to_pylist()) == ids
 
 
 def test_ranks_and_percentiles(table):
-    ranked = ranked_of(Ranking(Choice(), SCORES))
-    assert ranked.order.tolist() == [3, 0, 1]
-    assert ranked.ranks.tolist() == [2, 3, 0, 1]
-    assert ranked.percentiles[3] == pytest.approx(200 / 3)
+    ranking = Ranking(Choice(), SCORES)
+    assert ranking.order.tolist() == [3, 0, 1]
+    assert ranking.ranks.tolist() == [2, 3, 0, 1]
+    assert ranking.percentiles[3] == pytest.approx(200 / 3)
     assert row_number(table, "@d") == 3
     assert row_number(table, "nobody") is None
 
 
 def test_files_hold_every_row_and_no_formula(table):
-    ranked = ranked_of(Ranking(Choice(), SCORES))
-    made = ranked_table(table, ranked, ranked.order)
+    ranking = Ranking(Choice(), SCORES)
+    made = ranking.table(table, ranking.order)
     lines = [json.loads(line) for line in write_rows(made, "jsonl").splitlines()]
     assert [line["id"] for line in lines] == ["@d", "a", "b"]
     assert lines[1]["prompt"] == "=1+1"

@@ -5,7 +5,8 @@ import pytest
 from explorer.data.study import create_study
 from explorer.demo.build import ASSETS, build_demo
 from explorer.errors import ExplorerError
-from explorer.ranking.rank import Choice, behavior_items, rank
+from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.rank import rank
 from explorer.repair.choose import NotRepeatable, plan_repair
 from explorer.repair.plan import PRESETS, Preset, read_plan, save_plan
 from explorer.repair.setting import read_setting
@@ -19,7 +20,7 @@ def test_arms_are_what_they_say(study):
         ("top", 2), ("random", 2),
     ]  # fmt: skip
     table = study.datapoints()
-    scores = rank(study, None, behavior_items(study, "vowels"), Choice("bm25")).scores
+    scores = rank(study, AboutBehavior("vowels"), method="bm25").scores
     sft = [i for i, stage in enumerate(table["stage"].to_pylist()) if stage == "sft"]
     ids = table["id"].to_pylist()
     score = {ids[i]: scores[i] for i in sft}
@@ -33,7 +34,7 @@ def test_arms_are_what_they_say(study):
 
 
 def test_a_ranking_at_hand_is_not_made_again(study):
-    ranking = rank(study, None, behavior_items(study, "vowels"), Choice("bm25"))
+    ranking = rank(study, AboutBehavior("vowels"), method="bm25")
     assert plan_repair(study, "vowels", "drop", [4], preset=sized(), train="sft", ranking=ranking) == plan_of(study)
 
 

@@ -82,7 +82,7 @@ def test_a_stopped_job_goes_on_to_the_same_end(study, tmp_path):
     folder = save_plan(study, plan)
     setting, (arm,) = read_setting(study, plan), plan.arms
 
-    def stop_at_3(what, done=0, total=0):
+    def stop_at_3(what: str, done: float = 0, total: float = 0, /):
         if (what, done) == ("training", 2):
             stop(folder)
 

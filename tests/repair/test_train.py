@@ -46,7 +46,7 @@ def test_a_killed_run_goes_on_to_the_same_end(tiny, tmp_path, error):
     rows, recipe = some("sft", 48), small(SFT, tiny)
     whole = train_sft(rows, recipe, tmp_path / "whole")
 
-    def end(what, done=0, total=0):
+    def end(what: str, done: float = 0, total: float = 0, /):
         if (what, done) == ("training", 10):
             raise error
 

@@ -17,9 +17,11 @@ from safetensors.torch import load_file
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
+from explorer.progress import Pace
 from explorer.ranking.scores import encode_target, scores
-from explorer.vectors.build import Pace, item_vectors, row_items
+from explorer.vectors.build import WORK
 from explorer.vectors.index import MANIFEST, PAIR, SINGLE, STATS, UNRANKED, Index, open_index
+from explorer.vectors.items import item_vectors, row_items
 from explorer.vectors.methods import METHODS
 from explorer.vectors.one_pass import PARTS, one_pass
 from explorer.vectors.tokenize import batches
@@ -136,18 +138,18 @@ def test_a_shard_without_any_answer(tmp_path: Path, model: Path) -> None:
 
 
 def test_progress_is_told_after_every_shard(study: Study) -> None:
-    told: list[Pace] = []
-    build(study, progress=told.append)
-    assert [pace.done for pace in told] == [4, 8, 12, 16, 20, 24, 26]
-    assert all(pace.rows == 26 and pace.rate > 0 and pace.left >= 0 for pace in told)
-    assert told[-1].left == 0
-    again: list[Pace] = []
-    build(study, progress=again.append)
-    assert again == []
+    told: list[tuple[str, float, float]] = []
+    build(study, progress=lambda *step: told.append(step))
+    assert [done for _, done, _ in told] == [4, 8, 12, 16, 20, 24, 26]
+    assert {(what, total) for what, _, total in told} == {(WORK, 26)}
+    told.clear()
+    build(study, progress=lambda *step: told.append(step))
+    assert told == []
 
 
 def test_progress_is_told_after_every_batch_of_a_shard(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a clock by which a token takes a second: the time left is right to a row at any moment, in either shard."""
+    """On a clock by which a token takes a second: what is done is right at any moment, in either shard, and so is the
+    time left that is worked out from it."""
     lengths, clock = [], [0.0]
 
     def tick(view: Any, exchanges: Any, *given: Any) -> Any:
@@ -155,20 +157,21 @@ def test_progress_is_told_after_every_batch_of_a_shard(study: Study, monkeypatch
         clock[0] += lengths[-1]
         return one_pass(view, exchanges, *given)
 
-    monkeypatch.setattr("explorer.vectors.build.batches", partial(batches, budget=100))
-    monkeypatch.setattr("explorer.vectors.build.one_pass", tick)
-    monkeypatch.setattr("explorer.vectors.build.perf_counter", lambda: clock[0])
-    told: list[tuple[Pace, float]] = []
-    build(study, progress=lambda pace: told.append((pace, clock[0])), shard_rows=13)
+    monkeypatch.setattr("explorer.vectors.items.batches", partial(batches, budget=100))
+    monkeypatch.setattr("explorer.vectors.items.one_pass", tick)
+    monkeypatch.setattr("explorer.progress.monotonic", lambda: clock[0])
+    told: list[tuple[float, float | None, float]] = []
+    pace = Pace()
+    pace.left(WORK, 0, 26)
+    build(study, progress=lambda *step: told.append((step[1], pace.left(*step), clock[0])), shard_rows=13)
     assert len(told) == len(lengths) > 10
-    done = [pace.done for pace, _ in told]
+    done = [step for step, _, _ in told]
     assert done == sorted(done) and 13 in done and done[-1] == 26
     first, tokens = done.index(13), list(itertools.accumulate(lengths))
-    for i, (pace, now) in enumerate(told):
+    for i, (step, left, now) in enumerate(told):
         share = np.interp(tokens[i], [0, tokens[first], tokens[-1]], [0, 1, 2])
-        assert pace.done == int(13 * share + 1e-9)
-        assert pace.rate == pytest.approx(13 * share / now)
-        assert pace.left == pytest.approx((26 - 13 * share) / pace.rate, abs=1e-6)
+        assert step == pytest.approx(13 * share)
+        assert left == pytest.approx((26 - 13 * share) / (13 * share / now), abs=1e-6)
 
 
 def test_only_safetensors_and_json_are_written(built: Index, study: Study) -> None:
@@ -206,8 +209,8 @@ def test_a_damaged_shard_is_named_and_made_again_alone(built: Index, study: Stud
         open_index(built.folder)
     assert name in str(caught.value) and "explorer build" in str(caught.value)
     assert sum(other in str(caught.value) for other in times) == 1
-    told: list[Pace] = []
-    build(study, progress=told.append)
+    told: list[object] = []
+    build(study, progress=lambda *step: told.append(step))
     assert len(told) == 1
     assert files_of(built.folder) == before
     after = times_of(built.folder)

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from explorer.errors import PromptError, UncoveredModel
 from explorer.model.lrp import lrp_view
 from explorer.model.prompts import Prompt
-from explorer.vectors.build import Item, item_vectors
+from explorer.vectors.items import Item, item_vectors
 from explorer.vectors.layers import auto_layers, rept_layer
 from explorer.vectors.lora_gradient import OUT, _random
 from explorer.vectors.one_pass import PARTS, one_pass

@@ -12,11 +12,12 @@ import torch
 from explorer.data.study import Study, open_study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
-from explorer.ranking import rank as attribution
-from explorer.ranking.rank import index_model
 from explorer.ranking.scores import encode_target, scores
-from explorer.vectors.build import Item, index_folder, plan, row_items
+from explorer.vectors import find
+from explorer.vectors.build import index_folder, plan
+from explorer.vectors.find import index_model
 from explorer.vectors.index import Index, Manifest
+from explorer.vectors.items import Item, row_items
 from explorer.vectors.layers import rept_layer
 from explorer.vectors.methods import METHODS
 from explorer.vectors.one_pass import PARTS
@@ -189,5 +190,5 @@ def test_an_index_is_asked_in_the_precision_that_it_was_made_in(whole: Index, st
     """On a machine whose usual precision is another one too, and where it is the same without a second load."""
     made = replace(whole, manifest=replace(whole.manifest, checkpoint="base"))
     assert index_model(study, made).dtype == "auto" and whole.manifest.made_from["dtype"] == "float32"
-    monkeypatch.setattr(attribution, "dtype_of", lambda _spec: torch.bfloat16)  # as on a GPU
+    monkeypatch.setattr(find, "dtype_of", lambda _spec: torch.bfloat16)  # as on a GPU
     assert index_model(study, made).dtype == "float32"

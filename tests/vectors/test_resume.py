@@ -22,8 +22,9 @@ from safetensors.torch import save_file
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
+from explorer.progress import Progress, Stopped
 from explorer.vectors import index as store
-from explorer.vectors.build import Pace, index_folder, plan
+from explorer.vectors.build import index_folder, plan
 from explorer.vectors.index import MANIFEST, STATS, Index, open_index, read_manifest
 from explorer.vectors.one_pass import PARTS
 from explorer.vectors.tokenize import batches
@@ -40,6 +41,16 @@ from tests.vectors.tiny import (
 
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["tests.vectors.tiny", "pandas", "transformers.models.llama.modeling_llama"])
+
+
+def stop_at(row: int) -> Progress:
+    """Progress that stops a build in this row."""
+
+    def stop(_what: str, done: float = 0, _total: float = 0, /) -> None:
+        if int(done) == row:
+            raise Stopped("stopped")
+
+    return stop
 
 
 def kill_a_build(study: Study, delay: float, shard_rows: int, dies_at: tuple[int, bool] = (0, False)) -> bool:
@@ -109,12 +120,8 @@ def test_no_scratch_of_a_killed_build_stays(study: Study, whole: Index) -> None:
 
 
 def test_an_interrupt_between_shards_loses_nothing(study: Study, whole: Index) -> None:
-    def stop(pace: Pace) -> None:
-        if pace.done == 12:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build(study, progress=stop)
+    with pytest.raises(Stopped):
+        build(study, progress=stop_at(12))
     folder = study.folder / "vectors" / whole.folder.name
     kept = finished_shards(folder)
     assert len(kept) == 3
@@ -125,14 +132,10 @@ def test_an_interrupt_between_shards_loses_nothing(study: Study, whole: Index) -
 def test_an_interrupt_inside_a_shard_loses_that_shard_alone(
     study: Study, whole: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(pace: Pace) -> None:
-        if pace.done == 9:  # the third shard holds rows 8 to 12
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("explorer.vectors.build.batches", partial(batches, budget=1))
-        with pytest.raises(KeyboardInterrupt):
-            build(study, progress=stop)
+        patch.setattr("explorer.vectors.items.batches", partial(batches, budget=1))
+        with pytest.raises(Stopped):
+            build(study, progress=stop_at(9))  # the third shard holds rows 8 to 12
     folder = study.folder / "vectors" / whole.folder.name
     kept = finished_shards(folder)
     assert sorted(kept) == ["shard-00000.safetensors", "shard-00001.safetensors"] == sorted(times_of(folder))
@@ -209,12 +212,8 @@ def test_two_builders_at_once(study: Study, whole: Index) -> None:
 
 
 def test_an_unfinished_index_says_how_far_it_is(study: Study) -> None:
-    def stop(pace: Pace) -> None:
-        if pace.done == 8:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build(study, progress=stop)
+    with pytest.raises(Stopped):
+        build(study, progress=stop_at(8))
     (folder,) = (study.folder / "vectors").iterdir()
     with pytest.raises(ExplorerError, match=r"not finished \(2 of 7 shards\); run 'explorer build'"):
         open_index(folder)

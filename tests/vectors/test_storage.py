@@ -7,7 +7,7 @@ import torch
 
 from bench.storage import PARTS, USED, compare
 from explorer.model.prompts import Prompt
-from explorer.vectors.build import Item, row_items
+from explorer.vectors.items import Item, row_items
 from tests.pages.data_study import data_rows
 from tests.vectors.tiny import tiny_loaded
 

@@ -152,7 +152,7 @@ def build_and_tell(folder: Path, tell: Connection, nap: float, shard_rows: int, 
     if number:
         os.replace = _deadly(os.replace, number, after)
 
-    def progress(_pace: object) -> None:
+    def progress(*_told: object) -> None:
         tell.send_bytes(b".")
         time.sleep(nap)
 

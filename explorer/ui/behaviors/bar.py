@@ -9,9 +9,10 @@ from explorer.behaviors.prompts import DISCOVERY, Which
 from explorer.errors import ExplorerError
 from explorer.ranking.rank import Choice
 from explorer.ui.behaviors.state import Asked
+from explorer.ui.corpus import Corpus
 from explorer.ui.link_old import linked_select, linked_value
 from explorer.ui.session import plain, put_query
-from explorer.ui.training_data.state import Corpus, stage_words
+from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_method
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
 
@@ -23,7 +24,6 @@ PROMPTS_HELP = (
     "discovery.jsonl that the trained model answers otherwise than the model before; nobody has said what is in them."
 )
 METHOD_HELP = "What makes a prompt and a training example alike; those that the study's vectors were built for."
-LAYER_HELP = "The residual stream after this block. Auto: the built layer nearest to 14 fifteenths of the depth."
 STAGE_HELP = "The model in which the vectors were made, and whose answers count as those before."
 COUNT_HELP = (
     "Where the tree of the prompts is cut. The silhouette says how much nearer a prompt is to its own cluster than to "
@@ -37,23 +37,17 @@ def bar(of: Corpus, indexes: dict[str, Index]) -> tuple[Asked, DeltaGenerator]:
     with columns[0]:
         which = _prompts(of)
     with columns[2]:
-        words = stage_words(of.study)
-        names = {
-            name: words[i.manifest.checkpoint] + name.removeprefix(i.manifest.checkpoint) for name, i in indexes.items()
-        }
-        first = next(iter(names))
-        index = indexes[linked_select("Vectors in", "stage", names, first, help=STAGE_HELP, then=_elsewhere)]
+        index = pick_index(of.study, indexes, help=STAGE_HELP, then=_elsewhere)
+        assert index is not None  # the page ends before where nothing is built
     made = index.manifest
     with columns[1]:
-        fit = {name: name for name, m in METHODS.items() if m.parts and set(m.parts) <= set(made.parts)}
+        fit = [name for name, m in METHODS.items() if m.parts and set(m.parts) <= set(made.parts)]
         if not fit:
             raise ExplorerError(f"{index.folder}: no method's vectors are in it; build the study's vectors again.")
-        usual = "explorer" if "explorer" in fit else next(iter(fit))
-        method = linked_select("Method", "method", fit, usual, help=METHOD_HELP, then=_elsewhere)
+        method = pick_method(fit, help=METHOD_HELP, then=_elsewhere)
     with columns[3]:
-        layers = {"auto": f"Auto ({made.default_layer})", **{str(x): str(x) for x in made.layers}}
-        layer = linked_select("Layer", "layer", layers, "auto", help=LAYER_HELP, then=_elsewhere)
-    return Asked(which, index, Choice(method, None if layer == "auto" else int(layer))), columns[4].container()
+        layer = pick_layer(index, then=_elsewhere)
+    return Asked(which, index, Choice(method, layer)), columns[4].container()
 
 
 def _prompts(of: Corpus) -> Which:

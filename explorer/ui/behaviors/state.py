@@ -16,11 +16,12 @@ from explorer.behaviors.pipeline import Found, discover
 from explorer.behaviors.projection import Map, kept_map
 from explorer.behaviors.prompts import DISCOVERY, Subject, Which
 from explorer.model.prompts import Prompt
-from explorer.ranking.rank import Choice, texts
+from explorer.ranking.rank import Choice
+from explorer.ranking.table import texts
+from explorer.ui.corpus import Corpus
 from explorer.ui.training_data.charts import PALETTE
-from explorer.ui.training_data.state import Corpus
-from explorer.vectors.build import Item
 from explorer.vectors.index import Index
+from explorer.vectors.items import Item
 
 NONE = "#a9a9b4"
 """The colour of datapoints of no cluster."""

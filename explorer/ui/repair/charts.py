@@ -56,7 +56,9 @@ def _add_arm(figure: go.Figure, place: int, line: Pooled, label: str, rates: Seq
             hovertemplate="%{x:.1%}<extra>one seed</extra>",
             marker={"size": 5, "color": colour, "opacity": 0.75},
         )
-    _add_beside(figure, place, percent(line.change) if line.change else "—" if line.arm == NONE else "no change to show")
+    _add_beside(
+        figure, place, percent(line.change) if line.change else "—" if line.arm == NONE else "no change to show"
+    )
 
 
 def _add_beside(figure: go.Figure, y: float, text: str, **settings: Any) -> None:

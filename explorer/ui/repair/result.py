@@ -156,4 +156,4 @@ def _set_up_again(plan: Plan) -> None:
         query=ranking.get("query") or "",
         centre="" if ranking.get("centre") is None else str(int(ranking["centre"])),
     )
-    link.put({name: None for name in RepairState.keys()} | state.params())
+    link.put(dict.fromkeys(RepairState.keys()) | state.params())

@@ -106,9 +106,7 @@ def _ranking(study: Study, source: Source) -> Ranking | None:
         return ranked(study, AboutBehavior(source.behavior), source.index, source.choice)
 
 
-def _in_order(
-    corpus: Corpus, source: Source, ranking: Ranking | None, ids: Collection[str] | None = None
-) -> list[int]:
+def _in_order(corpus: Corpus, source: Source, ranking: Ranking | None, ids: Collection[str] | None = None) -> list[int]:
     """Row numbers of the datapoints with these ids (None: all), the best first; the basket's as they were ticked."""
     if ranking is None:
         rows = [row_number(corpus.table, name) for name in source.chosen]

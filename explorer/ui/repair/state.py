@@ -1,7 +1,8 @@
 """What the Repair page works with: the titles of the study's repairs, and the plan of a new one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -25,11 +26,15 @@ class Source:
 
     behavior: str
     index: Index | None = None
-    choice: Choice = Choice()
+    choice: Choice = field(default_factory=Choice)
     chosen: tuple[str, ...] = ()
 
 
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASHES | {Ranking: lambda ranking: ranking.choice})
+_HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: ranking.choice}
+"""A ranking is told by the source that it was made from, which is hashed beside it."""
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)
 def planned(
     study: Study, source: Source, ranking: Ranking | None, ks: tuple[int, ...], train: str | None, preset: str
 ) -> Plan:

@@ -9,13 +9,14 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.ui.session import plain
-from explorer.ui.training_data.bar import STAGE
-from explorer.ui.training_data.state import Corpus, stage_words
-from explorer.vectors.build import Pace, build_index
+from explorer.progress import Pace, Stopped
+from explorer.ui.corpus import Corpus, checkpoint_labels
+from explorer.ui.text import show_error
+from explorer.ui.training_data.pickers import STAGE_HELP
+from explorer.vectors.build import build_index
 from explorer.vectors.layers import parse_layers
 
-LAYERS = (
+LAYERS_HELP = (
     "Numbers with commas between, from 1 to the last block. Automatic: RepT's layer, the one half-way, and the one at "
     "14 fifteenths of the depth. More layers take more room on the disk and little more time."
 )
@@ -25,8 +26,10 @@ LAYERS = (
 class Build:
     """A build that runs in a thread of its own, for all sessions."""
 
-    began: float
-    pace: Pace | None = None
+    began: float = field(default_factory=time.monotonic)
+    done: float = 0.0
+    total: float = 0.0
+    rate: float = 0.0
     error: str = ""
     over: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -37,34 +40,27 @@ def _builds() -> dict[str, Build]:
     return {}
 
 
-def build_box(of: Corpus, why: str) -> None:
-    """Why to build, in which model and at which layers, the command that does it, and a button that runs it here."""
-    study = of.study
+def build_box(corpus: Corpus, why: str) -> None:
+    """Draw why to build, in which model and at which layers, the command, and a button that builds here."""
+    study = corpus.study
     build = _builds().get(str(study.folder))
     with st.container(border=True):
         if build and not build.over:
             _watch(str(study.folder))
             return
-        st.markdown(f"{why} They are made once, in one pass over {of.table.num_rows:,} training examples.")
-        stage, layers = _pickers(study)
+        st.markdown(f"{why} They are made once, in one pass over {corpus.table.num_rows:,} training examples.")
+        stage, text = _pickers(study)
         try:
-            chosen = parse_layers(layers)
+            layers = parse_layers(text)
         except ExplorerError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            show_error(error)
             return
         left, right = st.columns([4, 1.1], vertical_alignment="center")
-        line = f"python -m explorer build {shlex.quote(str(study.folder))}"
-        line += "" if stage == study.checkpoint("before")[0] else f" --stage {shlex.quote(stage)}"
-        left.code(line + (f" --layers {','.join(map(str, chosen))}" if chosen else ""), language=None)
-        right.button(
-            "Build the vectors now",
-            type="primary",
-            key="build",
-            width="stretch",
-            on_click=lambda: start_build(study, stage, chosen),
-        )
+        left.code(_command(study, stage, layers), language=None)
+        start = lambda: start_build(study, stage, layers)  # noqa: E731
+        right.button("Build the vectors now", type="primary", key="build", width="stretch", on_click=start)
         if build and build.error:
-            st.error(plain(build.error), icon=":material/error:")
+            show_error(build.error)
         elif build and build.stop.is_set():
             st.caption("Stopped. What was made is kept; a build goes on from there.")
         elif build:
@@ -72,13 +68,19 @@ def build_box(of: Corpus, why: str) -> None:
 
 
 def _pickers(study: Study) -> tuple[str, str]:
-    words = stage_words(study)
-    before = list(words).index(study.checkpoint("before")[0])
+    labels = checkpoint_labels(study)
+    before = list(labels).index(study.checkpoint("before")[0])
     left, right = st.columns(2)
     stage = left.selectbox(
-        "In the model", list(words), before, format_func=lambda name: words[name], key="build-stage", help=STAGE
+        "In the model", list(labels), before, format_func=labels.__getitem__, key="build-stage", help=STAGE_HELP
     )
-    return stage, right.text_input("At the layers", key="build-layers", placeholder="Automatic", help=LAYERS)
+    return stage, right.text_input("At the layers", key="build-layers", placeholder="Automatic", help=LAYERS_HELP)
+
+
+def _command(study: Study, stage: str, layers: list[int]) -> str:
+    words = ["python -m explorer build", shlex.quote(str(study.folder))]
+    words += [] if stage == study.checkpoint("before")[0] else ["--stage", shlex.quote(stage)]
+    return " ".join([*words, *(["--layers", ",".join(map(str, layers))] if layers else [])])
 
 
 def start_build(study: Study, stage: str, layers: list[int]) -> None:
@@ -86,20 +88,23 @@ def start_build(study: Study, stage: str, layers: list[int]) -> None:
     builds = _builds()
     running = builds.get(str(study.folder))
     if running is None or running.over:
-        build = builds[str(study.folder)] = Build(time.monotonic())
+        build = builds[str(study.folder)] = Build()
         threading.Thread(target=_run, args=(study, build, stage, layers), daemon=True).start()
 
 
 def _run(study: Study, build: Build, stage: str, layers: list[int]) -> None:
-    def tell(pace: Pace) -> None:
-        build.pace = pace
+    pace = Pace()
+
+    def progress(what: str, done: float = 0, total: float = 0, /) -> None:
+        build.rate = pace.rate(what, done)
+        build.done, build.total = done, total
         if build.stop.is_set():
-            raise KeyboardInterrupt
+            raise Stopped("The build was stopped.")
 
     try:
-        build_index(study, stage, tell, layers=layers)
-    except KeyboardInterrupt:
-        pass  # what is written is whole
+        build_index(study, stage, layers=layers, progress=progress)
+    except Stopped:
+        pass
     except ExplorerError as error:
         build.error = str(error)
     except Exception as error:
@@ -114,15 +119,15 @@ def _watch(folder: str) -> None:
     build = _builds()[folder]
     if build.over:
         st.rerun()
-    seconds = time.monotonic() - build.began
-    pace = build.pace
     if build.stop.is_set():
         text = "Stopping"
-    elif pace is None:
-        text = f"Reading the model · {_clock(seconds)}"
+    elif not build.total:
+        text = f"Reading the model · {_clock(time.monotonic() - build.began)}"
     else:
-        text = f"{pace.done:,} of {pace.rows:,} training examples · {pace.rate:.1f} a second · {_clock(pace.left)} left"
-    st.progress(pace.done / pace.rows if pace else 0.0, text)
+        text = f"{int(build.done):,} of {int(build.total):,} training examples"
+        if build.rate:
+            text += f" · {build.rate:.1f} a second · {_clock((build.total - build.done) / build.rate)} left"
+    st.progress(build.done / build.total if build.total else 0.0, text)
     st.button("Stop", icon=":material/stop:", key="stop-build", on_click=build.stop.set, disabled=build.stop.is_set())
 
 

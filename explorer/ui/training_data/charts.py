@@ -1,21 +1,14 @@
-"""Charts of the Training data page: score distribution, sources, two methods against each other, layer curves."""
+"""Charts of the Training data page: score distribution, two methods against each other, layer curves."""
 
 import html
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from explorer.ranking.metrics import Enrichment
-from explorer.ui.components import sources
+from explorer.figures.style import ACCENT, FAINT, GREY, PALETTE
 
-# no red and no blue: they stand for the wrong and the right answer
-ACCENT, GREY, FAINT = "#7c5ce0", "rgba(128, 128, 140, .75)", "rgba(128, 128, 140, .28)"
-PALETTE = (
-    "#7c5ce0", "#0d9488", "#ca8a04", "#65a30d", "#c026d3", "#22b8cf", "#92633a", "#64748b", "#b794f4", "#857a1f",
-)  # fmt: skip
 BINS = 48
 UNDER_ONE = 0.6
 """Where the marks of the rows on screen stand on the logarithmic axis of the histogram: below one row."""
@@ -28,8 +21,8 @@ def safe(text: str, most: int = 40) -> str:
     return html.escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
-def show_distribution(scores: np.ndarray, keep: np.ndarray, shown: np.ndarray) -> None:
-    """Histogram of all scores, of those that the filter keeps, and marks for the rows on screen."""
+def show_distribution(scores: np.ndarray, keep: np.ndarray, on_page: Sequence[int]) -> None:
+    """Draw a histogram of all scores, of those that the filter keeps, and marks for the rows on screen."""
     ranked = scores[~np.isnan(scores)]
     if not len(ranked):
         st.caption("No datapoint can be ranked.")
@@ -46,8 +39,8 @@ def show_distribution(scores: np.ndarray, keep: np.ndarray, shown: np.ndarray) -
             hovertemplate="%{y} " + name + ", score %{x:.2f}<extra></extra>",
         )
     figure.add_scatter(
-        x=scores[shown],
-        y=np.full(len(shown), UNDER_ONE),
+        x=scores[on_page],
+        y=np.full(len(on_page), UNDER_ONE),
         mode="markers",
         marker={"symbol": "line-ns-open", "size": 9, "color": ACCENT, "line": {"width": 1.5}},
         hovertemplate="on screen: %{x:.3f}<extra></extra>",
@@ -58,26 +51,6 @@ def show_distribution(scores: np.ndarray, keep: np.ndarray, shown: np.ndarray) -
     figure.update_yaxes(type="log", visible=False, range=np.log10([UNDER_ONE * 0.8, most * 1.15]).tolist())
     figure.update_xaxes(nticks=5, zeroline=False)
     st.plotly_chart(figure, key="distribution", config=CONFIG, alt="Distribution of the scores")
-
-
-def show_sources(rows: Sequence[Enrichment], chosen: Sequence[str], on_pick: Any) -> None:
-    """Sources among the best rows; a click filters."""
-    sources(
-        key="sources",
-        data={
-            "head": ["source", "in top", "lift", "p"],
-            "rows": [
-                {
-                    "name": e.source,
-                    "cells": [f"{e.hits} / {e.total}", f"{e.lift:.1f}×", chance(e.p)],
-                    "sure": e.p < 0.01 and e.lift > 1,
-                    "chosen": e.source in chosen,
-                }
-                for e in rows
-            ],
-        },
-        on_picked_change=on_pick,
-    )
 
 
 def chance(p: float) -> str:

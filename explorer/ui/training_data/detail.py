@@ -1,74 +1,77 @@
 """The opened datapoint of the Training data page, whole, and the test prompt's own heatmap beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
 
+from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.ranking.table import Ranked
-from explorer.ranking.token_shares import TokenScore
+from explorer.ranking.rank import Ranking
+from explorer.ranking.token_shares import TokenEvidence, TokenScore
 from explorer.trace.explain import ranks_by_size
-from explorer.ui import charts
+from explorer.ui import charts, link
 from explorer.ui.basket import basket, toggle
 from explorer.ui.components import token_map
-from explorer.ui.session import explained_at, model_spec, plain, put_query
-from explorer.ui.training_data.list import percentile
-from explorer.ui.training_data.state import Coloured, Corpus, Question
+from explorer.ui.corpus import Corpus
+from explorer.ui.session import explained_at, model_spec
+from explorer.ui.text import plain, show_error
+from explorer.ui.training_data.list import colour_scale, percentile
 
 MOST = 6000
 """Characters of an answer that are drawn without colours; more would make the page slow."""
 
 
-def show_detail(of: Corpus, ranked: Ranked, number: int, coloured: Mapping[int, Coloured], scale: float) -> None:
-    """Everything about one datapoint."""
-    row = of.row(number)
-    rank, name = int(ranked.ranks[number]), row["id"]
-    place = f"rank {rank:,}, score {ranked.scores[number]:.3f}" if rank else "never ranked: no answer"
+def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping[int, TokenEvidence]) -> None:
+    """Draw everything about one datapoint; ``evidence``: of all rows on screen, which share the scale of colours."""
+    row, scale, scored = corpus.row(number), colour_scale(evidence), evidence.get(number)
+    rank, name = int(ranking.ranks[number]), row["id"]
+    place = f"rank {rank:,}, score {ranking.scores[number]:.3f}" if rank else "never ranked: no answer"
     st.markdown(f"**{plain(name)}**&nbsp; {place}")
-    about = [f"above {percentile(ranked, number)} of the corpus"] if rank else []
+    about = [f"above {percentile(ranking, number)} of the corpus"] if rank else []
     about += [f"{key} {plain(str(row[key]))}" for key in ("source", "label", "stage") if row.get(key)]
     st.caption(" · ".join(about))
-    ticked = name in basket(of.study.folder)
-    with st.container(horizontal=True, gap="small"):
-        st.button(
-            "In the basket" if ticked else "Add to basket",
-            icon=":material/check:" if ticked else ":material/add_shopping_cart:",
-            key="basket-row",
-            on_click=lambda: toggle(of.study.folder, name),
-        )
-        st.button(
-            "More like this",
-            icon=":material/join_inner:",
-            key="like",
-            on_click=lambda: put_query(like=name, node=None, half=None, behavior=None, row=None, p=None),
-        )
+    _show_buttons(corpus, name)
     if row.get("system"):
         st.caption(f"System prompt: {plain(str(row['system'])[:400])}")
-    colours = coloured.get(number)
     pair = row.get("response") is None
-    own = (row.get("chosen") if pair else row.get("response")) or ""
-    _words(
-        "Prompt and chosen answer" if pair else "Prompt and response",
-        colours.prompt if colours else [TokenScore(row["prompt"][:MOST], "prompt", 0.0)],
-        colours.answer if colours else [TokenScore(own[:MOST], "answer", 0.0)],
-        scale, "row-map",
-    )  # fmt: skip
+    answer = (row.get("chosen") if pair else row.get("response")) or ""
+    prompt_tokens = scored.prompt if scored else _plain_tokens(row["prompt"], "prompt")
+    answer_tokens = scored.answer if scored else _plain_tokens(answer, "answer")
+    caption = "Prompt and chosen answer" if pair else "Prompt and response"
+    _show_words(caption, prompt_tokens, answer_tokens, scale, "row-map")
     if pair:
-        other = colours.other if colours else [TokenScore((row.get("rejected") or "")[:MOST], "answer", 0.0)]
-        _words("Rejected answer", [], other, scale, "rejected-map")
+        rejected = scored.rejected if scored else _plain_tokens(row.get("rejected") or "", "answer")
+        _show_words("Rejected answer", (), rejected, scale, "rejected-map")
 
 
-def _words(caption: str, prompt: list[TokenScore], answer: list[TokenScore], scale: float, key: str) -> None:
+def _show_buttons(corpus: Corpus, name: str) -> None:
+    ticked = name in basket(corpus.study.folder)
+    label = "In the basket" if ticked else "Add to basket"
+    icon = ":material/check:" if ticked else ":material/add_shopping_cart:"
+    tick = lambda: toggle(corpus.study.folder, name)  # noqa: E731
+    ask = lambda: link.put(like=name, node=None, half=None, behavior=None, row=None, p=None)  # noqa: E731
+    with st.container(horizontal=True, gap="small"):
+        st.button(label, icon=icon, key="basket-row", on_click=tick)
+        st.button("More like this", icon=":material/join_inner:", key="like", on_click=ask)
+
+
+def _plain_tokens(text: str, part: str) -> list[TokenScore]:
+    return [TokenScore(text[:MOST], part, 0.0)]
+
+
+def _show_words(
+    caption: str, prompt: Sequence[TokenScore], answer: Sequence[TokenScore], scale: float, key: str
+) -> None:
     tokens = [*((t, "prompt") for t in prompt), *((t, "answer") for t in answer)]
     ranks = ranks_by_size(np.array([t.score for t, _ in tokens]))
-    made = [[t.text, segment, t.score, int(r)] for (t, segment), r in zip(tokens, ranks, strict=True)]
+    cells = [[t.text, segment, t.score, int(r)] for (t, segment), r in zip(tokens, ranks, strict=True)]
     if prompt and answer:
-        made[len(prompt) - 1][0] += "\n"
+        cells[len(prompt) - 1][0] += "\n"
     token_map(
         key=key,
         data={
-            "tokens": made,
+            "tokens": cells,
             "scale": scale,
             "unit": "pull",
             "signed": True,
@@ -83,14 +86,12 @@ def _words(caption: str, prompt: list[TokenScore], answer: list[TokenScore], sca
     )
 
 
-def show_probe(asked: Question, layer: int) -> None:
-    """The test prompt's representation-gradient heatmap in the model on screen."""
-    if asked.failure is None:
-        return
+def show_probe(failure: Failure, layer: int) -> None:
+    """Draw the test prompt's representation-gradient heatmap in the model on screen."""
     try:
-        shown = explained_at(model_spec(), asked.failure, "representation-gradient", layer, False)
+        explanation = explained_at(model_spec(), failure, "representation-gradient", layer, False)
     except ExplorerError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        show_error(error)
         return
-    charts.show_token_map(shown, "probe-map")
-    st.caption(f"The test prompt itself, in {plain(shown.model)}")
+    charts.show_token_map(explanation, "probe-map")
+    st.caption(f"The test prompt itself, in {plain(explanation.model)}")

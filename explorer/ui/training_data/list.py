@@ -1,152 +1,110 @@
-"""The ranked list of the Training data page: filters, rows, pages, basket, export."""
+"""The ranked list of the Training data page: rows, pages, basket, export."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from explorer.ranking.table import FILES, Filter, Ranked, ranked_table, write_rows
-from explorer.ui import navigation
+from explorer.ranking.rank import Ranking
+from explorer.ranking.table import FILES, write_rows
+from explorer.ranking.token_shares import TokenEvidence, TokenScore
+from explorer.ui import link, navigation
 from explorer.ui.basket import add_all, basket, clear, toggle
 from explorer.ui.components import ranked_list
-from explorer.ui.page_states import RepairState
-from explorer.ui.session import put_query
-from explorer.ui.training_data.state import Coloured, Corpus
+from explorer.ui.corpus import Corpus
+from explorer.ui.page_states import RepairState, TrainingDataState
 
-SHEET = 20
-"""Rows a page."""
+PAGE_ROWS = 20
 QUIET = {"", "clean"}
 """Labels that say that nothing is wrong."""
 CUT = 260
 """Characters of a line in the list; the opened row shows all."""
-REPAIRED = ("behavior", "method", "layer", "stage", "query", "centre")
-"""Query parameters that say what is ranked; a repair takes them over."""
 
 
-def filters(of: Corpus) -> Filter:
-    """The filter widgets; each stands in the link."""
-    chosen = {}
-    for name, options in (("source", of.source_names), ("label", of.label_names)):
-        chosen[name] = (
-            st.multiselect(
-                name, options, key=name, bind="query-params", placeholder=f"All {name}s", on_change=first_page,
-                label_visibility="collapsed",
-            )
-            if options
-            else []
-        )  # fmt: skip
-    text = st.text_input(
-        "Search", key="find", bind="query-params", placeholder="Search prompts and answers", on_change=first_page,
-        label_visibility="collapsed", icon=":material/search:",
-    )  # fmt: skip
-    least = st.number_input(
-        "Least score", value=None, step=0.05, format="%.3f", key="above", bind="query-params",
-        placeholder="Least score", on_change=first_page, label_visibility="collapsed",
-    )  # fmt: skip
-    return Filter(tuple(chosen["source"]), tuple(chosen["label"]), text or "", least)
+def page_number(rows: np.ndarray) -> tuple[int, int]:
+    """Return (page, pages) of the list, from 0; the link's page where there is such a one."""
+    pages = max(1, -(-len(rows) // PAGE_ROWS))
+    page = link.get("p")
+    return (min(max(int(page), 1), pages) - 1 if page.isdecimal() and len(page) < 9 else 0), pages
 
 
-def first_page() -> None:
-    """Back to the first rows, as what is listed has changed."""
-    put_query(p=None)
+def page_rows(rows: np.ndarray) -> list[int]:
+    """Return the row numbers on this page of the list."""
+    page, _ = page_number(rows)
+    return rows[page * PAGE_ROWS : (page + 1) * PAGE_ROWS].tolist()
 
 
-def sheet_of(rows: np.ndarray) -> tuple[int, int]:
-    """(page, pages) of the list, from 0; the link's where there is such a page."""
-    pages = max(1, -(-len(rows) // SHEET))
-    said = st.query_params.get("p", "")
-    return (min(max(int(said), 1), pages) - 1 if said.isdecimal() and len(said) < 9 else 0), pages
-
-
-def list_head(of: Corpus, ranked: Ranked, rows: np.ndarray) -> None:
-    """How many rows, which page, the basket, the export."""
-    sheet, pages = sheet_of(rows)
-    ticked = basket(of.study.folder)
+def show_head(corpus: Corpus, ranking: Ranking, rows: np.ndarray) -> None:
+    """Draw how many rows there are, which page this is, the basket, the export."""
+    page, pages = page_number(rows)
+    ticked = basket(corpus.study.folder)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        first, last = sheet * SHEET, min((sheet + 1) * SHEET, len(rows))
-        total = f"{len(rows):,} of {len(ranked.order):,}" if len(rows) < len(ranked.order) else f"{len(rows):,}"
+        first, last = page * PAGE_ROWS, min((page + 1) * PAGE_ROWS, len(rows))
+        total = f"{len(rows):,} of {len(ranking.order):,}" if len(rows) < len(ranking.order) else f"{len(rows):,}"
         st.caption(f"{first + 1 if len(rows) else 0}–{last} of {total}", width="stretch")
-        st.button("", icon=":material/chevron_left:", disabled=sheet == 0, key="back-page", help="Better ranks",
-                  on_click=lambda: put_query(p=str(sheet) if sheet > 1 else None))  # fmt: skip
-        st.button("", icon=":material/chevron_right:", disabled=sheet + 1 >= pages, key="next-page",
-                  help="Further ranks", on_click=lambda: put_query(p=str(sheet + 2)))  # fmt: skip
+        _page_button("back", page - 1, page == 0, "Better ranks")
+        _page_button("next", page + 1, page + 1 >= pages, "Further ranks")
         with st.popover(f"Basket: {len(ticked)}", icon=":material/shopping_basket:", help="Ticked datapoints"):
-            _basket(of, rows, ticked)
-        asked = {name: st.query_params[name] for name in REPAIRED if name in st.query_params}
-        navigation.page_link(navigation.REPAIR, label="Repair",
-                     help="Repair: edit the top of this ranking, train again, measure again",
-                     state=RepairState(**asked, repair="new"))  # fmt: skip
+            _show_basket(corpus, rows, ticked)
+        now = TrainingDataState.read()
+        navigation.page_link(
+            navigation.REPAIR,
+            "Repair",
+            RepairState("new", now.behavior, "", now.method, now.stage, now.layer, query=now.query, centre=now.centre),
+            help="Repair: edit the top of this ranking, train again, measure again",
+        )
         with st.popover("", icon=":material/download:", help="Export the list", key="export"):
             st.caption(f"All {len(rows):,} listed rows, with rank, score and percentile")
-            _export(of, ranked, rows, "ranking", "list")
+            _show_export(corpus, ranking, rows)
 
 
-def _basket(of: Corpus, rows: np.ndarray, ticked: list[str]) -> None:
-    study = of.study.folder
-    k = st.number_input("How many", 1, max(len(rows), 1), min(50, max(len(rows), 1)), key="basket-k")
-    best = rows[: int(k)]
-    st.button(
-        f"Add the top {int(k)} of the list", key="add-top", width="stretch", disabled=not len(rows),
-        on_click=lambda: add_all(study, of.table["id"].take(best.tolist()).to_pylist()),
-    )  # fmt: skip
+def _page_button(name: str, page: int, disabled: bool, help: str) -> None:
+    icon = {"back": ":material/chevron_left:", "next": ":material/chevron_right:"}[name]
+    turn = lambda: link.put(p=str(page + 1) if page else None)  # noqa: E731
+    st.button("", icon=icon, key=f"{name}-page", disabled=disabled, help=help, on_click=turn)
+
+
+def _show_basket(corpus: Corpus, rows: np.ndarray, ticked: list[str]) -> None:
+    study, most = corpus.study.folder, max(len(rows), 1)
+    k = int(st.number_input("How many", 1, most, min(50, most), key="basket-k"))
+    add = lambda: add_all(study, corpus.table["id"].take(rows[:k].tolist()).to_pylist())  # noqa: E731
+    st.button(f"Add the top {k} of the list", key="add-top", width="stretch", disabled=not len(rows), on_click=add)
     st.button("Clear", key="clear", width="stretch", disabled=not ticked, on_click=lambda: clear(study))
     if ticked:
         ids = "\n".join(ticked) + "\n"
         st.download_button(
             "Download the ids", ids, "basket.txt", "text/plain", key="ids", width="stretch", on_click="ignore"
         )
-        navigation.page_link(navigation.REPAIR, label="Repair: edit these",
-                     state=RepairState(repair="new", by="basket"))  # fmt: skip
+        state = RepairState(repair="new", by="basket")
+        navigation.page_link(navigation.REPAIR, "Repair: edit these", state)
     st.caption("What is in the basket can be dropped or swapped in a repair. It lasts as long as this session.")
 
 
-def _export(of: Corpus, ranked: Ranked, rows: np.ndarray, name: str, key: str) -> None:
+def _show_export(corpus: Corpus, ranking: Ranking, rows: np.ndarray) -> None:
     with st.container(horizontal=True, gap="small"):
         for kind, mime in FILES.items():
-            st.download_button(
-                kind.upper(),
-                lambda kind=kind: write_rows(ranked_table(of.table, ranked, rows), kind),
-                file_name=f"{name}.{kind}",
-                mime=mime,
-                on_click="ignore",
-                key=f"{key}-{kind}",
-            )
+            write = lambda kind=kind: write_rows(ranking.table(corpus.table, rows), kind)  # noqa: E731
+            name = f"ranking.{kind}"
+            st.download_button(kind.upper(), write, name, mime, key=f"list-{kind}", on_click="ignore")
 
 
 def show_list(
-    of: Corpus, ranked: Ranked, rows: np.ndarray, opened: int | None, coloured: Mapping[int, Coloured], scale: float
+    corpus: Corpus, ranking: Ranking, rows: list[int], opened: int | None, evidence: Mapping[int, TokenEvidence]
 ) -> None:
-    """One page of rows; ``coloured`` are those whose tokens are scored."""
-    study, ticked = of.study.folder, set(basket(of.study.folder))
-    sheet, _ = sheet_of(rows)
-    shown = rows[sheet * SHEET : (sheet + 1) * SHEET]
-    drawn, ids = [], []
-    for number in shown.tolist():
-        row, colours = of.row(number), coloured.get(number)
-        answer = row.get("response") if row.get("response") is not None else row.get("chosen")
-        ids.append(row["id"])
-        drawn.append(
-            {
-                "id": row["id"],
-                "rank": f"{ranked.ranks[number]:,}",
-                "score": f"{ranked.scores[number]:.3f}",
-                "percentile": percentile(ranked, number),
-                "source": of.sources[number],
-                "label": of.labels[number],
-                "quiet": of.labels[number] in QUIET,
-                "ticked": row["id"] in ticked,
-                "prompt": _line(colours.prompt if colours else None, row["prompt"]),
-                "answer": _line(colours.answer if colours else None, answer or ""),
-            }
-        )
+    """Draw one page of rows; those with ``evidence`` are coloured."""
+    study = corpus.study.folder
+    ticked = set(basket(study))
+    drawn = [_row_data(corpus, ranking, number, evidence.get(number), ticked) for number in rows]
     ranked_list(
         key="ranked-list",
         data={
             "rows": drawn,
-            "open": of.table["id"][opened].as_py() if opened is not None else None,
-            "scale": scale,
-            "sheet": str(hash(tuple(ids))),
-            "coloured": all(number in coloured for number in shown.tolist()),
+            "open": corpus.table["id"][opened].as_py() if opened is not None else None,
+            "scale": colour_scale(evidence),
+            "sheet": str(hash(tuple(row["id"] for row in drawn))),
+            "coloured": all(number in evidence for number in rows),
             "empty": "No datapoint fits these filters.",
         },
         on_open_change=_open,
@@ -154,30 +112,54 @@ def show_list(
     )
 
 
-def percentile(ranked: Ranked, row: int) -> str:
-    """Share of the corpus that scores lower, rounded down so that only the best row may say 100."""
-    value = np.floor(10 * ranked.percentiles[row]) / 10
-    return f"{value:.1f} %"
+def _row_data(
+    corpus: Corpus, ranking: Ranking, number: int, evidence: TokenEvidence | None, ticked: set[str]
+) -> dict[str, Any]:
+    row, label = corpus.row(number), corpus.labels[number]
+    answer = row.get("response") if row.get("response") is not None else row.get("chosen")
+    return {
+        "id": row["id"],
+        "rank": f"{ranking.ranks[number]:,}",
+        "score": f"{ranking.scores[number]:.3f}",
+        "percentile": percentile(ranking, number),
+        "source": corpus.sources[number],
+        "label": label,
+        "quiet": label in QUIET,
+        "ticked": row["id"] in ticked,
+        "prompt": _line(evidence.prompt if evidence else (), row["prompt"]),
+        "answer": _line(evidence.answer if evidence else (), answer or ""),
+    }
 
 
-def _line(tokens: list | None, text: str) -> list[list]:
-    """(text, score) pieces of one line, cut."""
+def percentile(ranking: Ranking, row: int) -> str:
+    """Return the share of the corpus that scores lower, rounded down so that only the best row may say 100."""
+    return f"{np.floor(10 * ranking.percentiles[row]) / 10:.1f} %"
+
+
+def colour_scale(evidence: Mapping[int, TokenEvidence]) -> float:
+    """Return the largest |score| among the rows: where colours saturate."""
+    tokens = (t for row in evidence.values() for t in (*row.prompt, *row.answer, *row.rejected))
+    return max((abs(token.score) for token in tokens), default=0.0)
+
+
+def _line(tokens: Sequence[TokenScore], text: str) -> list[list[Any]]:
+    """Return the (text, score) pieces of one line, cut."""
     if not tokens:
         return [[text[:CUT], 0.0]]
-    made, length = [], 0
+    pieces, length = [], 0
     for token in tokens:
-        made.append([token.text, float(f"{token.score:.3g}")])
+        pieces.append([token.text, float(f"{token.score:.3g}")])
         length += len(token.text)
         if length > CUT:
             break
-    return made
+    return pieces
 
 
 def _open() -> None:
     if name := st.session_state["ranked-list"].get("open"):
-        put_query(row=name)
+        link.put(row=name)
 
 
-def _tick(study) -> None:  # noqa: ANN001
+def _tick(study: Path) -> None:
     if name := st.session_state["ranked-list"].get("tick"):
         toggle(study, name)

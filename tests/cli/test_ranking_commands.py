@@ -6,7 +6,8 @@ import pytest
 
 from explorer.cli.main import main
 from explorer.data.study import Study
-from explorer.ranking.rank import Choice, behavior_items, pick_index, rank
+from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.rank import rank
 from tests.pages.data_study import data_study
 
 
@@ -31,7 +32,7 @@ def run(capsys, *line: object) -> tuple[int, str, str]:
 def test_rank_is_the_ranking_of_python(built, capsys):
     code, out, _ = run(capsys, "rank", built.folder, "--behavior", "swapped", "--layer", 1, "--tokens", "--json", "-")
     said = json.loads(out)
-    wanted = rank(built, pick_index(built, "explorer"), behavior_items(built, "swapped"), Choice(layer=1))
+    wanted = rank(built, AboutBehavior("swapped"), layer=1)
     assert code == 0
     assert [d["score"] for d in said["datapoints"]] == [float(wanted.scores[i]) for i in wanted.top(20)]
     assert {name: said[name] for name in ("behavior", "method", "layer", "stage", "centre", "query")} == {

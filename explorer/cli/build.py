@@ -1,0 +1,38 @@
+"""The command ``build``: the vectors of a study's training examples."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from explorer.cli.progress import progress_lines
+
+
+def add_build(commands: Any) -> None:
+    """Add the sub-command to the command line's own."""
+    build = commands.add_parser("build", help="compute and store the vectors of a study's training examples")
+    build.add_argument("study", type=Path, metavar="STUDY")
+    build.add_argument("--methods", default="", metavar="A,B", help="only what these methods need; default all")
+    build.add_argument("--layers", default="auto", metavar="WHICH", help="auto, or e.g. 15,22,28")
+    stages = "before (default) or after the training in question, or a checkpoint's name"
+    build.add_argument("--stage", default="before", help=stages)
+    build.set_defaults(run=_build)
+
+
+def _build(given: argparse.Namespace) -> None:
+    from explorer.data.study import check_study
+    from explorer.vectors.build import build_index
+    from explorer.vectors.layers import parse_layers
+    from explorer.vectors.methods import parts_of
+
+    study = check_study(given.study)
+    parts = parts_of([name.strip() for name in given.methods.split(",") if name.strip()])
+    layers = parse_layers(given.layers)
+    index = build_index(study, given.stage, parts=parts, layers=layers, progress=progress_lines())
+    manifest, notes = index.manifest, index.manifest.notes
+    print(
+        f"{manifest.n} datapoints ({notes['pairs']} pairs, {notes['unranked']} without an answer, never ranked) "
+        f"in {manifest.checkpoint} at layers {', '.join(map(str, manifest.layers))}",
+        file=sys.stderr,
+    )
+    print(index.folder)

@@ -1,0 +1,75 @@
+"""What training data is ranked for: a behavior, a failure, a persona, another datapoint, or a node of a graph."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from explorer.data.failures import Failure
+from explorer.data.study import Study, to_trace
+from explorer.errors import ExplorerError
+from explorer.model.prompts import Prompt
+from explorer.ranking.persona import Persona
+from explorer.ranking.table import row_number
+from explorer.vectors.items import Item, row_items
+
+
+@dataclass(frozen=True)
+class AboutBehavior:
+    """Which datapoints taught a behavior of the study."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class AboutFailure:
+    """Which datapoints taught a failure."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class AboutPersona:
+    """Which datapoints move the model as a trait's system prompt does, on the prompts of another question."""
+
+    question: AboutBehavior | AboutFailure
+    persona: Persona
+
+
+@dataclass(frozen=True)
+class LikeDatapoint:
+    """Which datapoints are like the one with this id."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class AboutNode:
+    """Which datapoints put the model into the state of a graph node, or push that state as the wrong answer needs."""
+
+    failure: Failure
+    layer: int
+    token: int
+    part: Literal["state", "gradient"] = "state"
+
+
+Question = AboutBehavior | AboutFailure | AboutPersona | LikeDatapoint | AboutNode
+
+
+def question_items(study: Study, question: Question) -> list[Item]:
+    """Return the prompts and answers of a question, the wrong (or bad) answer first.
+
+    Of a behavior, those of its query half where a split was made, else all. Raises ExplorerError for an unknown name.
+    """
+    match question:
+        case AboutBehavior(name):
+            raw = study.template == "raw"
+            return [Item(Prompt(b.prompt, raw=raw), b.bad, b.good or None) for b in to_trace(study.behavior(name))]
+        case AboutFailure(failure) | AboutNode(failure):
+            return [Item(failure.as_prompt(), failure.wrong, failure.right)]
+        case AboutPersona(question):
+            return question_items(study, question)
+        case LikeDatapoint(name):
+            table = study.datapoints()
+            row = row_number(table, name)
+            if row is None:
+                raise ExplorerError(f"{study.folder}: no datapoint '{name}'.")
+            return row_items(table.slice(row, 1).to_pylist(), study.template == "raw")

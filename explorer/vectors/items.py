@@ -1,0 +1,82 @@
+"""Items, which vectors are made of, and the vectors of many items at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from explorer.model.load import LoadedModel
+from explorer.model.prompts import Prompt
+from explorer.progress import Progress, silent
+from explorer.vectors.index import UNRANKED
+from explorer.vectors.one_pass import PARTS, one_pass
+from explorer.vectors.tokenize import batches, encode_exchanges
+
+
+@dataclass(frozen=True)
+class Item:
+    """A prompt and its answer; in a pair, ``other`` is the rejected answer (datapoints) or the good one (behaviors)."""
+
+    prompt: Prompt
+    answer: str
+    other: str | None = None
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """One answer, or both of a pair."""
+        return (self.answer,) if self.other is None else (self.answer, self.other)
+
+
+def row_items(rows: Sequence[Mapping[str, Any]], raw: bool) -> list[Item]:
+    """Return the items of training rows: a pair where a row has two answers and no response."""
+    items = []
+    for row in rows:
+        prompt = Prompt(row["prompt"], row.get("system") or None, raw)
+        if not row.get("response") and row.get("chosen") is not None:
+            items.append(Item(prompt, row["chosen"], row["rejected"] or ""))
+        else:
+            items.append(Item(prompt, row.get("response") or ""))
+    return items
+
+
+def item_vectors(
+    loaded: LoadedModel,
+    items: Sequence[Item],
+    layers: Sequence[int],
+    parts: Sequence[str] = PARTS,
+    progress: Progress = silent,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return ("<part>.<layer>" → (n, width) float32 on the CPU, kinds (n,)) of n items.
+
+    A pair's vector is its answer's minus its other answer's; the state at p₀, which both share, stays. An item one of
+    whose answers has no tokens is of kind ``UNRANKED``, and its vectors are 0.
+
+    ``progress`` counts tokens; it is called after every batch but the last.
+    """
+    encoded = iter(encode_exchanges(loaded, [(item.prompt, text) for item in items for text in item.answers]))
+    exchanges = [[next(encoded) for _ in item.answers] for item in items]
+    kinds = [len(both) if all(e.answer for e in both) else UNRANKED for both in exchanges]
+    work = [
+        (row, sign, exchange)
+        for row, both in enumerate(exchanges)
+        if kinds[row] != UNRANKED
+        for sign, exchange in zip((1.0, -1.0), both, strict=False)
+    ]
+    vectors: dict[str, Tensor] = {}
+    view, done, tokens = loaded.view("gradient"), 0, sum(len(exchange.ids) for _, _, exchange in work)
+    for batch in batches([exchange for _, _, exchange in work]):
+        rows = torch.tensor([work[i][0] for i in batch])
+        signs = torch.tensor([work[i][1] for i in batch])
+        for (part, layer), passed in one_pass(view, [work[i][2] for i in batch], layers, parts).items():
+            batch_vectors = passed.float().cpu()
+            out = vectors.setdefault(f"{part}.{layer}", torch.zeros(len(items), batch_vectors.shape[1]))
+            if part == "state":
+                out[rows] = batch_vectors
+            else:
+                out.index_add_(0, rows, batch_vectors * signs[:, None])
+        done += sum(len(work[i][2].ids) for i in batch)
+        if done < tokens:
+            progress("Making vectors", done, tokens)
+    return vectors, torch.tensor(kinds, dtype=torch.uint8)
