@@ -16,9 +16,8 @@ from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress
 from explorer.repair.checks import Check
-from explorer.repair.edits import edited_rows
 from explorer.repair.plan import Arm
-from explorer.repair.setting import Setting
+from explorer.repair.setting import Setting, edited_rows
 
 TRAINING, ANSWERING = "training", "answering"
 """What a Progress is told: steps of the training, answers of the trained model."""

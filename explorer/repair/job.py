@@ -138,15 +138,11 @@ class _Job:
     def _save(self) -> None:
         plan = self.plan
         rows = [self.rows[arm] for arm in plan.arms if arm in self.rows]
+        same = {name: getattr(plan, name) for name in ("behavior", "edit", "stage", "ranking", "share", "rows")}
         result = Result(
             rows,
-            behavior=plan.behavior,
-            edit=plan.edit,
-            stage=plan.stage,
+            **same,
             k=max(arm.k for arm in plan.arms),
-            ranking=plan.ranking,
-            share=plan.share,
-            rows=plan.rows,
             of=len(plan.arms),
             verdict=verdict(rows, plan.by_hand),
             examples=self.examples,

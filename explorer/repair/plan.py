@@ -42,7 +42,7 @@ class Preset:
     def short(self) -> str:
         """Rows and seeds in words: ``30 % of the rows, 1 seed``."""
         rows = "all rows" if self.share == 1 else f"{100 * self.share:.0f} % of the rows"
-        return f"{rows}, {_seeds(self.seeds)}"
+        return f"{rows}, {self.seeds} seed{'s' if self.seeds > 1 else ''}"
 
     def summary(self) -> str:
         """The preset in words: ``30 % of the rows, 1 seed, arms none, top, random``."""
@@ -123,27 +123,15 @@ class Plan:
         arms = ", ".join(f"{name} × {count}" for name, count in counts.items())
         return f"{len(self.arms)} trainings of stage '{self.stage}' on {self.rows:,} rows ({self.edit}): {arms}."
 
-    def setup(self) -> str:
-        """How the datapoints were chosen and what they are trained with, in a sentence."""
-        share = f" ({self.share:.0%} of the stage)" if self.share < 1 else ""
-        return (
-            f"{self.behavior}: {self.edit} {', '.join(map(str, self.ks))} datapoints {self._source()}; stage "
-            f"{self.stage} trained again on {self.rows:,} rows{share}, {_seeds(len({a.seed for a in self.arms}))}."
-        )
-
-    def _source(self) -> str:
+    def source(self) -> str:
+        """How the datapoints were found, in words."""
         if self.by_hand:
             return "chosen by hand"
-        parts = [str(self.ranking.get("method", ""))]
+        words = f"ranked by {self.ranking.get('method', '')}"
         if layer := self.ranking.get("layer"):
-            parts += [f"layer {layer}", "centred" if self.ranking.get("centre") else "not centred"]
-        if checkpoint := self.ranking.get("checkpoint"):
-            parts.append(f"vectors in {checkpoint}")
-        return f"ranked by {', '.join(parts)}"
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'s' if count != 1 else ''}"
+            words += f", layer {layer}, {'centred' if self.ranking.get('centre') else 'not centred'}"
+        checkpoint = self.ranking.get("checkpoint")
+        return f"{words}, vectors in {checkpoint}" if checkpoint else words
 
 
 def save_plan(study: "Study", plan: Plan) -> Path:

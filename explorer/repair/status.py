@@ -1,9 +1,12 @@
-"""How far a repair is, read from its folder by anybody, whoever started it.
+"""A repair seen from outside: how far it is, starting it in a process of its own, and stopping it.
 
 ``progress.json`` says where the job is; a lock that the living job holds says that it is not dead.
 """
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
@@ -11,13 +14,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.files import write_json
 from explorer.repair.arms import TRAINING
-from explorer.repair.plan import Arm
+from explorer.repair.plan import Arm, read_plan
 from explorer.repair.results import read_result
 
-PROGRESS, LOCK, STOP = "progress.json", ".lock", "stop"
+PROGRESS, LOCK, STOP, LOG = "progress.json", ".lock", "stop", "log.txt"
 NEW, STARTING, QUEUED, RUNNING = "new", "starting", "queued", "running"
 STOPPED, FAILED, DONE = "stopped", "failed", "done"
 STARTS_WITHIN = 90.0
@@ -109,3 +113,33 @@ def is_running(folder: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def start(study: Study, folder: Path) -> None:
+    """Run a job in a process that outlives this one; a job that is at work already is left alone."""
+    read_plan(folder)
+    if status(folder).active:
+        return
+    root = str(Path(__file__).parents[2])
+    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    write_progress(folder, QUEUED)
+    with (folder / LOG).open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "explorer", "repair", str(study.folder), "--go-on", folder.name],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": paths},
+        )
+
+
+def stop(folder: Path) -> None:
+    """Ask a job to stop after the step that it is in; it can be resumed there."""
+    (folder / STOP).touch()
+
+
+def log_tail(folder: Path, lines: int = 40) -> str:
+    """The end of what the job printed."""
+    path = folder / LOG
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) if path.is_file() else ""

@@ -18,10 +18,9 @@ from explorer.files import write_json, write_json_lines
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
 from explorer.repair.choose import plan_repair
-from explorer.repair.launch import log_tail
 from explorer.repair.plan import PRESETS, Plan, repair_folders, save_plan
 from explorer.repair.results import Result, read_result, row
-from explorer.repair.status import status
+from explorer.repair.status import log_tail, status
 from explorer.repair.verdict import verdict
 from explorer.ui.text import duration
 from tests.pages.app import open_app, shown
@@ -42,7 +41,9 @@ def study(tiny_study: Study) -> Study:  # noqa: F811
     return tiny_study
 
 
-def plan_of(study: Study, ks: list[int], edit: str = "drop", train: str = "sft", chosen: Sequence[str] = (), **preset: Any):
+def plan_of(
+    study: Study, ks: list[int], edit: str = "drop", train: str = "sft", chosen: Sequence[str] = (), **preset: Any
+) -> Plan:
     size = replace(PRESETS["full"], **{"seeds": 1} | preset)
     return plan_repair(study, "vowels", edit, ks, preset=size, train=train, chosen=chosen, method="bm25")
 

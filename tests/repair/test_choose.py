@@ -1,5 +1,7 @@
 """Which datapoints each arm edits, and what can't be planned."""
 
+from dataclasses import replace
+
 import pytest
 
 from explorer.data.study import create_study
@@ -49,9 +51,9 @@ def test_presets(study):
         "bottom 2 × 1, bottom 3 × 1."
     )
     assert full.title() == "vowels · drop top 2, 3 by bm25" and small.title().endswith(" · 30% of the data")
-    assert small.setup() == (
-        "vowels: drop 2 datapoints ranked by bm25; stage sft trained again on 7 rows (30% of the stage), 1 seed."
-    )
+    assert small.source() == "ranked by bm25"
+    vectors = {"method": "rept", "layer": 28, "centre": True, "query": "bad", "checkpoint": "base"}
+    assert replace(small, ranking=vectors).source() == "ranked by rept, layer 28, centred, vectors in base"
 
 
 def test_shipped_plans_are_made_again(tmp_path):

@@ -18,11 +18,10 @@ from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.progress import Stopped, silent
 from explorer.repair import arms, job, train
-from explorer.repair.launch import log_tail, start, stop
 from explorer.repair.plan import repair_folders, run_folder, save_plan
 from explorer.repair.results import read_result
 from explorer.repair.setting import read_setting
-from explorer.repair.status import PROGRESS, is_running, status
+from explorer.repair.status import PROGRESS, is_running, log_tail, start, status, stop
 from tests.repair.conftest import plan_of
 
 

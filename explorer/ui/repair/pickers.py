@@ -1,6 +1,7 @@
 """The pickers of a new repair: behavior, what to edit and how, how many, how much training. All of it in the link."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -12,7 +13,6 @@ from explorer.repair.stages import Stage
 from explorer.ui import link
 from explorer.ui.basket import basket
 from explorer.ui.corpus import Corpus
-from explorer.ui.repair.state import Source
 from explorer.ui.session import current_case
 from explorer.ui.text import count
 from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_method
@@ -26,6 +26,16 @@ PRESET_HELP = (
     f"**Small**: {PRESETS['small'].summary()}; sooner done and less sure. **Full**: {PRESETS['full'].summary()}."
 )
 TRAIN_HELP = "The stage of training whose rows are edited and which is repeated. Auto: where most of the top is."
+
+
+@dataclass(frozen=True)
+class Source:
+    """The datapoints to edit: the top of a ranking for the behavior, or the ``chosen`` ones of the basket."""
+
+    behavior: str
+    index: Index | None = None
+    choice: Choice = field(default_factory=Choice)
+    chosen: tuple[str, ...] = ()
 
 
 def pick_source(corpus: Corpus, indexes: Mapping[str, Index], *, measured: bool) -> Source:

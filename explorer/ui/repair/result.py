@@ -9,9 +9,9 @@ import streamlit as st
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.repair.checks import BEHAVIOR, held_out
-from explorer.repair.edits import CORRECTED
 from explorer.repair.plan import EDITS, PRESETS, REPLACE, TOP, Plan, arm_label, run_folder
 from explorer.repair.results import Result
+from explorer.repair.setting import CORRECTED
 from explorer.repair.verdict import INTERVALS, NOT_YET, Pooled, main_arms, percent, pooled
 from explorer.ui import link
 from explorer.ui.basket import add_all
@@ -111,7 +111,7 @@ def show_edited(corpus: Corpus, plan: Plan, result: Result | None) -> None:
     """Draw the set-up of this repair, and the datapoints that its top arm edits."""
     ids = plan.top.ids
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(plain(plan.setup()), width="stretch")
+        st.markdown(plain(f"Datapoints {plan.source()}. {plan.summary()}"), width="stretch")
         if plan.by_hand:
             add = lambda: add_all(corpus.study.folder, ids)  # noqa: E731
             st.button("Put these into the basket", icon=":material/add_shopping_cart:", key="rebasket", on_click=add)

@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -14,17 +15,20 @@ from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import Ranking
 from explorer.ranking.table import row_number
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, Check, held_out
+from explorer.repair.choose import plan_repair
 from explorer.repair.export import edited_zip, plan_zip
 from explorer.repair.plan import DROP, EDITS, REPLACE, SWAP, Plan
 from explorer.repair.stages import Stage, read_stages
+from explorer.ui.caching import HASHES
 from explorer.ui.corpus import Corpus, ranked
-from explorer.ui.repair.pickers import EDIT_LABELS, pick_edit, pick_ks, pick_preset, pick_source, pick_train
+from explorer.ui.repair.pickers import EDIT_LABELS, Source, pick_edit, pick_ks, pick_preset, pick_source, pick_train
 from explorer.ui.repair.rows import counts_by, show_rows
 from explorer.ui.repair.start import show_start, show_time
-from explorer.ui.repair.state import Source, planned
 from explorer.ui.text import count, plain, show_error
 from explorer.vectors.index import Index
 
+_HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: ranking.choice}
+"""A ranking is told by the source that it was made from, which is hashed beside it."""
 _CHECKS = {BEHAVIOR: "held-out prompts", CONTROL: "controls", GUARD: "ordinary tasks"}
 
 
@@ -52,7 +56,7 @@ def _set_up(corpus: Corpus, indexes: Mapping[str, Index], stages: Mapping[str, S
     with columns[3]:
         preset = pick_preset()
     checks, ranking = held_out(study, source.behavior), _ranking(study, source)
-    plan = planned(study, source, ranking, ks, train, preset)
+    plan = _planned(study, source, ranking, ks, train, preset)
     with columns[1]:
         plan = replace(plan, edit=pick_edit(stages[plan.stage].edits))
     left, right = st.columns([2.3, 1], gap="medium")
@@ -66,6 +70,19 @@ def _set_up(corpus: Corpus, indexes: Mapping[str, Index], stages: Mapping[str, S
         _export_button(lambda: plan_zip(study, plan))
     if not source.chosen and source.choice.centre is None and source.choice.query is None:
         st.code(_command(study, plan, source, train, preset), language=None)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)
+def _planned(
+    study: Study, source: Source, ranking: Ranking | None, ks: tuple[int, ...], train: str | None, preset: str
+) -> Plan:
+    """The plan of a set-up, as one that drops: which datapoints are edited does not depend on how.
+
+    Raises ExplorerError.
+    """
+    return plan_repair(
+        study, source.behavior, DROP, ks, preset=preset, train=train, chosen=source.chosen, ranking=ranking
+    )
 
 
 def _set_up_export(corpus: Corpus, indexes: Mapping[str, Index]) -> None:

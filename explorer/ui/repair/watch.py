@@ -7,10 +7,9 @@ import streamlit as st
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.repair.arms import ANSWERING, TRAINING, read_losses
-from explorer.repair.launch import log_tail, stop
 from explorer.repair.plan import Plan, arm_label, run_folder
 from explorer.repair.results import Result
-from explorer.repair.status import DONE, FAILED, NEW, QUEUED, STARTING, STOP, STOPPED, Status, status
+from explorer.repair.status import DONE, FAILED, NEW, QUEUED, STARTING, STOP, STOPPED, Status, log_tail, status, stop
 from explorer.ui import link
 from explorer.ui.repair.charts import show_losses
 from explorer.ui.repair.start import show_refusal, start_job

@@ -1,8 +1,7 @@
 """Rows with edits: corrected answers."""
 
 from explorer.progress import silent
-from explorer.repair.edits import corrected_responses, edited_rows, whole_sentences
-from explorer.repair.setting import read_setting
+from explorer.repair.setting import corrected_responses, edited_rows, read_setting, whole_sentences
 from tests.repair.conftest import plan_of
 
 
