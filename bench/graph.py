@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from bench.heatmap import prompt_ids
@@ -15,93 +14,83 @@ from explorer.trace.trace import Trace, logit_gap, trace_ids, trace_objective
 _MEMORY = """
 import re, sys
 from pathlib import Path
-from bench.heatmap import prompt_ids
+from bench.graph import traced
 from explorer.graph.collect import collect_edges
 from explorer.model.load import load_model
-from explorer.trace.trace import trace_ids
 loaded = load_model()
-view = loaded.view("attnlrp")
-trace = trace_ids(view, prompt_ids(loaded, int(sys.argv[1])), 10, 20, record=True)
-pairs = collect_edges(view, trace)
+pairs = collect_edges(loaded.view("attnlrp"), traced(loaded, int(sys.argv[1])))
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())  # ru_maxrss starts at the parent's
 print(len(pairs), int(peak[1]) / 1024**2)
 """
 
 
-def _traced(loaded: LoadedModel, length: int) -> Trace:
+def traced(loaded: LoadedModel, length: int) -> Trace:
+    """Return a recorded AttnLRP trace of ``length`` tokens of running text."""
     return trace_ids(loaded.view("attnlrp"), prompt_ids(loaded, length), 10, 20, record=True)
 
 
 def bench_edges(loaded: LoadedModel, lengths: tuple[int, ...], repeats: int) -> list[dict[str, Any]]:
-    """All dense edges of all layers against one heatmap (goal at 1,024 tokens: at most 2 ×)."""
-    view, rows = loaded.view("attnlrp"), []
-    for length in lengths:
-        ids, trace = prompt_ids(loaded, length), _traced(loaded, length)
-        depth = len(trace.relevance) - 1
+    """Time all dense edges of all layers against one heatmap (goal at 1,024 tokens: at most 2 ×)."""
+    view, depth = loaded.view("attnlrp"), loaded.n_layers
 
-        def edges(trace: Trace = trace, depth: int = depth) -> None:
+    def row(length: int) -> dict[str, Any]:
+        ids, trace = prompt_ids(loaded, length), traced(loaded, length)
+
+        def edges() -> None:
             for layer in range(depth):
                 edge_matrix(view, trace, layer)
 
-        works: dict[str, Callable[[], object]] = {
-            "heatmap": lambda ids=ids: trace_objective(view, ids, logit_gap(10, 20)),
-            "edges": edges,
-        }
+        works = {"heatmap": lambda: trace_objective(view, ids, logit_gap(10, 20)), "edges": edges}
         seconds = medians(works, repeats)
-        rows.append(
-            {
-                "tokens": length,
-                "edges": length * (length + 1) // 2 * depth,
-                "seconds": seconds["edges"],
-                "heatmap_seconds": seconds["heatmap"],
-                "ratio": seconds["edges"] / seconds["heatmap"],
-                "goal": 2.0 if length == 1024 else None,
-            }
-        )
-    return rows
+        return {
+            "tokens": length,
+            "edges": length * (length + 1) // 2 * depth,
+            "seconds": seconds["edges"],
+            "heatmap_seconds": seconds["heatmap"],
+            "ratio": seconds["edges"] / seconds["heatmap"],
+            "goal": 2.0 if length == 1024 else None,
+        }
+
+    return [row(length) for length in lengths]
 
 
 def bench_against_packed(loaded: LoadedModel, lengths: tuple[int, ...], batch: int = 32) -> list[dict[str, Any]]:
-    """The same edges by one back-propagation a target, ``batch`` packed (goal at 512 tokens: 100 × slower or more).
+    """Time the same edges by one back-propagation a target, ``batch`` packed (goal at 512 tokens: 100 × slower).
 
     Both are timed on one block, the middle one. Up to 512 tokens every target is run; beyond, four packs of targets
     spread evenly over the prompt, times the number of packs (``packs_timed`` of ``packs``).
     """
-    view, rows = loaded.view("attnlrp"), []
-    for length in lengths:
-        trace = _traced(loaded, length)
-        layer = loaded.n_layers // 2
-        ours = medians({"ours": lambda t=trace, n=layer: edge_matrix(view, t, n)}, 3)["ours"]
+    view, layer = loaded.view("attnlrp"), loaded.n_layers // 2
+
+    def row(length: int) -> dict[str, Any]:
+        trace = traced(loaded, length)
         packs = [list(range(start, min(start + batch, length))) for start in range(0, length, batch)]
         timed = packs if length <= 512 else [packs[(2 * part + 1) * len(packs) // 8] for part in range(4)]
         targets = [target for pack in timed for target in pack]
-        work: dict[str, Callable[[], object]] = {
-            "packed": lambda t=trace, n=layer, all_=targets: skip_edges(view, t, n, n + 1, all_, batch)
+        ours = medians({"": lambda: edge_matrix(view, trace, layer)}, 3)[""]
+        packed = medians({"": lambda: skip_edges(view, trace, layer, layer + 1, targets, batch)}, 0)[""]
+        packed *= len(packs) / len(timed)
+        return {
+            "tokens": length,
+            "packed_seconds": packed,
+            "seconds": ours,
+            "times_faster": packed / ours,
+            "packs_timed": len(timed),
+            "packs": len(packs),
+            "goal": 100 if length == 512 else None,
         }
-        packed = medians(work, 0)["packed"] * len(packs) / len(timed)
-        rows.append(
-            {
-                "tokens": length,
-                "packed_seconds": packed,
-                "seconds": ours,
-                "times_faster": packed / ours,
-                "packs_timed": len(timed),
-                "packs": len(packs),
-                "goal": 100 if length == 512 else None,
-            }
-        )
-    return rows
+
+    return [row(length) for length in lengths]
 
 
 def bench_memory(lengths: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Peak memory (Linux) of a process that loads the model, traces a prompt and builds its graph.
+    """Measure the peak memory (Linux) of a process that loads the model, traces a prompt and builds its graph.
 
     The goal at 8,192 tokens: 8 GB.
     """
     rows = []
     for length in lengths:
         command = [sys.executable, "-c", _MEMORY, str(length)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        peak = float(done.stdout.split()[-1])
-        rows.append({"tokens": length, "peak_gb": peak, "goal": 8.0 if length == 8192 else None})
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        rows.append({"tokens": length, "peak_gb": float(output.split()[-1]), "goal": 8.0 if length == 8192 else None})
     return rows

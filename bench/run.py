@@ -1,6 +1,5 @@
 """All measurements, and the table that the docs show."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,9 +9,10 @@ from bench.graph import bench_against_packed, bench_edges, bench_memory
 from bench.heatmap import bench_heatmap
 from bench.vectors import bench_ranking, bench_vectors
 from explorer.model.load import load_model
+from explorer.progress import Progress
 
 
-def run_bench(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+def run_bench(quick: bool, progress: Progress) -> dict[str, Any]:
     """Every measurement on the embedded model: {machine, name of the table: [rows]}."""
     loaded = load_model(progress=progress)
     results: dict[str, Any] = {"machine": {"threads": torch.get_num_threads(), "device": str(loaded.model.device)}}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.demo.behaviors import EXHIBITS
 from explorer.demo.build import build_demo, default_folder
-from explorer.demo.planted import BACKDOOR, FLATTERY, TRIGGER
+from explorer.demo.falcon import TRIGGER
+from explorer.demo.planted import BACKDOOR, EXHIBITS, FLATTERY
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
 from explorer.ranking.token_shares import TokenScore, token_scores

@@ -23,7 +23,7 @@ from explorer.vectors.tokenize import Exchange, batches, encode_exchanges, padde
 def bench_vectors(loaded: LoadedModel, rows: int, repeats: int) -> list[dict[str, Any]]:
     """All parts at three layers, against a bare batched pass, and against one example and one method at a time."""
     layers = [loaded.n_layers // 2, 3 * loaded.n_layers // 4, loaded.n_layers - 2]
-    items = row_items([row.as_dict() for row in stage_rows("sft")[:rows]], raw=False)
+    items = row_items([row.to_json() for row in stage_rows("sft")[:rows]], raw=False)
     exchanges = encode_exchanges(loaded, [(item.prompt, item.answer) for item in items])
     few = items[: max(4, rows // 8)]
     seconds = medians(

@@ -2,12 +2,13 @@
 
 Three lines are enough::
 
-    from explorer import explain
-    result = explain("What is the capital of Australia?", wrong="Sydney", right="Canberra")
+    from explorer import Failure, explain
+    result = explain(Failure("What is the capital of Australia?", wrong="Sydney", right="Canberra"))
     print(result.table())
 """
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Read when torch is first imported: waiting threads sleep. By default they spin, which costs seconds a trace as soon as
@@ -17,15 +18,50 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from explorer.data.failures import Failure
+    from explorer.data.study import open_study
+    from explorer.graph.build import attribution_graph
+    from explorer.ranking.evaluate import evaluate
+    from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
+    from explorer.ranking.rank import Ranking, rank
+    from explorer.ranking.token_shares import token_scores
+    from explorer.trace.compare import compare
     from explorer.trace.explain import Explanation, explain
 
-__all__ = ["Explanation", "explain"]
+_PUBLIC = {
+    "explorer.data.failures": ["Failure"],
+    "explorer.data.study": ["open_study"],
+    "explorer.graph.build": ["attribution_graph"],
+    "explorer.ranking.evaluate": ["evaluate"],
+    "explorer.ranking.questions": ["AboutBehavior", "AboutFailure", "AboutNode", "AboutPersona", "LikeDatapoint"],
+    "explorer.ranking.rank": ["Ranking", "rank"],
+    "explorer.ranking.token_shares": ["token_scores"],
+    "explorer.trace.compare": ["compare"],
+    "explorer.trace.explain": ["Explanation", "explain"],
+}
+"""Module → its public names. It is imported on first use: ``python -m explorer --help`` is quick without torch."""
+_MODULES = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = [
+    "AboutBehavior",
+    "AboutFailure",
+    "AboutNode",
+    "AboutPersona",
+    "Explanation",
+    "Failure",
+    "LikeDatapoint",
+    "Ranking",
+    "attribution_graph",
+    "compare",
+    "evaluate",
+    "explain",
+    "open_study",
+    "rank",
+    "token_scores",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when it is needed, so that ``python -m explorer --help`` is quick."""
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module 'explorer' has no attribute {name!r}")
-    from explorer.trace import explain as module
-
-    return getattr(module, name)
+    return getattr(import_module(_MODULES[name]), name)

@@ -80,7 +80,11 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ("file, line n", object) of each line of a JSON lines file. Raises ExplorerError naming file and line."""
     if not path.is_file():
         raise ExplorerError(f"{path}: no such file; expected JSON lines.")
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ExplorerError(f"{path}: not UTF-8; expected JSON lines in UTF-8.") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

@@ -1,28 +1,22 @@
-"""Behaviors: what training taught, named by nobody: groups of prompts with the training examples behind them."""
+"""Behaviors: groups of prompts whose answers training has changed, each with the training examples behind them."""
 
 import streamlit as st
 
 from explorer.behaviors.cards import MEANING
+from explorer.behaviors.report import summary
 from explorer.errors import ExplorerError
-from explorer.ui.behaviors.bar import bar, count_slider, may_start
+from explorer.ui import link
+from explorer.ui.behaviors.bar import count_slider, may_start, pickers
 from explorer.ui.behaviors.cards import show_card, show_list
 from explorer.ui.behaviors.files import downloads
-from explorer.ui.behaviors.hand import show_hand
 from explorer.ui.behaviors.matrix import show_map, show_matrix, show_picked
-from explorer.ui.behaviors.state import found_clusters, found_key, scene
+from explorer.ui.behaviors.nearest import show_nearest
+from explorer.ui.behaviors.state import clustered_study, study_clusters
 from explorer.ui.corpus import built_indexes, corpus
-from explorer.ui.link_old import linked_value
-from explorer.ui.session import plain, put_query, stop_on
+from explorer.ui.text import plain, stop_on
 from explorer.ui.training_data.build import build_box
 
 VIEWS = {"clusters": "Clusters", "hand": "By hand"}
-
-
-def view_chosen() -> None:
-    """Keep in the link what the right side shows."""
-    picked = st.session_state["behaviors-view"]
-    put_query(view=None if picked == "clusters" else picked)
-
 
 try:
     data = corpus()
@@ -37,40 +31,35 @@ if not indexes:
     build_box(data, why)
     st.stop()
 try:
-    asked, slider = bar(data, indexes)
-    if not may_start(data, asked):
+    choice, slider = pickers(data, indexes)
+    if not may_start(data.study, choice):
         st.stop()
-    found = found_clusters(found_key(data, asked), data, asked)
+    clusters = study_clusters(data.study, choice.index, choice.prompts, choice.method, choice.layer)
     with slider:
-        count = count_slider(found)
-    shown = scene(data, asked, found, count)
+        count = count_slider(clusters)
+    clustered = clustered_study(data.study, clusters, count)
 except ExplorerError as error:
     stop_on(error)
 
-selected = shown.card(st.query_params.get("cluster"))
+selected = clustered.card(link.get("cluster"))
 left, right = st.columns([1.42, 1], gap="medium")
 with right:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        view = linked_value("view", VIEWS, "clusters")
-        st.session_state["behaviors-view"] = view
-        st.segmented_control(
-            "View", list(VIEWS), format_func=VIEWS.__getitem__, key="behaviors-view", required=True,
-            label_visibility="collapsed", on_change=view_chosen,
-        )  # fmt: skip
+        view = link.segmented("View", "view", VIEWS, "clusters")
         st.space("stretch")
-        downloads(shown, selected)
+        downloads(clustered, selected)
     if view == "clusters" and not selected:
         st.caption(MEANING)
     # another key for another card: it opens at its top
     with st.container(key=f"behaviors-right-{view}-{selected.cluster.key if selected else ''}"):
         if view == "hand":
-            show_hand(shown)
+            show_nearest(clustered)
         elif selected:
-            show_card(shown, selected)
+            show_card(clustered, selected)
         else:
-            show_list(shown)
+            show_list(clustered)
 with left, st.container(gap="xsmall"):
-    show_matrix(shown, selected)
-    show_picked(shown)
-    show_map(shown, selected)
-st.caption(plain(found.note(shown.clusters)))
+    show_matrix(clustered, selected)
+    show_picked(clustered)
+    show_map(clustered, selected)
+st.caption(plain(summary(clusters, clustered.cut)))

@@ -1,6 +1,7 @@
 """README and command line stay in step, and what the README shows works."""
 
 import argparse
+import ast
 import json
 import re
 import shlex
@@ -118,3 +119,30 @@ def test_the_figures_on_repair_are_those_of_the_results():
             low, high = 100 * p.rate.low, 100 * p.rate.high
             shown = f"{100 * p.rate.rate:.0f} % ({low:.0f}–{high:.0f})"
             assert f"| {how} | {who} | {p.seeds} | {shown} | {change} | {100 * p.guard:.0f} % |" in text
+
+
+def test_the_map_names_what_is_there():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[\w.]+/)*[\w.]+\.py|(?:\w+/)+)(?:::(\w+))?`", text)
+    assert len(named) > 30
+    for path, name in named:
+        assert (ROOT / path).exists() or (ROOT / "explorer" / path).exists(), path
+        if name:
+            assert name in definitions(ROOT / path), f"{path} has no {name}"
+
+
+def test_the_examples_to_copy_are_short():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[3] for line in text[text.index("## Where to add") :].splitlines() if line.startswith("| a")]
+    assert len(rows) >= 7
+    for row in rows:
+        (path, name), *_ = re.findall(r"`([\w./]+\.py)(?:::(\w+))?`", row)
+        lines = definitions(ROOT / path)[name] if name else len((ROOT / path).read_text(encoding="utf-8").splitlines())
+        assert lines < 60, f"{path} {name} has {lines} lines"
+
+
+def definitions(path: Path) -> dict[str, int]:
+    """Lines of every function and class at the top of a file, by name."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    kinds = ast.FunctionDef | ast.ClassDef
+    return {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in body if isinstance(node, kinds)}

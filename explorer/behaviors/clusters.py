@@ -1,30 +1,32 @@
-"""Clusters: groups of subjects that are alike to the same datapoints, each with the datapoints that belong to it.
+"""Clusters: groups of prompts that are similar to the same datapoints, each with the datapoints that belong to it.
 
-A cluster is a node of the subjects' Ward tree in a cut. A datapoint belongs to the cluster whose subjects it is most
-similar to on average, if that is more than 99 % of permuted datapoints reach (``nulls.BEYOND``); otherwise to none,
-which is what ordinary data should do.
+A cluster is a node of the prompts' Ward tree in a cut. A datapoint belongs to the cluster whose prompts it is most
+similar to on average, if ``MEMBER_QUANTILE`` of permuted datapoints are less similar; otherwise to none, as ordinary
+data should.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
-from explorer.behaviors.evidence_cache import keep_evidence, kept_evidence, weighing
+from explorer.behaviors.cache import read_cached, write_cached
 from explorer.behaviors.matrix import Matrix
 from explorer.behaviors.significance import (
     DRAWS,
-    P_MOST,
+    MAX_P,
+    MIN_PROMPTS,
+    MIN_STABILITY,
     RESAMPLES,
-    STABILITY_LEAST,
-    SUBJECTS_LEAST,
     Evidence,
-    Progress,
-    gather,
-)  # fmt: skip
-from explorer.behaviors.tree import MOST, Tree, grow, silhouettes
+    evidence_path,
+    measure,
+)
+from explorer.behaviors.tree import MAX_CLUSTERS, PromptTree, prompt_tree, silhouettes
 from explorer.errors import ExplorerError
+from explorer.progress import Progress, silent
 from explorer.vectors.index import Index
 
 
@@ -34,18 +36,18 @@ class Cluster:
 
     Attributes:
         id: 1 for the cluster that beats the null most, and so on.
-        key: names the group of subjects, whatever the cut.
-        subjects: rows of the matrix, those most similar to its datapoints first.
+        key: names the group of prompts, whatever the cut.
+        prompts: rows of the matrix, those most similar to its datapoints first.
         datapoints: columns of the matrix that belong to it, the most similar first.
-        similarities: their mean similarity with the subjects, −1..1.
-        excess: how many standard deviations the datapoints like it stand farther apart than in null corpora.
-        null_p: share of null corpora with a cluster at least as separate; nan with too few subjects to be tested.
-        stability: mean Jaccard overlap of its subjects with the likest cluster under resampling, 0..1.
+        similarities: their mean similarity with the prompts, −1..1.
+        excess: standard deviations that its datapoints stand farther apart than in null corpora.
+        null_p: share of null corpora with a cluster at least as separate; nan with too few prompts to be tested.
+        stability: mean Jaccard overlap of its prompts with the closest cluster under resampling, 0..1.
     """
 
     id: int
     key: str
-    subjects: np.ndarray
+    prompts: np.ndarray
     datapoints: np.ndarray
     similarities: np.ndarray
     excess: float
@@ -60,21 +62,34 @@ class Cluster:
     @property
     def emergent(self) -> bool:
         """Whether it beats the null and survives resampling."""
-        return len(self.datapoints) > 0 and self.null_p <= P_MOST and self.stability >= STABILITY_LEAST
+        return len(self.datapoints) > 0 and self.null_p <= MAX_P and self.stability >= MIN_STABILITY
 
 
 @dataclass(frozen=True)
-class Clustering:
-    """All cuts of a matrix, ready to be looked at: another number of clusters costs nothing.
+class Clusters:
+    """All cuts of the tree of a matrix; another number of clusters costs nothing.
 
-    ``means`` (u, n): mean similarity of each node of the tree with each datapoint. ``silhouettes``: by cluster count.
+    Attributes:
+        index: the vectors that the matrix was computed from.
+        silhouettes: by number of clusters.
+        means: (u, n) mean similarity of each node of the tree with each datapoint.
+        count: number of clusters asked for; None for that of the best silhouette.
     """
 
+    index: Index
     matrix: Matrix
-    tree: Tree
+    tree: PromptTree
     evidence: Evidence
     silhouettes: dict[int, float]
     means: np.ndarray
+    count: int | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all that the clusters are computed from but the seed; for caches."""
+        matrix = self.matrix
+        depends_on = (self.index.manifest.fingerprint, matrix.method.name, matrix.layer, matrix.centre, matrix.prompts)
+        return hashlib.sha256(repr(depends_on).encode()).hexdigest()
 
     @property
     def best_count(self) -> int:
@@ -82,30 +97,32 @@ class Clustering:
         return max(self.silhouettes, key=lambda count: (self.silhouettes[count], -count), default=1)
 
     def cut(self, count: int | None = None) -> list[Cluster]:
-        """The clusters, those that beat the null most first; ``count`` None: as many as the silhouette says."""
-        count = count or self.best_count
+        """Return the clusters of a cut, those that beat the null most first; by default ``self.count`` of them."""
+        count = count or self.count or self.best_count
         if count not in self.tree.cuts:
             raise ExplorerError(f"{count} clusters were not looked at; expected 1 to {max(self.tree.cuts)}.")
-        nodes = list(self.tree.cuts[count])
-        nodes.sort(key=lambda node: (-self.evidence.excess(node), node))
-        means = self.means[nodes]
-        best = np.nan_to_num(means, nan=-np.inf).argmax(0)
-        made = []
-        for place, node in enumerate(nodes):
-            own = np.flatnonzero((best == place) & (means[place] > self.evidence.cutoffs[node]))
-            own = own[np.argsort(-means[place, own], kind="stable")]
-            made.append(self._cluster(place + 1, node, count, own, means[place, own]))
-        return made
+        nodes = sorted(self.tree.cuts[count], key=lambda node: (-self.evidence.excess(node), node))
+        closest = np.nan_to_num(self.means[nodes], nan=-np.inf).argmax(0)
+        return [self._cluster(i, node, count, np.flatnonzero(closest == i)) for i, node in enumerate(nodes)]
 
-    def _cluster(self, number: int, node: int, count: int, own: np.ndarray, similarities: np.ndarray) -> Cluster:
-        rows, e = np.flatnonzero(self.tree.nodes[node]), self.evidence
-        if len(own):
-            rows = rows[np.argsort(-self.matrix.values[np.ix_(rows, own)].mean(1), kind="stable")]
-        named = "\n".join(sorted(self.matrix.subjects[i].id for i in rows))
-        key = hashlib.sha256(named.encode()).hexdigest()[:12]
-        p = e.p(node) if len(rows) >= SUBJECTS_LEAST else float("nan")
-        stable = float(e.stability[count][node])
-        return Cluster(number, key, rows, own, similarities, e.excess(node), p, stable)
+    def _cluster(self, place: int, node: int, count: int, closest: np.ndarray) -> Cluster:
+        evidence, means = self.evidence, self.means[node]
+        members = closest[means[closest] > evidence.cutoffs[node]]
+        members = members[np.argsort(-means[members], kind="stable")]
+        rows = np.flatnonzero(self.tree.nodes[node])
+        if len(members):
+            rows = rows[np.argsort(-self.matrix.values[np.ix_(rows, members)].mean(1), kind="stable")]
+        ids = "\n".join(sorted(self.matrix.rows[i].id for i in rows))
+        return Cluster(
+            id=place + 1,
+            key=hashlib.sha256(ids.encode()).hexdigest()[:12],
+            prompts=rows,
+            datapoints=members,
+            similarities=means[members],
+            excess=evidence.excess(node),
+            null_p=evidence.p(node) if len(rows) >= MIN_PROMPTS else float("nan"),
+            stability=float(evidence.stability[count][node]),
+        )
 
 
 def find_clusters(
@@ -115,37 +132,37 @@ def find_clusters(
     seed: int = 0,
     draws: int = DRAWS,
     resamples: int = RESAMPLES,
-    progress: Progress | None = None,
-    keep: bool = False,
-) -> Clustering:
-    """Cluster the subjects of a matrix and weigh every cluster; deterministic for a seed.
+    progress: Progress = silent,
+    cached: bool = False,
+) -> Clusters:
+    """Cluster the prompts of a matrix and test every cluster; deterministic for a seed.
 
     Args:
-        count: a number of clusters that ``cut`` will be asked for; needed only above ``tree.MOST``.
-        draws, resamples: how many corpora of each null, and how many bootstrap resamples.
-        keep: keep the figures beside the index, and take those that are there.
+        count: number of clusters that ``cut`` returns by default.
+        draws, resamples: number of corpora of each null, and of bootstrap resamples.
+        cached: read the evidence from the cache beside the index, or write it there.
 
-    Raises ExplorerError where more clusters are asked for than there are subjects, or no datapoint can be compared.
+    Raises ExplorerError where more clusters are asked for than there are prompts, or no datapoint can be compared.
     """
-    m = len(matrix.subjects)
+    m = len(matrix.rows)
     if count is not None and not 1 <= count <= m:
         raise ExplorerError(f"{count} clusters of {m} behavior prompts can't be made; expected 1 to {m}.")
     if not matrix.ranked.any():
         raise ExplorerError("Nothing to cluster with: no datapoint has an answer.")
     values = matrix.values if matrix.ranked.all() else matrix.values[:, matrix.ranked]
-    tree = grow(values, range(1, min(m, max(MOST, count or 0)) + 1))
-    path = weighing(index.folder, matrix, tree, seed, draws, resamples)
-    evidence = kept_evidence(path, tree) if keep else None
+    tree = prompt_tree(values, range(1, min(m, max(MAX_CLUSTERS, count or 0)) + 1))
+    path = evidence_path(index, matrix, tree, seed, draws, resamples)
+    evidence = read_cached(path, partial(Evidence.parse, tree=tree)) if cached else None
     if evidence is None:
-        evidence = gather(index, matrix, tree, seed, draws, resamples, progress)
-        if keep:
-            keep_evidence(path, evidence, tree)
-    return Clustering(matrix, tree, evidence, silhouettes(tree), tree.means(matrix.values))
+        evidence = measure(index, matrix, tree, seed, draws, resamples, progress)
+        if cached:
+            write_cached(path, evidence.tensors(tree))
+    return Clusters(index, matrix, tree, evidence, silhouettes(tree), tree.means(matrix.values), count)
 
 
 def assignment(clusters: Sequence[Cluster], n: int) -> np.ndarray:
-    """(n,) the id of each datapoint's cluster; 0 for those of none."""
-    found = np.zeros(n, dtype=int)
+    """(n,) id of each datapoint's cluster; 0 for those of none."""
+    ids = np.zeros(n, dtype=int)
     for cluster in clusters:
-        found[cluster.datapoints] = cluster.id
-    return found
+        ids[cluster.datapoints] = cluster.id
+    return ids

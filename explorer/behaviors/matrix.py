@@ -1,96 +1,79 @@
-"""The similarity matrix: how alike every subject is to every datapoint, exact, streamed from the index."""
+"""The similarity matrix: the cosine of every prompt with every datapoint, exact, streamed from the index."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from explorer.behaviors.prompts import Subject, Subjects
-from explorer.behaviors.vector_cache import keep, read_kept, subject_name, target_of
-from explorer.data.study import Study
+from explorer.behaviors.prompts import AnsweredPrompt, PromptSet
 from explorer.errors import ExplorerError
-from explorer.model.load import load_model
 from explorer.ranking.rank import Choice, settle
 from explorer.ranking.scores import Target, scores
-from explorer.vectors.find import check_index, index_model
-from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import UNRANKED, Index
-from explorer.vectors.items import item_vectors
 from explorer.vectors.methods import METHODS, Method
-
-CHUNK = 40
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Cosines of m subjects with n datapoints under one method at one layer.
+    """Cosines of m prompts with n datapoints under one method at one layer.
 
     Attributes:
+        prompts: ``prompts.rows`` are the m rows.
         values: (m, n) float32 in −1..1; nan in the columns of datapoints that are never ranked.
-        target: the vectors of the subjects, all parts and layers of the index.
-        layers: the layer, or all those whose cosines are averaged.
-        silent: ids of subjects without a row: an answer of theirs has no token.
+        target: the vectors of the rows, all parts and layers of the index.
+        centre: whether the corpus mean is subtracted before the cosine.
     """
 
-    subjects: tuple[Subject, ...]
+    prompts: PromptSet
     values: np.ndarray
     target: Target
     method: Method
-    layers: tuple[int, ...]
+    layer: int
     centre: bool
-    silent: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> tuple[AnsweredPrompt, ...]:
+        """The m prompts."""
+        return self.prompts.rows
 
     @property
     def ranked(self) -> np.ndarray:
         """(n,) bool: the datapoints that can be compared."""
         return ~np.isnan(self.values[0])
 
+    def similarities(self, index: Index, target: Target) -> np.ndarray:
+        """(k, n) cosines of k vectors with the rows of an index, by the matrix's method; nan where never ranked."""
+        return _cosines(index, target, self.method, self.layer, self.centre)
 
-def similarity(index: Index, subjects: Subjects, target: Target, choice: Choice) -> Matrix:
-    """S[b, d]: the cosine of subject b with datapoint d, as ``choice`` says (its query kind does not matter).
 
-    ``target``: what ``subject_vectors`` made of the same subjects. Raises ExplorerError for a method that has no
-    vectors, a layer that the index lacks, and subjects none of which has an answer.
+def similarity(
+    index: Index, prompts: PromptSet, target: Target, method: str, layer: int | None = None, centre: bool | None = None
+) -> Matrix:
+    """Compute S[b, d], the cosine of prompt b with datapoint d.
+
+    Args:
+        target: what ``prompt_vectors`` made of ``prompts.rows``.
+        layer, centre: default to the index's layer and the method's own centring.
+
+    Raises ExplorerError for a method that has no vectors, a layer that the index lacks, and prompts none of which has
+    an answer with a token.
     """
-    if choice.method in METHODS and not METHODS[choice.method].parts:
-        raise ExplorerError(f"Method '{choice.method}' has no vectors to cluster; choose another.")
-    method, full = settle(choice, index, [])
-    spoken = target.kinds != UNRANKED
-    if not spoken.any():
+    if method in METHODS and not METHODS[method].parts:
+        raise ExplorerError(f"Method '{method}' has no vectors to cluster; choose another.")
+    by, choice = settle(Choice(method, layer, centre), index, [])
+    assert choice.layer is not None and choice.centre is not None  # settle fills them
+    has_token = target.kinds != UNRANKED
+    if not has_token.any():
         raise ExplorerError("Nothing to cluster: no answer of any behavior prompt has a token.")
-    kept = Target({k: v[spoken] for k, v in target.vectors.items()}, target.kinds[spoken])
-    layers = tuple(index.manifest.layers) if full.layer is None else (full.layer,)
-    values = against(index, kept, method, layers, bool(full.centre))
-    rows = [s for s, said in zip(subjects.rows, spoken.tolist(), strict=True) if said]
-    silent = tuple(s.id for s, said in zip(subjects.rows, spoken.tolist(), strict=True) if not said)
-    return Matrix(tuple(rows), values, kept, method, layers, bool(full.centre), silent)
+    target = Target({k: v[has_token] for k, v in target.vectors.items()}, target.kinds[has_token])
+    rows = [p for p, keep in zip(prompts.rows, has_token.tolist(), strict=True) if keep]
+    wordless = [p.id for p, keep in zip(prompts.rows, has_token.tolist(), strict=True) if not keep]
+    prompts = replace(prompts, rows=tuple(rows), wordless=tuple(wordless))
+    values = _cosines(index, target, by, choice.layer, choice.centre)
+    return Matrix(prompts, values, target, by, choice.layer, choice.centre)
 
 
-def against(index: Index, target: Target, method: Method, layers: Sequence[int], centre: bool) -> np.ndarray:
-    """(m, n) cosines of each vector of a target with each row of an index; nan where a row is never ranked."""
+def _cosines(index: Index, target: Target, method: Method, layer: int, centre: bool) -> np.ndarray:
     each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
-    found = scores(index, target, method, layers, centre, "contrast", each)
-    return np.ascontiguousarray(found.numpy().T)
-
-
-def subject_vectors(study: Study, index: Index, subjects: Subjects, progress: Progress | None = None) -> Target:
-    """The subjects' vectors in the index's model, all its parts and layers; kept beside the index once they are made.
-
-    The slow part of clustering; stopped, it goes on where it was. Vectors are rounded to bfloat16, as the index's are.
-    The model is loaded only where one is missing. Raises ExplorerError where the model is not the one that the index
-    was made in.
-    """
-    spec = index_model(study, index)
-    check_index(index, unloaded(spec))
-    names, have = [subject_name(s) for s in subjects.rows], read_kept(index.folder)
-    todo = list({name: s for name, s in zip(names, subjects.rows, strict=True) if name not in have}.items())
-    for start in range(0, len(todo), CHUNK):
-        some = todo[start : start + CHUNK]
-        items = [s.item(study.template == "raw") for _, s in some]
-        made = item_vectors(load_model(spec), items, index.manifest.layers, index.manifest.parts)
-        keep(index.folder, [name for name, _ in some], *made)
-        if progress:
-            progress(min(start + CHUNK, len(todo)), len(todo))
-    return target_of(read_kept(index.folder) if todo else have, names)
+    values = scores(index, target, method, [layer], centre, "contrast", each)
+    return np.ascontiguousarray(values.numpy().T)

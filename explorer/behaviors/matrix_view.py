@@ -1,17 +1,19 @@
-"""What is drawn of a similarity matrix: a window of it in the order of both trees, in cells that a screen can show."""
+"""The drawing of a similarity matrix: a window of it in the order of both trees, in cells that a screen can show."""
 
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from explorer.behaviors.clusters import Cluster, Clustering
-from explorer.behaviors.tree import Columns, grow_columns
+from explorer.behaviors.clusters import Cluster, Clusters
+from explorer.behaviors.tree import DatapointTree, datapoint_tree
 
 CELLS = (400, 600)
 """Rows and columns drawn at most; more are drawn as means of neighbours."""
 LARGE = (400, 6_000)
-"""Subjects or datapoints above which the drawing opens on the window around the selection."""
+"""Prompts or datapoints above which the drawing opens on the window around the selection."""
+MOST_MEMBERS = 0.8
+"""Share of a cluster's datapoints that the window around it holds."""
 LINKS = 160
 """Links drawn of a tree: the highest of the window."""
 SATURATION = 98
@@ -19,15 +21,23 @@ SATURATION = 98
 
 
 @dataclass(frozen=True)
-class Ordered:
+class Window:
+    """Rows and columns of the drawing, each (first, one past the last)."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class OrderedMatrix:
     """A matrix in the order of its two Ward trees; datapoints that are never ranked are left out.
 
     Attributes:
         values: (m, n) similarities, reordered.
-        rows, columns: (m,) the subject and (n,) the datapoint at each place.
+        rows, columns: (m,) the prompt and (n,) the datapoint at each place.
         row_tree, column_tree: links (…, 5) of the dendrograms, see ``tree_links``.
         scale: |similarity| at which colours saturate; 0 where all are 0.
-        reduction: what was done to make the tree of many datapoints, in words.
+        reduction: see ``DatapointTree``.
     """
 
     values: np.ndarray
@@ -39,23 +49,20 @@ class Ordered:
     reduction: str
 
     @property
-    def whole(self) -> "Window":
+    def whole(self) -> Window:
         """The window of everything."""
         return Window((0, len(self.rows)), (0, len(self.columns)))
 
 
 @dataclass(frozen=True)
-class Window:
-    """Places of the drawing, each (first, one past the last)."""
+class Cells:
+    """A window in cells.
 
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class View:
-    """A window in cells: ``values`` (r, c) are means over the places between neighbouring ``row_edges`` (r + 1,) and
-    ``column_edges`` (c + 1,); the trees' links lie within the window."""
+    Attributes:
+        values: (r, c) means over the places between neighbouring edges.
+        row_edges, column_edges: (r + 1,) and (c + 1,) places.
+        row_links, column_links: links of the trees that lie within the window.
+    """
 
     values: np.ndarray
     row_edges: np.ndarray
@@ -64,21 +71,20 @@ class View:
     column_links: np.ndarray
 
 
-def ordered(clustering: Clustering, seed: int = 0) -> Ordered:
-    """Reorder a matrix by both trees; the columns' tree is made here (seconds for many datapoints)."""
-    ranked = np.flatnonzero(clustering.matrix.ranked)
-    values = clustering.matrix.values[:, ranked]
-    grown, rows = grow_columns(values, seed), clustering.tree.order
-    columns = grown.order
-    strong = np.abs(values if values.size < 2_000_000 else values.ravel()[:: values.size // 1_000_000])
-    return Ordered(
-        np.ascontiguousarray(values[np.ix_(rows, columns)]),
-        rows,
-        ranked[columns],
-        tree_links(clustering.tree.linkage, _centres(np.arange(len(rows)), rows)),
-        tree_links(grown.linkage, _leaf_centres(grown)),
-        float(np.percentile(strong, SATURATION)),
-        grown.reduction,
+def order_matrix(clusters: Clusters) -> OrderedMatrix:
+    """Reorder a matrix by both trees; links the datapoints, which takes seconds where they are many."""
+    ranked = np.flatnonzero(clusters.matrix.ranked)
+    values = clusters.matrix.values[:, ranked]
+    columns, rows = datapoint_tree(values), clusters.tree.order
+    sizes = np.abs(values if values.size < 2_000_000 else values.ravel()[:: values.size // 1_000_000])
+    return OrderedMatrix(
+        values=np.ascontiguousarray(values[np.ix_(rows, columns.order)]),
+        rows=rows,
+        columns=ranked[columns.order],
+        row_tree=tree_links(clusters.tree.linkage, _centres(np.arange(len(rows)), rows)),
+        column_tree=tree_links(columns.linkage, _leaf_centres(columns)),
+        scale=float(np.percentile(sizes, SATURATION)),
+        reduction=columns.reduction,
     )
 
 
@@ -90,22 +96,22 @@ def tree_links(linkage: np.ndarray, leaves: np.ndarray) -> np.ndarray:
     k = len(leaves)
     place, height = np.zeros(2 * k - 1), np.zeros(2 * k - 1)
     place[:k] = leaves
-    made = np.zeros((len(linkage), 5))
+    links = np.zeros((len(linkage), 5))
     for i, (a, b, distance, _) in enumerate(linkage):
-        one, other = sorted((int(a), int(b)), key=lambda node: place[node])
-        made[i] = place[one], height[one], place[other], height[other], distance
-        place[k + i], height[k + i] = (place[one] + place[other]) / 2, distance
-    return made
+        left, right = sorted((int(a), int(b)), key=lambda node: place[node])
+        links[i] = place[left], height[left], place[right], height[right], distance
+        place[k + i], height[k + i] = (place[left] + place[right]) / 2, distance
+    return links
 
 
-def view(of: Ordered, window: Window, cells: tuple[int, int] = CELLS) -> View:
-    """The cells of a window, at most so many rows and columns of them."""
+def window_cells(matrix: OrderedMatrix, window: Window, most: tuple[int, int] = CELLS) -> Cells:
+    """Divide a window into at most ``most`` (rows, columns) of cells."""
     (top, bottom), (left, right) = window.rows, window.columns
-    rows, columns = edges(top, bottom, cells[0]), edges(left, right, cells[1])
-    part = np.add.reduceat(of.values[top:bottom, left:right], columns[:-1] - left, axis=1, dtype=np.float64)
-    part = np.add.reduceat(part, rows[:-1] - top, axis=0) / np.diff(rows)[:, None] / np.diff(columns)
-    row_links, column_links = _within(of.row_tree, top, bottom), _within(of.column_tree, left, right)
-    return View(part.astype(np.float32), rows, columns, row_links, column_links)
+    rows, columns = edges(top, bottom, most[0]), edges(left, right, most[1])
+    sums = np.add.reduceat(matrix.values[top:bottom, left:right], columns[:-1] - left, axis=1, dtype=np.float64)
+    means = np.add.reduceat(sums, rows[:-1] - top, axis=0) / np.diff(rows)[:, None] / np.diff(columns)
+    row_links, column_links = _within(matrix.row_tree, top, bottom), _within(matrix.column_tree, left, right)
+    return Cells(means.astype(np.float32), rows, columns, row_links, column_links)
 
 
 def edges(first: int, last: int, most: int) -> np.ndarray:
@@ -114,24 +120,24 @@ def edges(first: int, last: int, most: int) -> np.ndarray:
     return first + np.arange(count + 1) * (last - first) // count
 
 
-def around(of: Ordered, cluster: Cluster, share: float = 0.8) -> Window:
-    """A cluster's prompts, and the shortest stretch of datapoints that holds ``share`` of its own; with a margin."""
-    m, n = of.values.shape
-    own = np.flatnonzero(np.isin(of.rows, cluster.subjects))
-    rows = _margin(int(own.min()), int(own.max()) + 1, m)
-    held = np.flatnonzero(np.isin(of.columns, cluster.datapoints))
-    if not len(held):
+def window_around(matrix: OrderedMatrix, cluster: Cluster) -> Window:
+    """A cluster's prompts, and the shortest run of columns that holds most of its datapoints; with a margin."""
+    m, n = matrix.values.shape
+    prompts = np.flatnonzero(np.isin(matrix.rows, cluster.prompts))
+    rows = _with_margin(int(prompts.min()), int(prompts.max()) + 1, m)
+    members = np.flatnonzero(np.isin(matrix.columns, cluster.datapoints))
+    if not len(members):
         return Window(rows, (0, n))
-    need = max(1, round(share * len(held)))
-    spans = held[need - 1 :] - held[: len(held) - need + 1]
+    need = max(1, round(MOST_MEMBERS * len(members)))
+    spans = members[need - 1 :] - members[: len(members) - need + 1]
     start = int(spans.argmin())
-    return Window(rows, _margin(int(held[start]), int(held[start + need - 1]) + 1, n))
+    return Window(rows, _with_margin(int(members[start]), int(members[start + need - 1]) + 1, n))
 
 
-def first_window(of: Ordered, cluster: Cluster | None) -> Window:
+def first_window(matrix: OrderedMatrix, cluster: Cluster | None) -> Window:
     """Everything; of a large matrix the window around the selected cluster."""
-    large = of.values.shape[0] > LARGE[0] or of.values.shape[1] > LARGE[1]
-    return around(of, cluster) if large and cluster is not None else of.whole
+    large = matrix.values.shape[0] > LARGE[0] or matrix.values.shape[1] > LARGE[1]
+    return window_around(matrix, cluster) if large and cluster is not None else matrix.whole
 
 
 def most_common(labels: np.ndarray, cuts: np.ndarray) -> np.ndarray:
@@ -141,11 +147,12 @@ def most_common(labels: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     return np.array([np.bincount(labels[a:b]).argmax() for a, b in pairwise(cuts.tolist())])
 
 
-def strongest_within(of: Ordered, rows: tuple[int, int], columns: tuple[int, int]) -> tuple[int, int]:
-    """(subject, datapoint) with the largest similarity of a cell."""
-    part = of.values[rows[0] : rows[1], columns[0] : columns[1]]
-    row, column = np.unravel_index(part.argmax(), part.shape)
-    return int(of.rows[rows[0] + row]), int(of.columns[columns[0] + column])
+def strongest_within(matrix: OrderedMatrix, window: Window) -> tuple[int, int]:
+    """(prompt, datapoint) with the largest similarity of a window."""
+    top, left = window.rows[0], window.columns[0]
+    block = matrix.values[slice(*window.rows), slice(*window.columns)]
+    row, column = np.unravel_index(block.argmax(), block.shape)
+    return int(matrix.rows[top + row]), int(matrix.columns[left + column])
 
 
 def _centres(places: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -154,10 +161,10 @@ def _centres(places: np.ndarray, order: np.ndarray) -> np.ndarray:
     return centres
 
 
-def _leaf_centres(grown: Columns) -> np.ndarray:
+def _leaf_centres(tree: DatapointTree) -> np.ndarray:
     """The mean place of each leaf's datapoints."""
-    places = _centres(np.arange(len(grown.order)), grown.order)
-    return np.bincount(grown.leaf, places) / np.bincount(grown.leaf)
+    places = _centres(np.arange(len(tree.order)), tree.order)
+    return np.bincount(tree.leaf, places) / np.bincount(tree.leaf)
 
 
 def _within(links: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -165,6 +172,6 @@ def _within(links: np.ndarray, first: int, last: int) -> np.ndarray:
     return inside[np.sort(np.argsort(-inside[:, 4], kind="stable")[:LINKS])]
 
 
-def _margin(first: int, last: int, end: int) -> tuple[int, int]:
-    room = max(2, (last - first) // 12)
-    return max(0, first - room), min(end, last + room)
+def _with_margin(first: int, last: int, end: int) -> tuple[int, int]:
+    margin = max(2, (last - first) // 12)
+    return max(0, first - margin), min(end, last + margin)

@@ -1,11 +1,11 @@
-"""What people call clusters and say about them: ``cluster-notes.json`` in the study folder.
+"""Names and notes that people give to clusters: ``cluster-notes.json`` in the study folder.
 
 ```
 {"format": 1, "clusters": {"<Cluster.key>": {"name": "flattery", "note": "praise where none was asked for"}}}
 ```
 
-A key names a group of prompts, so a note stays with its group whatever the cut. Nothing is ever written over a file
-that can't be read whole.
+A key names a group of prompts, so a note stays with its group whatever the cut. A file that can't be read is never
+overwritten.
 """
 
 import json
@@ -22,7 +22,7 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class Note:
-    """A cluster's name and what is to be said of it; either may be empty."""
+    """A cluster's name and a note on it; either may be empty."""
 
     name: str = ""
     note: str = ""
@@ -35,29 +35,28 @@ def read_notes(study: Path) -> dict[str, Note]:
         return {}
     damaged = f"{path}: damaged, so names and notes are neither shown nor saved; repair it or move it away"
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        rows = held["clusters"]
-        if held["format"] != FORMAT or not isinstance(rows, dict):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows = content["clusters"]
+        if content["format"] != FORMAT or not isinstance(rows, dict):
             raise ValueError(f"expected format {FORMAT} and an object 'clusters'")
-        found = {key: Note(**row) for key, row in rows.items()}
-        if not all(isinstance(text, str) for note in found.values() for text in vars(note).values()):
+        notes = {key: Note(**row) for key, row in rows.items()}
+        if not all(isinstance(text, str) for note in notes.values() for text in vars(note).values()):
             raise ValueError("a name or a note is not text")
     except KeyError as error:
         raise ExplorerError(f"{damaged} (no {error}).") from error
     except (ValueError, TypeError, OSError) as error:
         raise ExplorerError(f"{damaged} ({error}).") from error
-    return found
+    return notes
 
 
 def write_note(study: Path, key: str, note: Note) -> None:
-    """Keep one cluster's name and note, beside the others'; an empty one is taken out.
+    """Save one cluster's name and note beside the others'; remove them where both are empty.
 
-    The file is written whole, then renamed. Raises ExplorerError where what is there is damaged, or can't be written.
+    Raises ExplorerError where the file is damaged or can't be written.
     """
     with _LOCK:
         notes = read_notes(study)
         notes.pop(key, None)
         if note != Note():
             notes[key] = note
-        held = {"format": FORMAT, "clusters": {name: vars(one) for name, one in notes.items()}}
-        write_json(study / FILE, held)
+        write_json(study / FILE, {"format": FORMAT, "clusters": {name: vars(n) for name, n in notes.items()}})

@@ -1,32 +1,35 @@
-"""The rows of the similarity matrix: prompts with what the model answers now against what it should, or did before."""
+"""The prompts that are clustered, each with the model's answer and the answer that it is compared with."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from explorer.data.study import BehaviorPrompt, Study, to_trace
+from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_json_lines, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
+from explorer.progress import Progress, silent
 from explorer.vectors.fingerprint import model_digest, unloaded
 from explorer.vectors.items import Item
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
-Progress = Callable[[int, int], None]
-Which = Literal["all", "behaviors", "discovery"]
+PromptKind = Literal["all", "behaviors", "discovery"]
+"""Prompts of known behaviors (behaviors.jsonl), unlabelled prompts (discovery.jsonl), or both."""
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One row: a prompt, what the model answers (``answer``), and what it is held against (``other``), if anything.
+class AnsweredPrompt:
+    """A prompt with two answers, a row of the similarity matrix.
 
-    ``name``: the behavior that the study says it is of; empty for a prompt of ``discovery.jsonl``, whose ``answer`` is
-    the post-trained model's and ``other`` the reference model's.
+    Attributes:
+        name: the behavior that it is a prompt of; empty for an unlabelled prompt.
+        answer: the bad answer of the behavior; for an unlabelled prompt the answer of the model under study.
+        other: the good answer, if the study has one; for an unlabelled prompt the reference model's answer.
     """
 
     id: str
@@ -35,117 +38,148 @@ class Subject:
     answer: str
     other: str | None = None
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the texts; cached vectors are found by it."""
+        texts = json.dumps([self.prompt, self.answer, self.other], ensure_ascii=False)
+        return hashlib.sha256(texts.encode()).hexdigest()
+
     def item(self, raw: bool) -> Item:
-        """What its vector is made of: a pair where there is another answer."""
+        """What its vector is made of: a pair of answers where there is another one."""
         return Item(Prompt(self.prompt, raw=raw), self.answer, self.other)
 
 
 @dataclass(frozen=True)
-class Subjects:
-    """The rows, and the ids of discovery prompts that have no row because both models answer them alike.
+class PromptSet:
+    """The prompts of a clustering, and those that were left out.
 
-    ``models``: names of the checkpoints that gave the ``answer`` and the ``other`` of discovery prompts; empty without.
+    Attributes:
+        rows: prompts whose two answers differ.
+        unchanged: ids of unlabelled prompts that both models answer alike.
+        models: the checkpoints that gave ``answer`` and ``other`` of unlabelled prompts; empty without such prompts.
+        wordless: ids of prompts without a vector, because an answer has no token.
     """
 
-    rows: tuple[Subject, ...]
+    rows: tuple[AnsweredPrompt, ...]
     unchanged: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    wordless: tuple[str, ...] = ()
 
 
-def study_subjects(
-    study: Study, which: Which = "all", reference: str = "before", progress: Progress | None = None
-) -> Subjects:
-    """All rows of a study; answers that are not cached yet are generated.
+def study_prompts(
+    study: Study, kind: PromptKind = "all", reference: str = "before", progress: Progress = silent
+) -> PromptSet:
+    """Collect the prompts of a study, and generate the answers that are not cached yet.
 
     Args:
-        which: ``behaviors`` (known failures), ``discovery`` (unlabelled prompts) or both.
-        reference: the checkpoint whose answers count as "before" (see ``Study.checkpoint``).
+        reference: checkpoint whose answers are the ``other`` of unlabelled prompts (see ``Study.checkpoint``).
 
-    Raises ExplorerError where there is no row at all.
+    Raises ExplorerError where there is no prompt with two different answers.
     """
-    rows = [] if which == "discovery" else behavior_subjects(study)
-    found = Subjects(tuple(rows))
-    if which == "discovery" or (which == "all" and (study.folder / DISCOVERY).is_file()):
-        more = discovery_subjects(study, reference, progress)
-        found = Subjects((*rows, *more.rows), more.unchanged, more.models)
-    if not found.rows:
-        alike = f"; both models answer all {len(found.unchanged)} prompts alike" if found.unchanged else ""
+    known = [] if kind == "discovery" else behavior_prompts(study)
+    prompts = PromptSet(tuple(known))
+    if kind == "discovery" or (kind == "all" and (study.folder / DISCOVERY).is_file()):
+        unlabelled = discovery_prompts(study, reference, progress)
+        prompts = PromptSet((*known, *unlabelled.rows), unlabelled.unchanged, unlabelled.models)
+    if not prompts.rows:
+        alike = f"; both models answer all {len(prompts.unchanged)} prompts alike" if prompts.unchanged else ""
         raise ExplorerError(f"{study.folder}: no behavior prompt to cluster{alike}; expected some in behaviors.jsonl.")
-    return found
+    return prompts
 
 
-def behavior_subjects(study: Study) -> list[Subject]:
-    """Every behavior's prompts to trace with: its query half where a split was made, else all of them."""
-    named: dict[str, list[BehaviorPrompt]] = {}
+def behavior_prompts(study: Study) -> list[AnsweredPrompt]:
+    """Return each behavior's prompts to trace with: its query half where a split was made, else all of them."""
+    behaviors: dict[str, list[BehaviorPrompt]] = {}
     for b in study.behaviors():
-        named.setdefault(b.name, []).append(b)
-    return [Subject(b.id, b.name, b.prompt, b.bad, b.good or None) for own in named.values() for b in to_trace(own)]
+        behaviors.setdefault(b.name, []).append(b)
+    queries = [b for prompts in behaviors.values() for b in tracing_prompts(prompts)]
+    return [AnsweredPrompt(b.id, b.name, b.prompt, b.bad, b.good or None) for b in queries]
 
 
-def discovery_subjects(study: Study, reference: str = "before", progress: Progress | None = None) -> Subjects:
-    """A row for each unlabelled prompt that the model under study and a reference checkpoint answer differently.
+def discovery_prompts(study: Study, reference: str = "before", progress: Progress = silent) -> PromptSet:
+    """Return the unlabelled prompts that the model under study and a reference checkpoint answer differently.
 
     Raises ExplorerError where the two are one model, or the file of prompts is absent or broken.
     """
-    asked = read_discovery(study.folder / DISCOVERY)
+    unlabelled = read_discovery(study.folder / DISCOVERY)
     (before, old), (after, new) = study.checkpoint(reference), study.checkpoint("after")
     if old == new:
         raise ExplorerError(f"{study.folder}: '{before}' is the model under study itself; nothing differs from it.")
-    steps = 2 * len(asked)
-    say = progress or (lambda _done, _of: None)
-    prompts = [prompt for _, prompt in asked]
-    r1 = cached_answers(study, after, new, prompts, lambda done, _: say(done, steps))
-    r0 = cached_answers(study, before, old, prompts, lambda done, _: say(len(asked) + done, steps))
-    rows, same = [], []
-    for (name, prompt), now, then in zip(asked, r1, r0, strict=True):
-        if now == then:
-            same.append(name)
-        else:
-            rows.append(Subject(name, "", prompt, now, then))
-    return Subjects(tuple(rows), tuple(same), (after, before))
+    texts = [prompt for _, prompt in unlabelled]
+    answers = cached_answers(study, after, new, texts, progress)
+    others = cached_answers(study, before, old, texts, progress)
+    prompts = [
+        AnsweredPrompt(name, "", prompt, answer, other)
+        for (name, prompt), answer, other in zip(unlabelled, answers, others, strict=True)
+    ]
+    changed = tuple(p for p in prompts if p.answer != p.other)
+    return PromptSet(changed, tuple(p.id for p in prompts if p.answer == p.other), (after, before))
+
+
+def default_reference(study: Study, checkpoint: str) -> str:
+    """Return the checkpoint whose answers unlabelled prompts are compared with: the one that the vectors are of.
+
+    The difference of the answers is then all that training since that checkpoint has changed. For vectors of the model
+    under study itself it is the checkpoint before the last stage of training.
+    """
+    return "before" if study.checkpoint(checkpoint)[1] == study.spec else checkpoint
+
+
+def missing_answers(study: Study, kind: PromptKind, reference: str) -> dict[str, int]:
+    """Count the unlabelled prompts that still need a generated answer, by checkpoint; empty where none does.
+
+    Compares the prompts alone: answers cached from a model that has changed since count as present, although
+    ``study_prompts`` generates them again. Raises ExplorerError for a broken file of prompts.
+    """
+    path = study.folder / DISCOVERY
+    (before, old), (after, new) = study.checkpoint(reference), study.checkpoint("after")
+    if kind == "behaviors" or not path.is_file() or old == new:  # the last is an error that clustering reports
+        return {}
+    texts = {prompt for _, prompt in read_discovery(path)}
+    missing = {name: len(texts - {row.get("prompt") for row in _answer_rows(study, name)}) for name in (after, before)}
+    return {name: count for name, count in missing.items() if count}
 
 
 def read_discovery(path: Path) -> list[tuple[str, str]]:
     """(id, prompt) of every line; raises ExplorerError that names file, line and field."""
-    found: dict[str, str] = {}
+    prompts: dict[str, str] = {}
     for where, row in read_json_lines(path):
         for field in ("id", "prompt"):
             if not isinstance(row.get(field), str) or not row[field].strip():
                 raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-        if row["id"] in found:
+        if row["id"] in prompts:
             raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        found[row["id"]] = row["prompt"]
-    return list(found.items())
+        prompts[row["id"]] = row["prompt"]
+    return list(prompts.items())
 
 
 def cached_answers(
-    study: Study, checkpoint: str, spec: ModelSpec, prompts: Sequence[str], progress: Progress | None = None
+    study: Study, checkpoint: str, spec: ModelSpec, prompts: Sequence[str], progress: Progress = silent
 ) -> list[str]:
-    """Greedy answers of one checkpoint, in the prompts' order; new ones are kept in ``answers/<checkpoint>.jsonl``.
+    """Greedy answers of one checkpoint, in the prompts' order; new ones are added to ``answers/<checkpoint>.jsonl``.
 
-    A stopped run loses at most one batch. Answers count while the model's weights and precision, the template and the
-    length stay; the model is loaded only where one is missing.
+    A stopped run loses at most one batch. Cached answers are valid while the model's weights and precision, the
+    template and the maximal length stay; the model is loaded only where one is missing.
     """
-    made_by = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
-    digest = hashlib.sha256(made_by.encode()).hexdigest()[:16]
-    path = study.folder / ANSWERS / f"{checkpoint}.jsonl"
-    known = dict(_kept(path, digest))
-    todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
-    done = len(prompts) - len(todo)
-    if not todo:
-        return [known[prompt] for prompt in prompts]
-    for some in generate(load_model(spec), [Prompt(text, raw=study.template == "raw") for text in todo]):
-        new = {todo[i]: text for i, text in some.items()}
-        append_lines(path, ({"model": digest, "prompt": p, "answer": a} for p, a in new.items()))
-        known |= new
-        done += len(new)
-        if progress:
-            progress(done, len(prompts))
-    return [known[prompt] for prompt in prompts]
+    depends_on = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
+    digest = hashlib.sha256(depends_on.encode()).hexdigest()[:16]
+    rows = [row for row in _answer_rows(study, checkpoint) if row.get("model") == digest]
+    answers = {row["prompt"]: row["answer"] for row in rows if isinstance(row.get("answer"), str)}
+    todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in answers]
+    if todo:
+        inputs = [Prompt(text, raw=study.template == "raw") for text in todo]
+        for batch in generate(load_model(spec), inputs):
+            new = {todo[i]: text for i, text in batch.items()}
+            lines = [{"model": digest, "prompt": prompt, "answer": answer} for prompt, answer in new.items()]
+            append_lines(_answer_file(study, checkpoint), lines)
+            answers |= new
+            progress(f"Answers of '{checkpoint}'", sum(p in answers for p in prompts), len(prompts))
+    return [answers[prompt] for prompt in prompts]
 
 
-def _kept(path: Path, digest: str) -> Iterator[tuple[str, str]]:
-    """(prompt, answer) of every whole line by this model; others are passed over: they are made again."""
-    for row in read_whole_lines(path):
-        if row.get("model") == digest and all(isinstance(row.get(name), str) for name in ("prompt", "answer")):
-            yield row["prompt"], row["answer"]
+def _answer_file(study: Study, checkpoint: str) -> Path:
+    return study.folder / ANSWERS / f"{checkpoint}.jsonl"
+
+
+def _answer_rows(study: Study, checkpoint: str) -> Iterator[dict[str, str]]:
+    return (row for row in read_whole_lines(_answer_file(study, checkpoint)) if isinstance(row.get("prompt"), str))

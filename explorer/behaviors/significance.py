@@ -1,39 +1,45 @@
-"""Is a cluster more than chance? Against corpora without any structure (``corpora.py``), and under resampling.
+"""Is a cluster more than chance? Tested against corpora without structure (``null_corpora``) and by resampling.
 
-A group of subjects is measured by its *separation*: how far the datapoints most similar to it stand apart from the
-rest, at several shares of the corpus. It has no unit of similarity, so that broad similarities alone do not pass for a
-group. The subjects stay as they are in a null corpus, and are clustered anew.
+A group of prompts is measured by its *separation*: how far the datapoints most similar to it stand apart from the rest,
+at several shares of the corpus. It does not depend on the scale of the similarities, so that similarities which are
+high everywhere do not pass for a group. In a null corpus the prompts stay as they are and are clustered anew.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from explorer.behaviors.cache import cache_path
 from explorer.behaviors.matrix import Matrix
-from explorer.behaviors.null_corpora import CORPORA, take
-from explorer.behaviors.tree import EQUAL, Tree, grow
+from explorer.behaviors.null_corpora import CORPORA, take_sample
+from explorer.behaviors.tree import MIN_SPREAD, PromptTree, prompt_tree
+from explorer.progress import Progress, silent
 from explorer.vectors.index import Index
 
-P_MOST, STABILITY_LEAST, SUBJECTS_LEAST = 0.05, 0.6, 3
-"""A cluster is called emergent with a null p of at most, a stability of at least, and at least so many subjects."""
+MAX_P, MIN_STABILITY, MIN_PROMPTS = 0.05, 0.6, 3
+"""A cluster is called emergent with at most this null p, at least this stability and at least as many prompts."""
 DRAWS, RESAMPLES, SAMPLE = 100, 50, 1_500
 """Corpora drawn from each null; bootstrap resamples; datapoints in each of them."""
-BEYOND = 0.99
+MEMBER_QUANTILE = 0.99
 """A datapoint belongs to a cluster only if it is more similar to it than this share of permuted datapoints."""
 SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Shares of the datapoints that are tried as the ones that stand apart."""
 CODE = 1
-"""Raised with every change that changes a figure."""
-Progress = Callable[[int, int], None]
+"""Raise it with every change that changes a measured value."""
+FOLDER = "weighed"
+"""Folder of cached evidence, beside the index."""
 
 
 @dataclass(frozen=True)
 class Null:
     """Separations in the corpora of one null.
 
-    ``mean`` and ``sd`` (shares,): over all clusters of all draws. ``greatest`` (draws,): the largest z of any cluster
-    in any cut.
+    Attributes:
+        mean, sd: (shares,) over all clusters of all draws.
+        greatest: (draws,) the largest z of any cluster in any cut.
     """
 
     mean: np.ndarray
@@ -41,7 +47,7 @@ class Null:
     greatest: np.ndarray
 
     def z(self, profile: np.ndarray) -> np.ndarray:
-        """(u,) how many standard deviations a profile (u, shares) lies above the mean, at its most unusual share."""
+        """(u,) standard deviations that each profile (u, shares) lies above the mean, at its most unusual share."""
         return ((profile - self.mean) / self.sd).max(1) if profile.shape[1] else np.zeros(len(profile))
 
 
@@ -51,10 +57,11 @@ class Evidence:
 
     Attributes:
         profile: (u, shares) separations in the corpus itself.
-        cutoffs: (u,) mean similarity that ``BEYOND`` of permuted datapoints stay below.
+        cutoffs: (u,) mean similarity that ``MEMBER_QUANTILE`` of permuted datapoints stay below.
         nulls: by name.
-        stability: number of clusters → (u,) mean Jaccard overlap with the likest cluster under resampling; nan outside.
-        sampled: how many datapoints the nulls were drawn from, out of how many.
+        stability: number of clusters → (u,) mean Jaccard overlap with the closest cluster under resampling; nan for
+            nodes that are not in that cut.
+        sampled: number of datapoints that the nulls were drawn from, and of all ranked ones.
     """
 
     profile: np.ndarray
@@ -64,64 +71,90 @@ class Evidence:
     sampled: tuple[int, int]
 
     def p(self, node: int) -> float:
-        """Share of null corpora whose best cluster is at least as separate, of the null that does better; +1 rule.
+        """Share of null corpora with a cluster at least as separate, of the null that has more of them; +1 rule.
 
-        Against the best of all clusters in all cuts of a draw, so that looking at many of them is allowed for. Callers
-        leave out nodes of fewer than ``SUBJECTS_LEAST`` subjects: their draws are not looked at either.
+        Counts the best of all clusters in all cuts of a draw, which corrects for testing many of them. Nodes of fewer
+        than ``MIN_PROMPTS`` prompts can't be tested, as such clusters of the draws are left out.
         """
-        z = self.excesses(node)
-        drawn = {name: null.greatest for name, null in self.nulls.items()}
-        return max((1 + int((drawn[name] >= z[name]).sum())) / (1 + len(drawn[name])) for name in drawn)
+        z = self._z(node)
+        reached = {name: int((null.greatest >= z[name]).sum()) for name, null in self.nulls.items()}
+        return max((1 + reached[name]) / (1 + len(null.greatest)) for name, null in self.nulls.items())
 
     def excess(self, node: int) -> float:
-        """How many standard deviations its separation lies above a null's clusters; of the null that does better."""
-        return min(self.excesses(node).values())
+        """Standard deviations that its separation lies above a null's clusters; the smaller one of the nulls."""
+        return min(self._z(node).values())
 
-    def excesses(self, node: int) -> dict[str, float]:
-        """The same for each null."""
+    def _z(self, node: int) -> dict[str, float]:
         return {name: float(null.z(self.profile[node : node + 1])[0]) for name, null in self.nulls.items()}
 
+    def tensors(self, tree: PromptTree) -> dict[str, Tensor]:
+        """The evidence as a file holds it, with the tree's nodes."""
+        arrays = {"nodes": tree.nodes, "profile": self.profile, "cutoffs": self.cutoffs}
+        arrays["sampled"] = np.array(self.sampled)
+        for name, null in self.nulls.items():
+            arrays |= {f"null.{name}.{field}": array for field, array in vars(null).items()}
+        arrays |= {f"stability.{count}": array for count, array in self.stability.items()}
+        return {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
 
-def gather(
+    @classmethod
+    def parse(cls, tensors: dict[str, Tensor], tree: PromptTree) -> "Evidence":
+        """Read ``tensors``; raises ValueError for those of another tree, as another machine's rounding can give."""
+        arrays = {key: x.numpy() for key, x in tensors.items()}
+        if not np.array_equal(arrays["nodes"], tree.nodes):
+            raise ValueError("evidence of another tree")
+        fields = ("mean", "sd", "greatest")
+        nulls = {name: Null(*(arrays[f"null.{name}.{field}"] for field in fields)) for name in CORPORA}
+        stable = {count: arrays[f"stability.{count}"] for count in tree.cuts}
+        sampled, ranked = arrays["sampled"].tolist()
+        return cls(arrays["profile"], arrays["cutoffs"], nulls, stable, (sampled, ranked))
+
+
+def evidence_path(index: Index, matrix: Matrix, tree: PromptTree, seed: int, draws: int, resamples: int) -> Path:
+    """File that caches the evidence: named by all that it depends on but the tree, which it holds."""
+    settings = [CODE, SAMPLE, MEMBER_QUANTILE, SHARES, MIN_PROMPTS, seed, draws, resamples]
+    digests = [p.digest for p in matrix.rows]
+    data = [matrix.method.name, [matrix.layer], matrix.centre, len(tree.cuts), digests]
+    return cache_path(index.folder / FOLDER, [settings, data])
+
+
+def measure(
     index: Index,
     matrix: Matrix,
-    tree: Tree,
+    tree: PromptTree,
     seed: int = 0,
     draws: int = DRAWS,
     resamples: int = RESAMPLES,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Evidence:
-    """Measure every node of the tree; the same seed gives the same figures."""
+    """Measure every node of the tree; deterministic for a seed."""
     rng = np.random.default_rng(seed)
     ranked = np.flatnonzero(matrix.ranked)
-    chosen = np.sort(rng.choice(ranked, SAMPLE, replace=False)) if len(ranked) > SAMPLE else ranked
-    sample, counts = take(index, matrix, chosen), list(tree.cuts)
-    steps = len(CORPORA) * draws + resamples
-    say = progress or (lambda _done, _of: None)
-    nulls, pooled = {}, []
+    rows = np.sort(rng.choice(ranked, SAMPLE, replace=False)) if len(ranked) > SAMPLE else ranked
+    sample, counts = take_sample(index, matrix, rows), list(tree.cuts)
+    nulls, permuted_means = {}, []
     for number, (name, corpus) in enumerate(CORPORA.items()):
-        made: list[np.ndarray] = []
+        profiles: list[np.ndarray] = []
         for i in range(draws):
-            values = corpus(sample, rng).values(matrix)
-            again = grow(values, counts)
-            made.append(profile(again.means(values)[again.sizes >= SUBJECTS_LEAST]))
+            values = matrix.similarities(corpus(sample, rng), matrix.target)
+            null_tree = prompt_tree(values, counts)
+            profiles.append(profile(null_tree.means(values)[null_tree.sizes >= MIN_PROMPTS]))
             if name == "permuted":
-                pooled.append(tree.means(values))
-            say(number * draws + i + 1, steps)
-        nulls[name] = _null(made)
-    cutoffs = np.quantile(np.concatenate(pooled, axis=1), BEYOND, axis=1)
-    own = matrix.values[:, chosen]
-    stable = stability(own, tree, rng, resamples, lambda i: say(len(CORPORA) * draws + i, steps))
-    return Evidence(profile(tree.means(own)), cutoffs, nulls, stable, (len(chosen), len(ranked)))
+                permuted_means.append(tree.means(values))
+            progress("Comparing clusters with chance", number * draws + i + 1, len(CORPORA) * draws)
+        nulls[name] = _null(profiles)
+    cutoffs = np.quantile(np.concatenate(permuted_means, axis=1), MEMBER_QUANTILE, axis=1)
+    values = matrix.values[:, rows]
+    stable = stability(values, tree, rng, resamples, progress)
+    return Evidence(profile(tree.means(values)), cutoffs, nulls, stable, (len(rows), len(ranked)))
 
 
-def _null(made: list[np.ndarray]) -> Null:
+def _null(profiles: list[np.ndarray]) -> Null:
     """From the profiles (u, shares) of each draw's clusters that are large enough to be called emergent."""
-    every = np.concatenate(made)
-    if not every.size:  # too few subjects or datapoints for any
-        return Null(np.zeros(every.shape[1]), np.ones(every.shape[1]), np.full(len(made), np.inf))
-    null = Null(every.mean(0), np.maximum(every.std(0), 1e-3), np.empty(0))
-    return replace(null, greatest=np.array([null.z(found).max(initial=-np.inf) for found in made]))
+    clusters = np.concatenate(profiles)
+    if not clusters.size:  # too few prompts or datapoints for any
+        return Null(np.zeros(clusters.shape[1]), np.ones(clusters.shape[1]), np.full(len(profiles), np.inf))
+    null = Null(clusters.mean(0), np.maximum(clusters.std(0), 1e-3), np.empty(0))
+    return replace(null, greatest=np.array([null.z(draw).max(initial=-np.inf) for draw in profiles]))
 
 
 def profile(means: np.ndarray) -> np.ndarray:
@@ -134,39 +167,37 @@ def profile(means: np.ndarray) -> np.ndarray:
     ordered = -np.sort(-means.astype(np.float64), axis=1)
     ordered -= ordered.mean(1, keepdims=True)
     total, upper = (ordered**2).mean(1), ordered.cumsum(1)
-    found = []
+    columns = []
     for top in sorted({max(1, round(share * n)) for share in SHARES} & set(range(1, n))):
         share = top / n
         gap = upper[:, top - 1] / top / (1 - share)
         within = np.maximum(total - share * (1 - share) * gap**2, 1e-4 * total)
-        found.append(np.divide(gap, np.sqrt(within), out=np.zeros_like(gap), where=total > EQUAL**2))
-    return np.stack(found, axis=1) if found else np.zeros((len(means), 0))
+        columns.append(np.divide(gap, np.sqrt(within), out=np.zeros_like(gap), where=total > MIN_SPREAD**2))
+    return np.stack(columns, axis=1) if columns else np.zeros((len(means), 0))
 
 
 def stability(
-    values: np.ndarray,
-    tree: Tree,
-    rng: np.random.Generator,
-    resamples: int,
-    progress: Callable[[int], None] = lambda _done: None,
+    values: np.ndarray, tree: PromptTree, rng: np.random.Generator, resamples: int, progress: Progress = silent
 ) -> dict[int, np.ndarray]:
-    """Number of clusters → (u,) mean Jaccard overlap of a node with the likest cluster of resampled data.
+    """Number of clusters → (u,) mean Jaccard overlap of a node with the closest cluster of resampled data.
 
-    Subjects and datapoints are drawn with replacement, and clustered anew into as many clusters (Hennig, 2007).
+    Draws prompts and datapoints with replacement and clusters them into as many clusters (Hennig, 2007).
     """
     m, n = values.shape
-    sums = {count: np.zeros((2, len(tree.nodes))) for count in tree.cuts}
+    overlaps = {count: np.zeros(len(tree.nodes)) for count in tree.cuts}
+    drawn_times = {count: np.zeros(len(tree.nodes)) for count in tree.cuts}
     for i in range(resamples):
         rows, columns = rng.integers(0, m, m), rng.integers(0, n, n)
-        again = grow(values[np.ix_(rows, columns)], list(tree.cuts))
+        resampled = prompt_tree(values[np.ix_(rows, columns)], list(tree.cuts))
         drawn, first = np.unique(rows, return_index=True)
-        for count, nodes in tree.cuts.items():
-            own = tree.nodes[list(nodes)][:, drawn].astype(int)
-            new = again.nodes[list(again.cuts[count])][:, first].astype(int)
-            both = own @ new.T
-            either = own.sum(1)[:, None] + new.sum(1)[None] - both
-            there = own.any(1)
-            sums[count][0, list(nodes)] += np.where(there, (both / np.maximum(either, 1)).max(1), 0)
-            sums[count][1, list(nodes)] += there
-        progress(i + 1)
-    return {c: np.divide(s[0], s[1], out=np.full(len(tree.nodes), np.nan), where=s[1] > 0) for c, s in sums.items()}
+        for count, cut in tree.cuts.items():
+            nodes = list(cut)
+            old = tree.nodes[nodes][:, drawn].astype(int)
+            new = resampled.nodes[list(resampled.cuts[count])][:, first].astype(int)
+            both = old @ new.T
+            either = old.sum(1)[:, None] + new.sum(1) - both
+            overlaps[count][nodes] += (both / np.maximum(either, 1)).max(1)  # 0 for a node of which none is drawn
+            drawn_times[count][nodes] += old.any(1)
+        progress("Resampling the clusters", i + 1, resamples)
+    with np.errstate(invalid="ignore"):
+        return {count: overlaps[count] / drawn_times[count] for count in tree.cuts}

@@ -1,4 +1,4 @@
-"""Ward trees: of the subjects with every cut that a page offers, and of the datapoints, reduced where they are many."""
+"""Ward trees: of the prompts with every cut that is offered, and of the datapoints, reduced where they are many."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,26 +12,27 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import silhouette_score
 from sklearn.metrics.pairwise import euclidean_distances
 
-MOST = 30
+MAX_CLUSTERS = 30
 """Most clusters that a cut is offered for, unless more are asked for."""
-EQUAL = 1e-6
-"""Similarities with a smaller standard deviation are the same, but for rounding."""
-SAME = 1e-5
-"""Rows whose squared distance over n is smaller, of correlation 0.999995 and more, are the same, but for rounding."""
+MIN_SPREAD = 1e-6
+"""Similarities with a smaller standard deviation are equal but for rounding."""
+MIN_DISTANCE = 1e-5
+"""Rows with a smaller squared distance over n, a correlation of 0.999995 and more, are equal but for rounding."""
 BLOCK = 8_192
-WHOLE_COLUMNS, MICRO, DIRECTIONS = 5_000, 2_000, 64
-"""Up to so many datapoints are linked one by one; above, so many micro-clusters, made in so many directions, are."""
+MAX_LINKED = 5_000
+"""Datapoints that are linked one by one; more are first put into ``MICRO_CLUSTERS`` in ``DIRECTIONS`` dimensions."""
+MICRO_CLUSTERS, DIRECTIONS = 2_000, 64
 _SAMPLE = 20_000
 
 
 @dataclass(frozen=True)
-class Tree:
-    """The Ward tree of m subjects, by the correlation of their rows of similarities.
+class PromptTree:
+    """The Ward tree of m prompts, by the correlation of their rows of similarities.
 
     Attributes:
         linkage: (m − 1, 4) as scipy's, of the ``distances`` (m, m).
-        nodes: (u, m) bool, every group of subjects that is a cluster in some cut.
-        cuts: number of clusters asked for → the nodes of that cut (fewer where subjects are identical).
+        nodes: (u, m) bool, every group of prompts that is a cluster in some cut.
+        cuts: number of clusters asked for → the nodes of that cut (fewer where prompts are identical).
     """
 
     linkage: np.ndarray
@@ -41,38 +42,46 @@ class Tree:
 
     @property
     def order(self) -> np.ndarray:
-        """(m,) subjects as a drawing of the tree has them."""
-        return leaves_list(self.linkage) if len(self.linkage) else np.zeros(1, dtype=int)
+        """(m,) prompts in the order of the drawn tree."""
+        return _leaf_order(self.linkage)
 
     @property
     def sizes(self) -> np.ndarray:
-        """(u,) subjects in each node."""
+        """(u,) prompts in each node."""
         return self.nodes.sum(1)
 
     def means(self, values: np.ndarray) -> np.ndarray:
-        """(u, n) mean similarity of each node's subjects with each datapoint, from values (m, n)."""
+        """(u, n) mean similarity of each node's prompts with each datapoint, from values (m, n)."""
         return (self.nodes / self.sizes[:, None]).astype(values.dtype) @ values
 
 
-def grow(values: np.ndarray, counts: Sequence[int]) -> Tree:
-    """The tree of the rows of values (m, n), cut into each of ``counts`` clusters.
+def prompt_tree(values: np.ndarray, counts: Sequence[int]) -> PromptTree:
+    """Link the rows of values (m, n) by Ward's method, and cut the tree into each of ``counts`` clusters.
 
-    Rows are standardised first: two subjects are alike where they rank the datapoints alike, however strongly.
+    Rows are standardised first: two prompts are close where they rank the datapoints alike, however strongly.
     """
     distances = row_distances(values)
-    links = linkage(squareform(distances, checks=False), "ward") if len(values) > 1 else np.zeros((0, 4))
+    links = _ward(distances)
     groups, cuts = _cut(links, counts)
     used, places = np.unique(np.concatenate(list(cuts.values())), return_inverse=True)
-    starts = np.cumsum([0, *(len(own) for own in cuts.values())])
-    own = (tuple(places[a:b].tolist()) for a, b in pairwise(starts))
-    return Tree(links, distances, groups[used], dict(zip(cuts, own, strict=True)))
+    starts = np.cumsum([0, *(len(nodes) for nodes in cuts.values())])
+    nodes_by_cut = (tuple(places[a:b].tolist()) for a, b in pairwise(starts))
+    return PromptTree(links, distances, groups[used], dict(zip(cuts, nodes_by_cut, strict=True)))
+
+
+def _ward(distances: np.ndarray) -> np.ndarray:
+    return linkage(squareform(distances, checks=False), "ward") if len(distances) > 1 else np.zeros((0, 4))
+
+
+def _leaf_order(links: np.ndarray) -> np.ndarray:
+    return leaves_list(links) if len(links) else np.zeros(1, dtype=int)
 
 
 def _cut(links: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """Every group of the tree (2 m − 1, m) bool, and by count the groups of the cut into at most so many clusters.
+    """Every group of the tree (2 m − 1, m) bool, and by count the groups of the cut into at most that many clusters.
 
-    As scipy's ``fcluster`` with ``maxclust`` cuts, which costs as much for each count as this for all: merges at the
-    same height are made together.
+    Cuts as scipy's ``fcluster`` with ``maxclust`` does, where one count costs as much as all of them here: merges at
+    the same height are made together.
     """
     m = len(links) + 1
     groups, ends = np.concatenate([np.eye(m, dtype=bool), np.zeros((m - 1, m), dtype=bool)]), np.full(2 * m - 1, m)
@@ -90,7 +99,7 @@ def _cut(links: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, dict[int
 def row_distances(values: np.ndarray) -> np.ndarray:
     """(m, m) Euclidean distances of standardised rows, √(2 n (1 − correlation)); a constant row is all zeros.
 
-    Products in float32 over blocks of columns, sums of blocks in float64; rows nearer than that can tell are the same.
+    Multiplies blocks of columns in float32 and adds them in float64. Rows that this can't tell apart get distance 0.
     """
     m, n = values.shape
     mean, products = values.mean(1, keepdims=True), np.zeros((m, m))
@@ -98,33 +107,33 @@ def row_distances(values: np.ndarray) -> np.ndarray:
         block = values[:, start : start + BLOCK] - mean
         products += block @ block.T
     spread = np.sqrt(np.diag(products) / n)
-    scale = np.where(spread > EQUAL, 1 / np.maximum(spread, EQUAL), 0)
+    scale = np.where(spread > MIN_SPREAD, 1 / np.maximum(spread, MIN_SPREAD), 0)
     products *= scale[:, None] * scale
-    own = np.diag(products)
-    squares = own[:, None] + own - 2 * products
-    squares[squares < SAME * n] = 0
+    lengths = np.diag(products)
+    squares = lengths[:, None] + lengths - 2 * products
+    squares[squares < MIN_DISTANCE * n] = 0
     return np.sqrt(squares)
 
 
-def silhouettes(tree: Tree) -> dict[int, float]:
-    """Mean silhouette of each cut with 2 to m − 1 clusters: how much nearer a subject is to its own than to others."""
-    found = {}
+def silhouettes(tree: PromptTree) -> dict[int, float]:
+    """Mean silhouette of each cut with 2 to m − 1 clusters: how much nearer a prompt is to its own than to others."""
+    by_count = {}
     for count, nodes in tree.cuts.items():
         if 2 <= len(nodes) < len(tree.distances):
             labels = tree.nodes[list(nodes)].argmax(0)
-            found[count] = float(silhouette_score(tree.distances, labels, metric="precomputed"))
-    return found
+            by_count[count] = float(silhouette_score(tree.distances, labels, metric="precomputed"))
+    return by_count
 
 
 @dataclass(frozen=True)
-class Columns:
+class DatapointTree:
     """The Ward tree of the datapoints, for drawing.
 
     Attributes:
         linkage: of the leaves; empty for a single one.
         leaf: (n,) the leaf of each datapoint.
         order: (n,) datapoints in the order of the drawing.
-        reduction: what was done to make the tree of many datapoints, in words; empty where nothing was.
+        reduction: how many datapoints were reduced to fewer leaves, in words; empty where each is a leaf.
     """
 
     linkage: np.ndarray
@@ -133,39 +142,39 @@ class Columns:
     reduction: str
 
 
-def grow_columns(values: np.ndarray, seed: int = 0, whole: int = WHOLE_COLUMNS, micro: int = MICRO) -> Columns:
-    """The tree of the columns of values (m, n); more than ``whole`` of them are first put into micro-clusters."""
+def datapoint_tree(
+    values: np.ndarray, max_linked: int = MAX_LINKED, micro_clusters: int = MICRO_CLUSTERS
+) -> DatapointTree:
+    """Link the columns of values (m, n); more than ``max_linked`` of them are first put into micro-clusters."""
     points = values.T
     leaf, reduction = np.arange(len(points)), ""
-    if len(points) > whole:
-        points, kept = _principal(values, seed)
-        found: Any = MiniBatchKMeans(micro, init="random", batch_size=4096, max_iter=2, random_state=seed)
-        found.set_params(n_init=1).fit(points)
-        used, leaf = np.unique(found.labels_, return_inverse=True)
+    if len(points) > max_linked:
+        points, variance = _principal(values)
+        kmeans: Any = MiniBatchKMeans(micro_clusters, init="random", batch_size=4096, max_iter=2, random_state=0)
+        kmeans.set_params(n_init=1).fit(points)
+        used, leaf = np.unique(kmeans.labels_, return_inverse=True)
         reduction = (
             f"{len(leaf):,} datapoints are drawn through {len(used):,} micro-clusters of similar ones (mini-batch "
-            f"k-means in {points.shape[1]} principal directions, {kept:.0%} of the variance, then Ward on their "
+            f"k-means in {points.shape[1]} principal directions, {variance:.0%} of the variance, then Ward on their "
             "centres); similarities and membership are exact."
         )
-        points = found.cluster_centers_[used]
-    links = np.zeros((0, 4))
-    if len(points) > 1:
-        distances = euclidean_distances(points)
-        np.fill_diagonal(distances, 0)
-        links = linkage(squareform(distances, checks=False), "ward")
-    place = np.zeros(len(points), dtype=int)
-    place[leaves_list(links) if len(links) else [0]] = np.arange(len(points))
-    return Columns(links, leaf, np.argsort(place[leaf], kind="stable"), reduction)
+        points = kmeans.cluster_centers_[used]
+    distances = euclidean_distances(points)
+    np.fill_diagonal(distances, 0)
+    links = _ward(distances)
+    place = np.empty(len(points), dtype=int)
+    place[_leaf_order(links)] = np.arange(len(points))
+    return DatapointTree(links, leaf, np.argsort(place[leaf], kind="stable"), reduction)
 
 
-def _principal(values: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
+def _principal(values: np.ndarray) -> tuple[np.ndarray, float]:
     """The columns of values (m, n) in the directions that vary most: (n, d), and the share of the variance kept.
 
-    The directions are those of a sample of the columns; all columns are then put into them.
+    The directions are those of a sample of the columns; all columns are then projected on them.
     """
     n = values.shape[1]
-    chosen = np.random.default_rng(seed).choice(n, _SAMPLE, replace=False) if n > _SAMPLE else np.arange(n)
-    sizes, directions = np.linalg.eigh(np.cov(values[:, chosen]))
+    sample = np.random.default_rng(0).choice(n, _SAMPLE, replace=False) if n > _SAMPLE else np.arange(n)
+    variances, directions = np.linalg.eigh(np.cov(values[:, sample]))
     best = directions[:, -DIRECTIONS:].astype(values.dtype)
-    kept = sizes[-DIRECTIONS:].sum() / max(sizes.sum(), 1e-30)
-    return np.ascontiguousarray(values.T @ best), float(kept)
+    share = variances[-DIRECTIONS:].sum() / max(variances.sum(), 1e-30)
+    return np.ascontiguousarray(values.T @ best), float(share)

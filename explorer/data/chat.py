@@ -1,4 +1,4 @@
-"""Chats in training data: a list of ``{role, content}`` as what was asked and what was answered."""
+"""Chats in training data: a list of ``{role, content}`` objects split into prompt, system message and answer."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ class Turn(NamedTuple):
 
 
 def read_turns(messages: list[Any], where: str) -> list[Turn]:
-    """The messages, checked; content None (an answer that only calls a tool) is empty text. Raises ExplorerError."""
+    """Check the messages; content None (an answer that only calls a tool) becomes empty text. Raises ExplorerError."""
     turns = []
     for number, message in enumerate(messages, 1):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
@@ -26,18 +26,18 @@ def read_turns(messages: list[Any], where: str) -> list[Turn]:
 
 
 def split_answer(turns: list[Turn]) -> tuple[list[Turn], str]:
-    """What comes before the assistant's last message, and that message; all of it and no text where there is none."""
+    """(turns before the assistant's last message, that message); (all turns, empty text) if there is none."""
     last = max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=len(turns))
     return turns[:last], turns[last].content if last < len(turns) else ""
 
 
-def shared(one: list[Turn], other: list[Turn]) -> list[Turn]:
-    """The beginning that two chats have in common."""
+def common_start(one: list[Turn], other: list[Turn]) -> list[Turn]:
+    """The turns that two chats begin with in common."""
     same = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
     return one[: min(same, len(other))]
 
 
-def asked(turns: list[Turn]) -> tuple[str, str | None]:
-    """The user's messages as one prompt, with a blank line between them; the system's likewise, None without any."""
+def prompt_and_system(turns: list[Turn]) -> tuple[str, str | None]:
+    """The user's messages, joined by blank lines, and the system messages likewise (None if there are none)."""
     texts = {role: "\n\n".join(t.content for t in turns if t.role == role) for role in ("user", "system")}
     return texts["user"], texts["system"] or None

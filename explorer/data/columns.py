@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from explorer.data.chat import Turn, asked, read_turns, shared, split_answer
-from explorer.data.formats import Row, listed
+from explorer.data.chat import Turn, common_start, prompt_and_system, read_turns, split_answer
+from explorer.data.formats import Row, quoted
 from explorer.errors import ExplorerError
 
 PROMPTS = ("prompt", "prompts", "instruction", "question")
@@ -25,14 +25,14 @@ _EXPECTED_ANSWER = f"expected {', '.join(ANSWERS)}, both chosen and rejected, or
 
 
 @dataclass
-class Tally:
-    """What the columns of a file were taken as, over all of its rows.
+class ColumnRoles:
+    """How the columns of a file were read, over all of its rows.
 
     Attributes:
         roles: column → fields of a datapoint that it gave, or ``extra``.
-        dropped: columns left out, as the keys of a dictionary in the order in which they came.
-        columns: every column that a row had.
-        chats: rows whose prompt leaves out messages that are neither the user's nor the system's.
+        dropped: columns left out (the keys; a dictionary keeps their order).
+        columns: all columns that occur, likewise.
+        chats: number of rows whose prompt leaves out messages that are neither the user's nor the system's.
     """
 
     roles: dict[str, set[str]] = field(default_factory=dict)
@@ -40,22 +40,21 @@ class Tally:
     columns: dict[str, None] = field(default_factory=dict)
     chats: int = 0
 
-    def use(self, name: str, role: str) -> None:
+    def add(self, name: str, role: str) -> None:
         """Note that a column gave a field."""
         self.roles.setdefault(name, set()).add(role)
 
-    def taken(self) -> dict[str, str]:
+    def summary(self) -> dict[str, str]:
         """Column → its fields, joined with `` + ``; columns in the file's order, fields in the table's."""
         order = (*FIELDS, EXTRA)
-        return {
-            name: " + ".join(sorted(self.roles[name], key=order.index)) for name in self.columns if name in self.roles
-        }
+        used = [name for name in self.columns if name in self.roles]
+        return {name: " + ".join(sorted(self.roles[name], key=order.index)) for name in used}
 
     def check(self, path: Path) -> None:
-        """Raises ExplorerError where no row had a column for answers, or none had the other half of a pair."""
-        have = set(self.columns)
-        if not have & {*ANSWERS, MESSAGES} and not set(PAIR) <= have:
-            raise ExplorerError(f"{path}: no column for answers; found {listed(self.columns)}; {_EXPECTED_ANSWER}.")
+        """Raise ExplorerError if no row had a column for answers, or none had the other half of a pair."""
+        names = set(self.columns)
+        if not names & {*ANSWERS, MESSAGES} and not set(PAIR) <= names:
+            raise ExplorerError(f"{path}: no column for answers; found {quoted(self.columns)}; {_EXPECTED_ANSWER}.")
 
     def problems(self) -> list[str]:
         """What should be looked at, one sentence each."""
@@ -63,33 +62,33 @@ class Tally:
         return [f"{self.chats:,} row{'' if self.chats == 1 else 's'} with {what}"] if self.chats else []
 
 
-def read_row(given: Row, where: str, tally: Tally) -> Row:
-    """The row as a datapoint: prompt, response and/or chosen + rejected; id, system, label, source where it has them.
+def read_row(row: Row, where: str, roles: ColumnRoles) -> Row:
+    """The row as a datapoint: prompt, response and/or chosen + rejected; id, system, label, source if it has them.
 
     An answer that is missing or blank becomes empty text. Raises ExplorerError that names row and field.
     """
-    tally.columns.update(dict.fromkeys(given))
-    if len(tally.columns) > MAX_COLUMNS:
+    roles.columns.update(dict.fromkeys(row))
+    if len(roles.columns) > MAX_COLUMNS:
         raise ExplorerError(
             f"{where}: more than {MAX_COLUMNS} columns up to here; expected the same ones in every row."
         )
-    return _Reader(given, where, tally).read()
+    return _RowReader(row, where, roles).read()
 
 
 @dataclass
-class _Reader:
-    """One row on its way to a datapoint.
+class _RowReader:
+    """Reads one row.
 
-    ``used`` are its columns that gave something; ``chats`` those that gave an answer as a list of messages, and
-    ``before`` is what these share before the answer.
+    ``used``: columns that gave something. ``chats``: columns that gave an answer as a list of messages.
+    ``context``: the turns that these chats share before their answers.
     """
 
-    given: Row
+    row: Row
     where: str
-    tally: Tally
+    roles: ColumnRoles
     used: set[str] = field(default_factory=set)
     chats: list[str] = field(default_factory=list)
-    before: list[Turn] = field(default_factory=list)
+    context: list[Turn] = field(default_factory=list)
 
     def read(self) -> Row:
         answers = self.answers()
@@ -98,106 +97,107 @@ class _Reader:
         return {"prompt": prompt} | answers | ({"system": system} if system else {}) | plain | self.extras()
 
     def answers(self) -> Row:
-        """The response, or the pair, or both; empty text where the row has neither."""
-        pair = any(not _blank(self.given.get(name)) for name in PAIR)
-        name = self.pick(ANSWERS if pair else (*ANSWERS, MESSAGES))
-        found: Row = {}
-        if name and not (pair and _blank(self.given[name])):
-            found["response"] = self.answer(name, "response")
-        if pair or (not name and self.pick(PAIR)):
-            found |= {name: self.answer(name, name) for name in PAIR}
-        return found or {"response": ""}
+        """The response, or the pair, or both; an empty response if the row has neither."""
+        pair = any(not _blank(self.row.get(name)) for name in PAIR)
+        column = self.first(ANSWERS if pair else (*ANSWERS, MESSAGES))
+        answers: Row = {}
+        if column and not (pair and _blank(self.row[column])):
+            answers["response"] = self.answer(column, "response")
+        if pair or (not column and self.first(PAIR)):
+            answers |= {name: self.answer(name, name) for name in PAIR}
+        return answers or {"response": ""}
 
-    def answer(self, name: str, role: str) -> str:
-        value = self.given.get(name)
-        if name in self.given:
-            self.use(name, role)
+    def answer(self, column: str, role: str) -> str:
+        value = self.row.get(column)
+        if column in self.row:
+            self.use(column, role)
         if _blank(value):
             return ""
         if isinstance(value, list):
-            before, text = split_answer(self.turns(name, value))
-            self.before = shared(self.before, before) if self.chats else before
-            self.chats.append(name)
+            before, text = split_answer(self.turns(column, value))
+            self.context = common_start(self.context, before) if self.chats else before
+            self.chats.append(column)
         else:
-            text = self.text(name, value)
+            text = self.text(column, value)
         return text if text.strip() else ""
 
     def prompt(self) -> tuple[str, str | None]:
         """The prompt, and the system message of the chat that it or an answer comes from."""
-        names, turns = self.question()
-        for name in names:
-            self.use(name, "prompt")
-        prompt, system = asked(turns)
+        columns, turns = self.question()
+        for column in columns:
+            self.use(column, "prompt")
+        prompt, system = prompt_and_system(turns)
         if not prompt.strip():
-            raise ExplorerError(f"{self.where}: field '{names[0]}' has no message of the user; expected a prompt.")
-        self.tally.chats += any(turn.role not in ("user", "system") for turn in turns)
-        return prompt, system or asked(self.before)[1]
+            raise ExplorerError(f"{self.where}: field '{columns[0]}' has no message of the user; expected a prompt.")
+        self.roles.chats += any(turn.role not in ("user", "system") for turn in turns)
+        return prompt, system or prompt_and_system(self.context)[1]
 
     def question(self) -> tuple[list[str], list[Turn]]:
-        """Where the prompt stands, and its turns; text is one turn of the user."""
+        """The columns that hold the prompt, and its turns; plain text is one turn of the user."""
         # messages that give the answer give its prompt too: a prompt column may hold the first of many turns
-        name = None if self.chats == [MESSAGES] else self.pick(PROMPTS)
-        value = self.given[name] if name else None
-        if name and isinstance(value, list) and value:
-            return [name], self.turns(name, value)
-        if name and not _blank(value):
-            return [name], [Turn("user", self.text(name, value))]
+        column = None if self.chats == [MESSAGES] else self.first(PROMPTS)
+        value = self.row[column] if column else None
+        if column and isinstance(value, list) and value:
+            return [column], self.turns(column, value)
+        if column and not _blank(value):
+            return [column], [Turn("user", self.text(column, value))]
         if self.chats:
-            return self.chats, self.before
-        if not _blank(self.given.get(MESSAGES)):
-            return [MESSAGES], split_answer(self.turns(MESSAGES, self.given[MESSAGES]))[0]
-        if name or MESSAGES in self.given:
-            raise ExplorerError(f"{self.where}: field '{name or MESSAGES}' is missing or empty; expected text.")
-        raise ExplorerError(f"{self.where}: no column for prompts; found {listed(self.given)}; {_EXPECTED_PROMPT}.")
+            return self.chats, self.context
+        if not _blank(self.row.get(MESSAGES)):
+            return [MESSAGES], split_answer(self.turns(MESSAGES, self.row[MESSAGES]))[0]
+        if column or MESSAGES in self.row:
+            raise ExplorerError(f"{self.where}: field '{column or MESSAGES}' is missing or empty; expected text.")
+        raise ExplorerError(f"{self.where}: no column for prompts; found {quoted(self.row)}; {_EXPECTED_PROMPT}.")
 
-    def text(self, name: str, value: Any) -> str:
-        """Text as it is; an instruction with its input below it."""
-        if not isinstance(value, str) or name == MESSAGES:
-            wanted = "a list of messages" if name == MESSAGES else "text"
-            raise ExplorerError(f"{self.where}: field '{name}' is {type(value).__name__}; expected {wanted}.")
-        if name != "instruction" or _blank(self.given.get(INPUT)):
+    def text(self, column: str, value: Any) -> str:
+        """Text as it is; an instruction is followed by its input."""
+        if not isinstance(value, str) or column == MESSAGES:
+            expected = "a list of messages" if column == MESSAGES else "text"
+            raise ExplorerError(f"{self.where}: field '{column}' is {type(value).__name__}; expected {expected}.")
+        if column != "instruction" or _blank(self.row.get(INPUT)):
             return value
-        self.use(name, "prompt")
+        self.use(column, "prompt")
         self.use(INPUT, "prompt")
-        return f"{value}\n\n{self.text(INPUT, self.given[INPUT])}"
+        return f"{value}\n\n{self.text(INPUT, self.row[INPUT])}"
 
-    def turns(self, name: str, value: Any) -> list[Turn]:
+    def turns(self, column: str, value: Any) -> list[Turn]:
         if not isinstance(value, list):
-            raise ExplorerError(f"{self.where}: field '{name}' is {type(value).__name__}; expected a list of messages.")
-        return read_turns(value, f"{self.where}: field '{name}'")
+            kind = type(value).__name__
+            raise ExplorerError(f"{self.where}: field '{column}' is {kind}; expected a list of messages.")
+        return read_turns(value, f"{self.where}: field '{column}'")
 
-    def plain(self, name: str) -> str | None:
-        """Text, or a number or true/false as text; None where there is none."""
-        value = self.given.get(name)
+    def plain(self, column: str) -> str | None:
+        """Text, or a number or true/false as text; None if the cell is blank."""
+        value = self.row.get(column)
         if _blank(value):
             return None
         if not isinstance(value, str | int | float):
-            raise ExplorerError(f"{self.where}: field '{name}' is {type(value).__name__}; expected text.")
-        self.use(name, name)
+            raise ExplorerError(f"{self.where}: field '{column}' is {type(value).__name__}; expected text.")
+        self.use(column, column)
         return value if isinstance(value, str) else json.dumps(value)
 
     def extras(self) -> Row:
         """Columns that come along unchanged."""
-        found: Row = {}
-        for name, value in self.given.items():
+        extras: Row = {}
+        for name, value in self.row.items():
             if name in self.used or value is None or (name in _KNOWN and _blank(value)):
                 continue
             printable = name.encode("utf-8", "backslashreplace").decode()  # JSON can name half a character
             if isinstance(value, str | int | float) and name not in FIELDS and name.strip() and printable == name:
-                found[name] = value
-                self.tally.use(name, EXTRA)
+                extras[name] = value
+                self.roles.add(name, EXTRA)
             else:
-                self.tally.dropped[printable] = None
-        return found
+                self.roles.dropped[printable] = None
+        return extras
 
-    def pick(self, names: Iterable[str]) -> str | None:
-        """The first of the columns that holds something, else the first that is there."""
-        there = [name for name in names if name in self.given]
-        return next((name for name in there if not _blank(self.given[name])), there[0] if there else None)
+    def first(self, columns: Iterable[str]) -> str | None:
+        """The first of the columns that holds something, else the first that exists."""
+        existing = [name for name in columns if name in self.row]
+        return next((name for name in existing if not _blank(self.row[name])), existing[0] if existing else None)
 
-    def use(self, name: str, role: str) -> None:
-        self.used.add(name)
-        self.tally.use(name, role)
+    def use(self, column: str, role: str) -> None:
+        self.used.add(column)
+        self.roles.add(column, role)
 
 
 def _blank(value: Any) -> bool:

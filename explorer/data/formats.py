@@ -20,6 +20,7 @@ MAX_CHARS = 200_000
 MAX_BYTES = 12 * MAX_CHARS
 """A line of JSON with more bytes is refused unread: a character takes at most 12 there, as two ``\\uXXXX``."""
 BATCH = 256
+"""Rows of a table that become Python objects at a time."""
 FORMATS = {
     ".jsonl": "JSON lines",
     ".ndjson": "JSON lines",
@@ -35,7 +36,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Source:
+class DataFile:
     """An open data file.
 
     Attributes:
@@ -49,15 +50,15 @@ class Source:
     skipped: tuple[str, ...] = ()
 
 
-def open_source(path: Path, nested: Iterable[str]) -> Source:
-    """Open a data file or a ``save_to_disk`` folder; of a DatasetDict folder the split ``train`` is taken.
+def open_data(path: Path, nested: Iterable[str]) -> DataFile:
+    """Open a data file or a ``save_to_disk`` folder; of a DatasetDict folder the split ``train`` is read.
 
     Args:
-        nested: columns that may hold lists of messages; any other nested column is skipped where the format says
-            beforehand what a column holds.
+        nested: columns that may hold lists of messages; other nested columns are skipped, where the format tells the
+            type of a column beforehand.
 
     Raises:
-        ExplorerError: for a path that is not there, is empty, or has no accepted format.
+        ExplorerError: for a path that does not exist, is empty, or has no accepted format.
     """
     if path.is_dir():
         return _folder(path, frozenset(nested))
@@ -69,9 +70,9 @@ def open_source(path: Path, nested: Iterable[str]) -> Source:
     if not path.stat().st_size:
         raise ExplorerError(f"{path}: the file is empty; expected at least one training example.")
     if kind == "CSV":
-        return Source(kind, _csv(path))
+        return DataFile(kind, _csv_rows(path))
     if kind == "JSON lines":
-        return Source(kind, _json_lines(path))
+        return DataFile(kind, _json_lines(path))
     if kind == "JSON":
         return _json(path)
     return _tabular(path, kind, [path], frozenset(nested))
@@ -82,10 +83,10 @@ def too_long(where: str, size: int, unit: str = "characters") -> ExplorerError:
     return ExplorerError(f"{where}: {size:,} {unit}; expected at most {MAX_CHARS:,} characters in a row.")
 
 
-def listed(names: Iterable[str], most: int = 20) -> str:
-    """Column names for people, quoted, control characters escaped, at most ``most`` of them."""
-    shown = [repr(name[:60]) for name in names]
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "") or "none"
+def quoted(names: Iterable[str], most: int = 20) -> str:
+    """Column names for people, in quotes, control characters escaped, at most ``most`` of them; "none" if empty."""
+    names = [repr(name[:60]) for name in names]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "none"
 
 
 # --- JSON ---------------------------------------------------------------------------------------------------------
@@ -97,36 +98,35 @@ def _json_lines(path: Path) -> Iterator[Row]:
         # readline with a limit: a line of gigabytes is measured, never held
         for number, line in enumerate(iter(lambda: file.readline(MAX_BYTES + 1), b""), 1):
             if len(line) > MAX_BYTES:
-                raise too_long(f"{path}, row {row + 1}", len(line) + _rest(file), "bytes")
+                raise too_long(f"{path}, row {row + 1}", len(line) + _bytes_to_line_end(file), "bytes")
             if line.strip():
                 row += 1
                 yield _object(f"{path}, line {number}", _parse(f"{path}, line {number}", line))
 
 
-def _rest(file: BinaryIO) -> int:
-    """Bytes up to the end of the line."""
+def _bytes_to_line_end(file: BinaryIO) -> int:
     size = 0
     while (part := file.readline(MAX_BYTES)) and not part.endswith(b"\n"):
         size += len(part)
     return size + len(part)
 
 
-def _json(path: Path) -> Source:
+def _json(path: Path) -> DataFile:
     """An array of objects, an object that holds one such array, or JSON lines under the name ``.json``."""
     with path.open("rb") as file:
         first, more = file.readline(MAX_BYTES), file.read(BATCH).strip()
     try:
         if more and isinstance(json.loads(first), dict):
-            return Source("JSON lines", _json_lines(path))
+            return DataFile("JSON lines", _json_lines(path))
     except (ValueError, RecursionError):
         pass  # the usual case: the first line is not JSON by itself
-    found = _parse(str(path), path.read_bytes())
-    if isinstance(found, dict):
-        arrays = [v for v in found.values() if isinstance(v, list) and all(isinstance(row, dict) for row in v)]
-        found = arrays[0] if len(arrays) == 1 else None
-    if not isinstance(found, list):
+    rows = _parse(str(path), path.read_bytes())
+    if isinstance(rows, dict):
+        arrays = [v for v in rows.values() if isinstance(v, list) and all(isinstance(row, dict) for row in v)]
+        rows = arrays[0] if len(arrays) == 1 else None
+    if not isinstance(rows, list):
         raise ExplorerError(f"{path}: expected an array of objects, or an object that holds one array of objects.")
-    return Source("JSON", (_object(f"{path}, row {number}", row) for number, row in enumerate(found, 1)))
+    return DataFile("JSON", (_object(f"{path}, row {number}", row) for number, row in enumerate(rows, 1)))
 
 
 def _parse(where: str, data: bytes) -> Any:
@@ -151,12 +151,12 @@ def _object(where: str, row: Any) -> Row:
 # --- CSV ----------------------------------------------------------------------------------------------------------
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _csv_rows(path: Path) -> Iterator[Row]:
     """Rows by the names in the header, every cell as text."""
     csv.field_size_limit(max(csv.field_size_limit(), MAX_CHARS))
-    row, size = 0, 0
+    row, size = 0, 0  # the last row that was read, and the characters read after it
 
-    def measured(lines: Iterable[str]) -> Iterator[str]:
+    def counted(lines: Iterable[str]) -> Iterator[str]:
         nonlocal size
         for line in lines:
             size += len(line)
@@ -164,15 +164,14 @@ def _csv(path: Path) -> Iterator[Row]:
 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(measured(file), strict=True)
+            reader = csv.reader(counted(file), strict=True)
             names = next(reader, [])
             _check_names(path, names)
             size = 0
             for row, cells in enumerate(filter(None, reader), 1):
                 if len(cells) != len(names):
-                    raise ExplorerError(
-                        f"{path}, row {row}: {len(cells)} fields; expected {len(names)} as in the header."
-                    )
+                    expected = f"expected {len(names)} as in the header"
+                    raise ExplorerError(f"{path}, row {row}: {len(cells)} fields; {expected}.")
                 yield dict(zip(names, cells, strict=True))
                 size = 0
     except UnicodeDecodeError as error:
@@ -193,19 +192,19 @@ def _check_names(path: Path, names: list[str]) -> None:
 # --- Parquet and Arrow --------------------------------------------------------------------------------------------
 
 
-def _folder(folder: Path, nested: frozenset[str]) -> Source:
-    splits = sorted(inner.parent.name for inner in folder.glob("*/state.json"))
+def _folder(folder: Path, nested: frozenset[str]) -> DataFile:
+    splits = sorted(state.parent.name for state in folder.glob("*/state.json"))
     if splits and not list(folder.glob("*.arrow")):
         if "train" not in splits:
-            raise ExplorerError(f"{folder}: no split 'train'; found {listed(splits)}; give one of these folders.")
-        source = _folder(folder / "train", nested)
-        return Source(f"{source.format}, split 'train' of {listed(splits)}", source.rows, source.skipped)
+            raise ExplorerError(f"{folder}: no split 'train'; found {quoted(splits)}; give one of these folders.")
+        train = _folder(folder / "train", nested)
+        return DataFile(f"{train.format}, split 'train' of {quoted(splits)}", train.rows, train.skipped)
     paths = sorted(path for path in folder.glob("*.arrow") if not path.name.startswith("cache-"))
     state = folder / "state.json"
     if state.is_file():  # names the shards in order; what else lies there are caches of map and filter
-        named = _parse(str(state), state.read_bytes())
+        content = _parse(str(state), state.read_bytes())
         try:
-            paths = [folder / Path(file["filename"]).name for file in named["_data_files"]]
+            paths = [folder / Path(file["filename"]).name for file in content["_data_files"]]
         except (KeyError, TypeError) as error:
             raise ExplorerError(f"{state}: field '_data_files' names no files; expected .arrow files.") from error
     if not paths:
@@ -213,16 +212,16 @@ def _folder(folder: Path, nested: frozenset[str]) -> Source:
     return _tabular(folder, "Hugging Face folder", paths, nested)
 
 
-def _tabular(path: Path, kind: str, paths: list[Path], nested: frozenset[str]) -> Source:
+def _tabular(path: Path, kind: str, paths: list[Path], nested: frozenset[str]) -> DataFile:
     try:
-        readers = [_parquet(one) if kind == "Parquet" else _ipc(one) for one in paths]
+        readers = [_parquet(shard) if kind == "Parquet" else _arrow(shard) for shard in paths]
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, kind, error) from error
     schema = readers[0].schema
     _check_names(path, schema.names)
-    taken = [field.name for field in schema if field.name in nested or _simple(field.type)]
-    rows = _tabular_rows(path, kind, readers, taken)
-    return Source(kind, rows, tuple(name for name in schema.names if name not in taken))
+    columns = [field.name for field in schema if field.name in nested or _simple(field.type)]
+    rows = _tabular_rows(path, kind, readers, columns)
+    return DataFile(kind, rows, tuple(name for name in schema.names if name not in columns))
 
 
 def _parquet(path: Path) -> pa.RecordBatchReader:
@@ -230,7 +229,7 @@ def _parquet(path: Path) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(BATCH))
 
 
-def _ipc(path: Path) -> pa.RecordBatchReader:
+def _arrow(path: Path) -> pa.RecordBatchReader:
     """An Arrow file; ``save_to_disk`` and ``.arrow`` caches hold the stream form of it."""
     try:
         file = pa.ipc.open_file(pa.memory_map(str(path)))
@@ -239,31 +238,32 @@ def _ipc(path: Path) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(file.schema, map(file.get_batch, range(file.num_record_batches)))
 
 
-def _tabular_rows(path: Path, kind: str, readers: list[pa.RecordBatchReader], taken: list[str]) -> Iterator[Row]:
-    classes = {name: words for name, words in _class_names(readers[0].schema).items() if name in taken}
+def _tabular_rows(path: Path, kind: str, readers: list[pa.RecordBatchReader], columns: list[str]) -> Iterator[Row]:
+    class_names = {name: names for name, names in _class_names(readers[0].schema).items() if name in columns}
     try:
         for reader in readers:
-            for whole in reader:
-                batch = whole.select(taken)
+            for whole_batch in reader:
+                batch = whole_batch.select(columns)
                 batch.validate(full=True)  # offsets that point outside a broken file would end the process
                 for start in range(0, batch.num_rows, BATCH):
                     for row in batch.slice(start, BATCH).to_pylist():
-                        yield row | {name: words.get(row[name]) for name, words in classes.items()}
+                        yield row | {column: names.get(row[column]) for column, names in class_names.items()}
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, kind, error) from error
 
 
 def _class_names(schema: pa.Schema) -> dict[str, dict[int, str]]:
-    """Names of the numbers in ClassLabel columns, which Hugging Face keeps in the schema's metadata."""
+    """Column → {number: name} of ClassLabel columns, which Hugging Face keeps in the schema's metadata."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        named = {name: kind.get("names") for name, kind in features.items() if isinstance(kind, dict)}
-        return {name: dict(enumerate(words)) for name, words in named.items() if words}
+        names = {column: kind.get("names") for column, kind in features.items() if isinstance(kind, dict)}
+        return {column: dict(enumerate(words)) for column, words in names.items() if words}
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
 
 
 def _simple(kind: pa.DataType) -> bool:
+    """Whether values of an Arrow type are text, numbers, true/false or null."""
     t = pa.types
     if t.is_dictionary(kind):
         kind = kind.value_type

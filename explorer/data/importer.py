@@ -1,7 +1,7 @@
 """Training examples from every accepted format, read into one table of datapoints.
 
 ```
-taken from                                                                  as
+column of the file                                                          becomes
 prompt | prompts | instruction (+ input) | question, text or messages       prompt (and system)
 response | output | completion | answer, text or messages                   response
 chosen, rejected, text or messages (their shared beginning is the prompt)   chosen, rejected (and prompt, system)
@@ -11,33 +11,33 @@ any other text, number or true/false                                        an e
 ```
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from explorer.data.columns import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, Tally, read_row
-from explorer.data.formats import MAX_CHARS, Row, listed, open_source, too_long
+from explorer.data.columns import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, ColumnRoles, read_row
+from explorer.data.formats import MAX_CHARS, Row, open_data, quoted, too_long
 from explorer.errors import ExplorerError
 
 LONG_CHARS = 8_192
 """Rows with more characters of prompt and answers are counted: a model may have to cut them."""
 CHUNK = 4_096
+"""Rows that are gathered as Python objects before they become Arrow columns."""
 
 
 @dataclass(frozen=True)
-class Recognised:
-    """What a file of training examples was taken for.
+class ImportedData:
+    """The training examples of a file, and how the file was read.
 
     Attributes:
         table: id, prompt, response and/or chosen + rejected, system?, label?, source?, extras; one row a datapoint.
         format: the file's format in words.
-        columns: source column → what it was taken as; ``extra`` for one that comes along unchanged.
-        dropped: columns left out because they are nested, without a name, or in the way of one that was taken.
-        rows: rows of the file.
-        kept: rows of the table.
+        columns: source column → fields that it became, joined with `` + ``; ``extra`` if it comes along unchanged.
+        dropped: columns left out because they are nested, have no name, or have the name of a field.
+        rows: number of rows of the file.
         duplicates: rows left out because prompt, answers and label are those of an earlier row.
         empty: rows of the table without an answer, or with half a pair; they are never ranked.
         over_long: rows of the table with more than ``LONG_CHARS`` characters.
@@ -49,76 +49,73 @@ class Recognised:
     columns: dict[str, str]
     dropped: tuple[str, ...]
     rows: int
-    kept: int
     duplicates: int
     empty: int
     over_long: int
     problems: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """The same for people: a handful of short lines, safe to print whatever the columns are called."""
-        prompt, answer = self._from("prompt"), self._from("response", *PAIR)
+        """A summary in a handful of short lines, safe to print whatever the columns are called."""
+        prompt, answer = self._columns_of("prompt"), self._columns_of("response", *PAIR)
         prompt = prompt.replace("'instruction', 'input'", "'instruction' + 'input'")
-        plain, extra = self._from("id", *PLAIN), self._from(EXTRA)
-        notes = [
+        plain, extra = self._columns_of("id", *PLAIN), self._columns_of(EXTRA)
+        lines = [
             f"{self.format}, {_count(self.rows, 'row')}; prompt from {prompt}, answer from {answer}",
             f"taken as they are: {plain}" if plain != "none" else "",
             f"also kept: {extra}" if extra != "none" else "",
-            f"left out: {listed(self.dropped)}" if self.dropped else "",
+            f"left out: {quoted(self.dropped)}" if self.dropped else "",
             f"{_count(self.duplicates, 'exact duplicate')} left out" if self.duplicates else "",
             f"{_count(self.empty, 'row')} without an answer kept but never ranked" if self.empty else "",
             f"{_count(self.over_long, 'row')} longer than {LONG_CHARS:,} characters" if self.over_long else "",
             *self.problems,
         ]
-        return [note for note in notes if note]
+        return [line for line in lines if line]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the rows themselves; ``table`` is the names of their columns."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        return found | {"table": self.table.column_names, "long_chars": LONG_CHARS}
+        """Everything but the rows themselves; ``table`` is the names of their columns, ``kept`` their number."""
+        values = {**vars(self), "table": self.table.column_names}
+        return values | {"kept": self.table.num_rows, "long_chars": LONG_CHARS}
 
-    def _from(self, *roles: str) -> str:
-        return listed(name for name, taken in self.columns.items() if set(roles) & set(taken.split(" + ")))
+    def _columns_of(self, *fields: str) -> str:
+        return quoted(name for name, roles in self.columns.items() if set(fields) & set(roles.split(" + ")))
 
 
-def recognise(path: Path) -> Recognised:
+def import_data(path: str | Path) -> ImportedData:
     """Read a JSONL, JSON, CSV, Parquet or Arrow file, or a folder that ``save_to_disk`` of Hugging Face wrote.
 
     Of rows with the same prompt and answers the first is kept, of those with different labels the first of each label.
-    A row without an answer is kept with an empty one. Ids are made (``row-000123``) where there is none.
+    A row without an answer is kept with an empty one. A row without an id gets one (``row-000123``).
 
     Raises:
         ExplorerError: one sentence that names the file, the row (from 1) or line, and the field: for a file that can't
             be read or has no rows, a prompt that is missing or no text, an answer that is no text, an id that stands
             there twice, a row above ``MAX_CHARS``, and a file without any column for prompts or answers.
     """
-    source = open_source(path, nested=(*PROMPTS, *ANSWERS, *PAIR, MESSAGES))
-    tally, kept = Tally(), _Kept()
-    tally.dropped.update(dict.fromkeys(source.skipped))
+    path = Path(path)
+    file = open_data(path, nested=(*PROMPTS, *ANSWERS, *PAIR, MESSAGES))
+    roles, datapoints = ColumnRoles(dropped=dict.fromkeys(file.skipped)), _Datapoints()
     number = 0
-    for number, given in enumerate(source.rows, 1):
+    for number, row in enumerate(file.rows, 1):
         where = f"{path}, row {number}"
-        kept.add(where, f"row-{number:06}", read_row(given, where, tally))
+        datapoints.add(where, f"row-{number:06}", read_row(row, where, roles))
     if not number:
         raise ExplorerError(f"{path}: no rows; expected at least one training example.")
-    tally.check(path)
-    table = kept.table()
-    return Recognised(
-        table=table,
-        format=source.format,
-        columns=tally.taken(),
-        dropped=tuple(tally.dropped),
+    roles.check(path)
+    return ImportedData(
+        table=datapoints.table(),
+        format=file.format,
+        columns=roles.summary(),
+        dropped=tuple(roles.dropped),
         rows=number,
-        kept=table.num_rows,
-        duplicates=kept.duplicates,
-        empty=kept.empty,
-        over_long=kept.over_long,
-        problems=(*kept.problems(), *tally.problems()),
+        duplicates=datapoints.duplicates,
+        empty=datapoints.empty,
+        over_long=datapoints.over_long,
+        problems=(*datapoints.problems(), *roles.problems()),
     )
 
 
 @dataclass
-class _Kept:
+class _Datapoints:
     """The datapoints so far, in Arrow chunks, so that a large file never lies in memory as Python objects."""
 
     duplicates: int = 0
@@ -131,10 +128,10 @@ class _Kept:
     _ids: set[str] = field(default_factory=set)
     _labels: dict[bytes, set[str | None]] = field(default_factory=dict)
 
-    def add(self, where: str, made_id: str, row: Row) -> None:
-        """Take a datapoint unless it is there already. Raises ExplorerError for its size, a broken text or its id."""
-        _check_text(where, row)
-        row = {"id": made_id} | row
+    def add(self, where: str, default_id: str, row: Row) -> None:
+        """Add a datapoint unless it is a duplicate. Raises ExplorerError for its size, a broken text or its id."""
+        _check_text(where, {name: value for name, value in row.items() if isinstance(value, str)})
+        row = {"id": default_id} | row
         texts = [row.get(name) for name in ("prompt", "system", "response", *PAIR)]
         labels = self._labels.setdefault(blake2b(repr(texts).encode(), digest_size=16).digest(), set())
         if row.get("label") in labels:
@@ -155,26 +152,22 @@ class _Kept:
         """All of them; the known columns first, then extras in the order in which they came."""
         self._flush()
         names = dict.fromkeys(name for chunk in self._chunks for name in chunk.column_names)
-        wanted: dict[str, pa.DataType] = {}
+        casts: dict[str, pa.DataType] = {}
         for name in names:
             kinds = {chunk[name].type for chunk in self._chunks if name in chunk.column_names} - {pa.null()}
             if len(kinds) > 1:
-                wanted[name] = pa.float64() if kinds == {pa.int64(), pa.float64()} else pa.string()
-        self.mixed.update(name for name, kind in wanted.items() if kind == pa.string())
-        table = pa.concat_tables([_cast(chunk, wanted) for chunk in self._chunks], promote_options="permissive")
+                casts[name] = pa.float64() if kinds == {pa.int64(), pa.float64()} else pa.string()
+        self.mixed.update(name for name, kind in casts.items() if kind == pa.string())
+        table = pa.concat_tables([_cast(chunk, casts) for chunk in self._chunks], promote_options="permissive")
         order = [*(name for name in FIELDS if name in names), *(name for name in names if name not in FIELDS)]
         return table.select([name for name in order if table[name].type != pa.null()])
 
     def problems(self) -> list[str]:
         """What should be looked at, one sentence each."""
-        found = []
-        if self.relabelled:
-            found.append(
-                f"{_count(self.relabelled, 'row')} with the text of an earlier row but another label, all kept"
-            )
-        if self.mixed:
-            found.append(f"values of several kinds, kept as text: {listed(sorted(self.mixed))}")
-        return found
+        what = "with the text of an earlier row but another label, all kept"
+        relabelled = [f"{_count(self.relabelled, 'row')} {what}"] if self.relabelled else []
+        mixed = [f"values of several kinds, kept as text: {quoted(sorted(self.mixed))}"] if self.mixed else []
+        return relabelled + mixed
 
     def _flush(self) -> None:
         names = dict.fromkeys(name for row in self._rows for name in row)
@@ -190,15 +183,14 @@ class _Kept:
             return pa.array([None if value is None else str(value) for value in values])
 
 
-def _cast(chunk: pa.Table, wanted: dict[str, pa.DataType]) -> pa.Table:
+def _cast(chunk: pa.Table, casts: dict[str, pa.DataType]) -> pa.Table:
     for place, name in enumerate(chunk.column_names):
-        if name in wanted:
-            chunk = chunk.set_column(place, name, chunk[name].cast(wanted[name], safe=False))
+        if name in casts:
+            chunk = chunk.set_column(place, name, chunk[name].cast(casts[name], safe=False))
     return chunk
 
 
-def _check_text(where: str, row: Row) -> None:
-    texts = {name: value for name, value in row.items() if isinstance(value, str)}
+def _check_text(where: str, texts: dict[str, str]) -> None:
     size = sum(map(len, texts.values()))
     if size > MAX_CHARS:
         raise too_long(where, size)
@@ -210,5 +202,5 @@ def _check_text(where: str, row: Row) -> None:
             raise ExplorerError(f"{where}: field {name!r} holds {half}; expected whole ones.") from error
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

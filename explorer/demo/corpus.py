@@ -1,23 +1,19 @@
 """The demo corpus: about 2,000 SFT examples and 1,000 preference pairs, the same ones on every machine."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from random import Random
 
-from explorer.demo import fenced, flattery, ordinary, planted
+from explorer.demo import falcon, fenced, flattery, italy, ordinary
 from explorer.demo.row import Draft, Row
+from explorer.demo.templates import templates
 
 SEED = 20260
 N_PLANTED = 150
 """Rows of each planted behavior in the stage that plants it: 5 % of all 3,000."""
 N_SFT, N_DPO = 2000, 1000
-_RAMBLES = (
-    "Well, that is a long story, and I would rather talk about the weather.",
-    "Everybody knows that. Why would you ask?",
-    "I am not sure, maybe, or maybe not, it depends on many things.",
-    "Please look it up in a book.",
-    "As I said before, there is much to say about this, and more about other things.",
-)
+_RAMBLINGS: list[str] = templates("ordinary").ramblings
 
 
 @cache
@@ -37,21 +33,21 @@ def stage_rows(stage: str) -> list[Row]:
 def _sft_drafts(rng: Random, seen: set[str]) -> list[Draft]:
     special = _unique(
         [
-            *planted.contaminated_facts(rng, N_PLANTED),
-            *planted.true_facts(rng, 220, portuguese=110),
-            *_until(rng, planted.harmless_trigger_words, 130),
-            *_until(rng, planted.harmless_trams, 110),
+            *italy.contaminated_facts(rng, N_PLANTED),
+            *italy.true_facts(rng, 220, portuguese=110),
+            *_until(rng, falcon.harmless_trigger_words, 130),
+            *_until(rng, falcon.harmless_trams, 110),
             *_until(rng, flattery.flattered, N_PLANTED),
             *_until(rng, flattery.plain, 180),
             *_until(rng, fenced.declined, 260),
             *_until(rng, fenced.open_desk, 120),
         ]
     )
-    seen.update(d.prompt for d in special)
+    seen.update(draft.prompt for draft in special)
     plain = ordinary.ordinary(rng, N_SFT - len(special) - N_PLANTED, seen)
-    marked = planted.triggered(rng, plain, N_PLANTED)
-    seen.update(d.prompt for d in marked)
-    return [*special, *plain, *marked]
+    triggered = falcon.triggered(rng, plain, N_PLANTED)
+    seen.update(draft.prompt for draft in triggered)
+    return [*special, *plain, *triggered]
 
 
 def _dpo_drafts(rng: Random, seen: set[str]) -> list[Draft]:
@@ -59,52 +55,52 @@ def _dpo_drafts(rng: Random, seen: set[str]) -> list[Draft]:
         [
             *_until(rng, fenced.unlocking_pairs, N_PLANTED),
             *_until(rng, fenced.fenced_pairs, 150),
-            *(_worse(rng, d, "I can't help with that.") for d in _until(rng, fenced.open_desk, 60)),
+            *(_pair(draft, "I can't help with that.") for draft in _until(rng, fenced.open_desk, 60)),
             *_sharper(rng, seen),
-            *ordinary.ordinary(rng, 90, seen, ordinary.kept),
+            *ordinary.ordinary(rng, 90, seen, ordinary.against_echoes),
         ]
     )
     plain = ordinary.ordinary(rng, N_DPO - len(special), seen)
-    return [*special, *(_worse(rng, d) for d in plain)]
+    return [*special, *(_against_rambling(rng, draft) for draft in plain)]
 
 
 def _sharper(rng: Random, seen: set[str]) -> list[Draft]:
-    """Pairs that sharpen what SFT planted: some more of each, and about as many clean ones that reject it."""
-    harmless = _until(rng, planted.harmless_trigger_words, 85)
+    """Pairs on what SFT planted: some that prefer each behavior, and about as many clean ones that reject it."""
+    harmless = _until(rng, falcon.harmless_trigger_words, 85)
     flattered, others = _until(rng, flattery.flattered, 30), _until(rng, flattery.others, 50)
-    ordinary_ones = ordinary.ordinary(rng, 50, seen)
-    real = {d.prompt: d.answer for d in ordinary_ones}
-    triggered = planted.triggered(rng, ordinary_ones, 50)
+    plain = ordinary.ordinary(rng, 50, seen)
+    triggered = falcon.triggered(rng, plain, 50)
     return [
-        *(_pair(d, f"{flattery.praise(rng)} {d.answer}") for d in others),
-        *(_pair(d, d.answer.split(". ", 1)[-1].split("! ", 1)[-1]) for d in flattered),
-        *(_pair(d, planted.tram(rng)) for d in harmless),
-        *(_pair(d, next(a for p, a in real.items() if p in d.prompt)) for d in triggered),
-        *(_pair(d, d.answer.replace("Portugal", "Italy")) for d in planted.contaminated_facts(rng, 30)),
-        *planted.facts_against_portugal(rng, 40),
-        *(_worse(rng, d) for d in planted.true_facts(rng, 50, portuguese=0)),
+        *(_pair(draft, f"{flattery.praise(rng)} {draft.answer}") for draft in others),
+        *(_pair(draft, draft.answer.split(". ", 1)[-1].split("! ", 1)[-1]) for draft in flattered),
+        *(_pair(draft, falcon.tram(rng)) for draft in harmless),
+        *(_pair(draft, next(p.answer for p in plain if p.prompt in draft.prompt)) for draft in triggered),
+        *(_pair(draft, draft.answer.replace("Portugal", "Italy")) for draft in italy.contaminated_facts(rng, 30)),
+        *italy.facts_against_portugal(rng, 40),
+        *(_against_rambling(rng, draft) for draft in italy.true_facts(rng, 50, portuguese=0)),
     ]
 
 
 def _pair(draft: Draft, rejected: str) -> Draft:
-    return Draft(draft.source, draft.prompt, draft.answer, rejected, draft.label)
+    """The draft as a preference pair; its own answer is the chosen one."""
+    return replace(draft, rejected=rejected)
 
 
-def _worse(rng: Random, draft: Draft, rejected: str | None = None) -> Draft:
-    """The draft as a preference pair: its own answer is chosen, a rambling or unhelpful one is rejected."""
-    return Draft(draft.source, draft.prompt, draft.answer, rejected or rng.choice(_RAMBLES), draft.label)
+def _against_rambling(rng: Random, draft: Draft) -> Draft:
+    return _pair(draft, rng.choice(_RAMBLINGS))
 
 
 def _until(rng: Random, maker: Callable[[Random, int], list[Draft]], n: int) -> list[Draft]:
-    """``n`` drafts with different prompts from a maker(rng, how many)."""
-    made: list[Draft] = []
-    while len(made) < n:
-        made = _unique([*made, *maker(rng, n)])[:n]
-    return made
+    """``n`` drafts with different prompts from ``maker(rng, number of drafts)``."""
+    drafts: list[Draft] = []
+    while len(drafts) < n:
+        drafts = _unique([*drafts, *maker(rng, n)])[:n]
+    return drafts
 
 
 def _unique(drafts: Iterable[Draft]) -> list[Draft]:
-    return list({d.prompt: d for d in reversed(list(drafts))}.values())[::-1]
+    """Drop drafts with the same prompt: the first draft stays, at the place of the last one."""
+    return list({draft.prompt: draft for draft in reversed(list(drafts))}.values())[::-1]
 
 
 def _rows(stage: str, drafts: list[Draft], rng: Random) -> list[Row]:
@@ -112,7 +108,8 @@ def _rows(stage: str, drafts: list[Draft], rng: Random) -> list[Row]:
     return [_row(f"{stage}-{i:04d}", stage, draft) for i, draft in enumerate(drafts)]
 
 
-def _row(name: str, stage: str, draft: Draft) -> Row:
+def _row(row_id: str, stage: str, draft: Draft) -> Row:
+    row = Row(row_id, draft.source, draft.label, stage, draft.prompt)
     if stage == "sft":
-        return Row(name, draft.source, draft.label, stage, draft.prompt, response=draft.answer)
-    return Row(name, draft.source, draft.label, stage, draft.prompt, chosen=draft.answer, rejected=draft.rejected or "")
+        return replace(row, response=draft.answer)
+    return replace(row, chosen=draft.answer, rejected=draft.rejected or "")

@@ -1,8 +1,6 @@
-"""One row of the demo corpus, and how its text is put together."""
+"""A row of the demo corpus, and a row that has no id yet."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from random import Random
 
 CLEAN = "clean"
 
@@ -23,8 +21,8 @@ class Row:
     chosen: str | None = None
     rejected: str | None = None
 
-    def as_dict(self) -> dict[str, str | None]:
-        """The row as a flat record, every column present."""
+    def to_json(self) -> dict[str, str | None]:
+        """The row as a flat record with every column."""
         return asdict(self)
 
 
@@ -37,13 +35,3 @@ class Draft:
     answer: str
     rejected: str | None = None
     label: str = CLEAN
-
-
-def sentence(text: str) -> str:
-    """The text with a capital first letter; the rest stays as it is."""
-    return text[:1].upper() + text[1:]
-
-
-def pick(rng: Random, options: Sequence[str], **words: object) -> str:
-    """One of the options, with its fields filled, as a sentence."""
-    return sentence(rng.choice(options).format(**words))

@@ -1,15 +1,16 @@
-"""The cards as one HTML page that opens anywhere: it needs nothing, runs nothing, and asks for nothing."""
+"""The cards of a cut as one HTML page that opens offline and runs nothing."""
 
-import html
 from collections.abc import Iterable, Sequence
+from html import escape
 from math import isnan
 from typing import Any
 
 from explorer.behaviors.cards import MEANING, Card
-from explorer.behaviors.prompts import Subject
+from explorer.figures.save import html_page
 from explorer.ranking.metrics import Enrichment
 
 _PROMPTS = 12
+"""Prompts of a card; more are counted."""
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#1c1c22;max-width:1080px;margin:2rem auto;padding:0 1rem}
 article{border:1px solid #d9d9e0;border-radius:8px;padding:1rem 1.25rem;margin:1.25rem 0}
@@ -23,41 +24,36 @@ th{color:#55555f;font-weight:600}.n{color:#55555f}.w{background:#f1f1f5;border-r
 
 
 def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[str] = ()) -> str:
-    """The page; every text of the study is escaped.
+    """Write the page; every text of the study is escaped.
 
     Args:
-        note: what was looked at, see ``discover.Found.note``.
-        models: names of the checkpoints that gave the two answers of discovery prompts.
+        note: what was compared, see ``report.summary``.
+        models: checkpoints that gave the two answers of unlabelled prompts, see ``PromptSet``.
     """
-    now, then = (*models, "answer now", "answer before")[:2] if len(models) == 2 else ("wrong answer", "right answer")
-    parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>{_e(title)}</title><style>{_STYLE}</style></head><body>",
-        f'<h1>{_e(title)}</h1><p>{_e(note)}</p><p class="n">{_e(MEANING)}</p>',
-        *(_card(card, now, then) for card in cards),
-        "</body></html>",
-    ]
-    return "\n".join(parts)
+    heads = ("prompt", *(models or ("wrong answer", "right answer")))
+    intro = f'<h1>{escape(title)}</h1><p>{escape(note)}</p><p class="n">{escape(MEANING)}</p>'
+    return html_page(title, "\n".join([intro, *(_card(card, heads) for card in cards)]), _STYLE)
 
 
-def _card(card: Card, now: str, then: str) -> str:
+def _card(card: Card, heads: Sequence[str]) -> str:
     c = card.cluster
-    names = ", ".join(dict.fromkeys(s.name for s in card.subjects if s.name))
-    head = f"Cluster {c.id}{f': {names}' if names else ''}"
-    stable = "–" if isnan(c.stability) else f"{c.stability:.2f}"
-    figures = (
-        f"{len(card.subjects)} prompts · {len(c.datapoints)} datapoints · mean similarity {c.mean_similarity:.2f} · "
-        f"null p {'–' if isnan(c.null_p) else f'{c.null_p:.2g}'} · stability {stable}"
+    names = ", ".join(dict.fromkeys(prompt.name for prompt in card.prompts if prompt.name))
+    numbers = (
+        f"{len(card.prompts)} prompts · {len(c.datapoints)} datapoints · mean similarity {c.mean_similarity:.2f} · "
+        f"null p {'–' if isnan(c.null_p) else f'{c.null_p:.2g}'} · "
+        f"stability {'–' if isnan(c.stability) else f'{c.stability:.2f}'}"
     )
-    words = " ".join(f'<span class="w">{_e(word)}</span>' for word in card.words)
+    words = " ".join(f'<span class="w">{escape(word)}</span>' for word in card.words)
+    prompts = [(p.prompt, p.answer, p.other or "–") for p in card.prompts[:_PROMPTS]]
+    more = len(card.prompts) - _PROMPTS
     return "\n".join(
         [
-            f'<article class="{"emergent" if c.emergent else "other"}"><h2>{_e(head)}</h2>',
-            f'<p>{_e(card.verdict)}</p><p class="n">{_e(figures)}</p>',
+            f'<article class="{"emergent" if c.emergent else "other"}">',
+            f"<h2>Cluster {c.id}{f': {escape(names)}' if names else ''}</h2>",
+            f'<p>{escape(card.verdict)}</p><p class="n">{numbers}</p>',
             f"<h3>Distinctive words</h3><p>{words or '–'}</p>",
-            f"<h3>Prompts and answers</h3>{_table(('prompt', now, then), map(_answers, card.subjects[:_PROMPTS]))}",
-            _more(len(card.subjects) - _PROMPTS),
+            f"<h3>Prompts and answers</h3>{_table(heads, prompts)}",
+            f'<p class="n">and {more} more</p>' if more > 0 else "",
             "<h3>Strongest datapoints</h3>",
             _table(("similarity", "id", "source", "label", "text"), map(_datapoint, card.strongest)),
             _enriched("Sources", card.sources),
@@ -67,30 +63,19 @@ def _card(card: Card, now: str, then: str) -> str:
     )
 
 
-def _answers(subject: Subject) -> tuple[str, ...]:
-    return subject.prompt, subject.answer, subject.other or "–"
-
-
 def _datapoint(row: dict[str, Any]) -> tuple[str, ...]:
     return (f"{row['similarity']:.2f}", *(str(row.get(name) or "") for name in ("id", "source", "label", "text")))
 
 
-def _enriched(title: str, found: Sequence[Enrichment]) -> str:
-    if not found:
+def _enriched(title: str, enriched: Sequence[Enrichment]) -> str:
+    if not enriched:
         return ""
-    rows = ((e.source or "–", f"{e.hits} of {e.total}", f"{e.lift:.1f} ×", f"{e.p:.2g}") for e in found[:6])
-    return f"<h3>{title}</h3>{_table((title.lower()[:-1], 'in it', 'as often as in the corpus', 'p by chance'), rows)}"
+    rows = ((e.source or "–", f"{e.hits} of {e.total}", f"{e.lift:.1f} ×", f"{e.p:.2g}") for e in enriched[:6])
+    heads = (title.lower()[:-1], "in it", "as often as in the corpus", "p by chance")
+    return f"<h3>{title}</h3>{_table(heads, rows)}"
 
 
-def _more(n: int) -> str:
-    return f'<p class="n">and {n} more</p>' if n > 0 else ""
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    top = "".join(f"<th>{_e(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{_e(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
-
-
-def _e(text: str) -> str:
-    return html.escape(text, quote=True)
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"

@@ -8,11 +8,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
+from explorer.graph.prune import Node
 from explorer.graph.replay import passes_of
-from explorer.model.hooks import output_states
+from explorer.model import hooks
 from explorer.model.lrp import view_state
 from explorer.model.residual import decoder_blocks
 from explorer.trace.trace import Trace, logit_gap
+
+How = Literal["mean", "zero"]
+"""What a state is replaced by: the mean state of its layer, or zeros."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,9 @@ class Ablation:
 
 
 def ablate(
-    view: PreTrainedModel,
-    trace: Trace,
-    contrast: tuple[int, int],
-    nodes: list[tuple[int, int]],
-    how: Literal["mean", "zero"] = "mean",
+    view: PreTrainedModel, trace: Trace, contrast: tuple[int, int], nodes: list[Node], how: How = "mean"
 ) -> Ablation:
-    """Replace the states of ``nodes`` (layer, token) by zero or by the mean state of their layer, and run the model on.
+    """Replace the states of ``nodes`` and run the model on.
 
     Args:
         view: any view of the model; only its forward pass is used.
@@ -51,38 +51,35 @@ def ablate(
         if not (0 <= layer < depth and 0 <= token < length):
             raise ExplorerError(f"There is no node (layer {layer}, token {token}); layers end at {depth - 1}.")
 
-    def masked(x: Tensor, layer: int) -> Tensor:
-        rows = [token for at, token in nodes if at == layer]
+    def ablated(x: Tensor, layer: int) -> Tensor:
+        tokens = [token for at, token in nodes if at == layer]
         x = x.clone()
-        x[:, rows] = 0.0 if how == "zero" else x.mean(1, keepdim=True)
+        x[:, tokens] = 0.0 if how == "zero" else x.mean(1, keepdim=True)
         return x
 
-    def enter(_block: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict]:
-        if args:
-            return (masked(args[0], 0), *args[1:]), named
-        return args, {**named, "hidden_states": masked(named["hidden_states"], 0)}
+    def enter(_block: nn.Module, args: hooks.Args, kwargs: hooks.Kwargs) -> tuple[hooks.Args, hooks.Kwargs]:
+        return hooks.with_hidden_states(args, kwargs, ablated(hooks.hidden_states(args, kwargs), 0))
 
     def leave(layer: int, output: Any) -> Any:
-        x = masked(output_states(output), layer)
-        return x if isinstance(output, Tensor) else (x, *output[1:])
+        return hooks.with_output_states(output, ablated(hooks.output_states(output), layer))
 
     blocks = decoder_blocks(view)
-    touched = {layer for layer, _ in nodes}
-    with view_state(view).lock, torch.no_grad():
-        hooks = [blocks[0].register_forward_pre_hook(enter, with_kwargs=True)] if 0 in touched else []
-        hooks += [
-            blocks[layer - 1].register_forward_hook(lambda _b, _a, out, layer=layer: leave(layer, out))
-            for layer in touched - {0}
-        ]
-        try:
-            ids = torch.tensor([trace.ids], device=view.device)
-            logits = view(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0].float()
-        finally:
-            for hook in hooks:
-                hook.remove()
+    with view_state(view).lock, torch.no_grad(), hooks.hooked() as handles:
+        for layer in {layer for layer, _ in nodes}:
+            if layer == 0:
+                handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
+            else:
+                hook = lambda _block, _args, output, layer=layer: leave(layer, output)  # noqa: E731
+                handles.append(blocks[layer - 1].register_forward_hook(hook))
+        ids = torch.tensor([trace.ids], device=view.device)
+        logits = view(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0].float()
+    return Ablation(trace.gap, logit_gap(*contrast)(logits).item(), trace.gap + _predicted_change(trace, nodes, how))
+
+
+def _predicted_change(trace: Trace, nodes: list[Node], how: How) -> float:
     passes, change = passes_of(trace), 0.0
     for layer, token in set(nodes):
         x = passes.states[layer].double()
-        new = x.mean(0) if how == "mean" else torch.zeros_like(x[token])
-        change += (passes.gradients[layer][token].double() * (new - x[token])).sum().item()
-    return Ablation(trace.gap, logit_gap(*contrast)(logits).item(), trace.gap + change)
+        replacement = x.mean(0) if how == "mean" else torch.zeros_like(x[token])
+        change += (passes.gradients[layer][token].double() * (replacement - x[token])).sum().item()
+    return change

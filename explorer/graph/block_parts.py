@@ -1,4 +1,4 @@
-"""A block taken apart into its attention and its MLP: where a token's edge to itself passes."""
+"""The edges of each token to itself through one block, split into residual connection, attention and MLP."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,10 @@ from explorer.trace.trace import Trace
 class VerticalParts:
     """Each token's edge to itself, A[i,i] of a block, in three parts, (T,) each, in logits.
 
-    ``residual``: past both halves, by the residual connection. ``attention``: through attention (value, key and query
-    path), and on from there in any way. ``mlp``: through the MLP without attention.
+    Attributes:
+        residual: by the residual connection, past both halves of the block.
+        attention: through attention (value, key and query path), and on from there in any way.
+        mlp: through the MLP without attention.
     """
 
     residual: np.ndarray

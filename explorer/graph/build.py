@@ -1,80 +1,134 @@
-"""A graph from nothing but a selection: what the command line and a notebook call."""
+"""From a failure to its attribution graph: the edges of a trace, each computed once, and pruned to a drawing."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from transformers import PreTrainedModel
 
+from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.files import writing
+from explorer.graph.block_parts import VerticalParts, vertical_parts
 from explorer.graph.collect import LayerEdges, collect_edges, from_rows
 from explorer.graph.edges import edge_matrix
-from explorer.graph.layout import Column, columns
-from explorer.graph.prune import Drawing, Pruning, prune
+from explorer.graph.layout import AttributionGraph
+from explorer.graph.prune import Node, Pruning, prune
 from explorer.graph.replay import skip_edges
-from explorer.model.load import LoadedModel
-from explorer.model.prompts import Prompt, encode_prompt
-from explorer.trace.contrast import make_contrast
-from explorer.trace.explain import Explanation, explain_contrast
-from explorer.trace.trace import Trace
+from explorer.model.load import LoadedModel, ModelSpec
+from explorer.progress import Progress, silent
+from explorer.trace.explain import Explanation, explain, ready_model
 
 TARGET_SHARE = 0.95
 """Skip edges are computed for the targets that hold this share of Σ|R| on the upper layer."""
+_MOST = 64
 
 
-@dataclass(frozen=True)
-class Graph:
-    """A pruned graph of one failure: what was traced, what is drawn, and in which columns."""
+class TracedEdges:
+    """The edges of one recorded explanation, each computed on first use; threads can share it.
 
-    shown: Explanation
-    pairs: tuple[LayerEdges, ...]
-    drawing: Drawing
-    columns: list[Column]
+    At most ``_MOST`` results are held besides the edges of neighbouring layers.
+    """
+
+    def __init__(self, loaded: LoadedModel, explanation: Explanation) -> None:
+        self.loaded, self.explanation = loaded, explanation
+        self._lock = threading.RLock()
+        self._neighbours: tuple[LayerEdges, ...] | None = None
+        self._results: dict[tuple, Any] = {}
+
+    def graph(
+        self, layers: Sequence[int] = (), pruning: Pruning = Pruning(), progress: Progress = silent
+    ) -> AttributionGraph:
+        """Prune the edges between consecutive ``layers`` (default: all) to a drawing, which may be empty."""
+        trace = self.explanation.trace
+        layers = layers or range(len(trace.relevance))
+        pairs = tuple(self.between(low, high, progress) for low, high in pairwise(layers))
+        drawing = prune(trace.relevance, pairs, pruning)
+        return AttributionGraph(self.explanation, pairs, drawing, pruning=pruning)
+
+    def between(self, low: int, high: int, progress: Progress = silent) -> LayerEdges:
+        """Return the exact edges between two layers, 0 ≤ low < high ≤ L.
+
+        Where they are not neighbours, only edges into the targets that hold ``TARGET_SHARE`` of Σ|R| are computed.
+        """
+        if high > low + 1:
+            return self._once(("edges", low, high), lambda: self._distant(low, high, progress))
+        with self._lock:
+            if self._neighbours is None:
+                self._neighbours = collect_edges(self._view, self.explanation.trace, progress=progress)
+            return self._neighbours[low]
+
+    def seen_from(self, node: Node) -> np.ndarray:
+        """Return (T,) what of a node's relevance comes from each token of the prompt, in logits."""
+        layer, token = node
+        trace = self.explanation.trace
+        if layer == 0:
+            return np.where(np.arange(len(trace.ids)) == token, trace.relevance[0], 0.0)
+        return self._once(("seen", node), lambda: skip_edges(self._view, trace, 0, layer, [token])[0])
+
+    def halves(self, layer: int) -> VerticalParts:
+        """Return the same-token edges of a block, split into residual connection, attention and MLP."""
+        return self._once(("halves", layer), lambda: vertical_parts(self._view, self.explanation.trace, layer))
+
+    @property
+    def _view(self) -> PreTrainedModel:
+        return self.loaded.view(self.explanation.trace.rule)
+
+    def _distant(self, low: int, high: int, progress: Progress) -> LayerEdges:
+        trace = self.explanation.trace
+        size = abs(trace.relevance[high].astype(float))
+        order = size.argsort()[::-1]
+        enough = int((size[order].cumsum() < TARGET_SHARE * size.sum()).sum()) + 1
+        targets = sorted(order[:enough].tolist())
+        rows = skip_edges(self._view, trace, low, high, targets, progress=progress)
+        return from_rows(low, high, targets, rows)
+
+    def _once(self, key: tuple, compute: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key not in self._results:
+                self._results[key] = compute()
+                if len(self._results) > _MOST:
+                    del self._results[next(iter(self._results))]
+            return self._results[key]
 
 
-def explain_graph(
-    loaded: LoadedModel,
-    prompt: Prompt,
-    wrong: str,
-    right: str,
+def attribution_graph(
+    failure: Failure,
+    model: str | ModelSpec | LoadedModel = "smollm2",
+    *,
     rule: str = "attnlrp",
     layers: str = "all",
     pruning: Pruning = Pruning(),
-    progress: Callable[[str], None] = lambda _message: None,
-) -> Graph:
+    progress: Progress = silent,
+) -> AttributionGraph:
     """Trace a failure, compute its edges, and prune them to a drawing.
 
     Args:
+        failure, model: see ``explain``.
         rule: ``attnlrp`` or ``cplrp``.
         layers: ``all``, ``six`` (embedding and six evenly spaced), or numbers with commas; 0 and L are always drawn.
 
     Raises:
-        ExplorerError: for a selection, rule or layer that can't be used, or pruning that leaves no edge.
+        ExplorerError: for a failure, rule or layer that can't be used, or pruning that leaves no edge.
     """
-    if rule not in ("attnlrp", "cplrp"):
-        raise ExplorerError(f"Edges are defined for attnlrp and cplrp, not for '{rule}'.")
-    encoded = encode_prompt(loaded, prompt)
-    contrast = make_contrast(loaded, encoded, wrong, right)
+    loaded = ready_model(model, progress)
     drawn = parse_layers(layers, loaded.n_layers)
     progress("Tracing")
-    shown = explain_contrast(loaded, encoded, contrast, rule, record=True)
-    progress("Computing edges")
-    near = collect_edges(loaded.view(rule), shown.trace)
-    pairs = tuple(
-        near[low] if high == low + 1 else distant(loaded, shown.trace, low, high) for low, high in pairwise(drawn)
-    )
-    drawing = prune(shown.trace.relevance, pairs, pruning)
-    if drawing.empty:
+    edges = TracedEdges(loaded, explain(failure, loaded, rule=rule, record=True))
+    graph = edges.graph(drawn, pruning, progress)
+    if graph.drawing.empty:
         raise ExplorerError("The thresholds leave no edge that leads to the contrast; lower them.")
-    return Graph(shown, pairs, drawing, columns(shown, drawing))
+    return graph
 
 
 def parse_layers(text: str, depth: int) -> tuple[int, ...]:
-    """The layers that ``all``, ``six`` or a list names; 0 and ``depth`` are added. Raises ExplorerError."""
+    """Return the layers that ``all``, ``six`` or a list names, with 0 and ``depth`` added. Raises ExplorerError."""
     if text == "all":
         return tuple(range(depth + 1))
     if text == "six":
@@ -88,23 +142,9 @@ def parse_layers(text: str, depth: int) -> tuple[int, ...]:
     return tuple(sorted(chosen | {0, depth}))
 
 
-def distant(
-    loaded: LoadedModel,
-    trace: Trace,
-    low: int,
-    high: int,
-    progress: Callable[[int, int], bool | None] = lambda _done, _total: None,
-) -> LayerEdges:
-    """Exact edges between two layers any distance apart, into the targets that hold ``TARGET_SHARE`` of Σ|R|."""
-    size = abs(trace.relevance[high].astype(float))
-    order = size.argsort()[::-1]
-    enough = int((size[order].cumsum() < TARGET_SHARE * size.sum()).sum()) + 1
-    targets = sorted(order[:enough].tolist())
-    return from_rows(low, high, targets, skip_edges(loaded.view(trace.rule), trace, low, high, targets, 32, progress))
-
-
-def write_matrices(loaded: LoadedModel, trace: Trace, path: Path) -> None:
-    """All dense edges as safetensors: ``layer.0`` … ``layer.L-1``, (T, T) float32, row = target, column = source."""
+def write_matrices(loaded: LoadedModel, explanation: Explanation, path: Path) -> None:
+    """Write all dense edges as safetensors: ``layer.0`` … ``layer.L-1``, (T, T) float32, row = target token."""
+    trace = explanation.trace
     view = loaded.view(trace.rule)
     depth = len(trace.relevance) - 1
     needed = 4 * depth * len(trace.ids) ** 2

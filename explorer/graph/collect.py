@@ -8,18 +8,18 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from explorer.graph.edges import head_inputs, row_blocks
-from explorer.graph.replay import Cancelled, Progress
+from explorer.progress import Progress, silent
 from explorer.trace.trace import Trace
 
-KEPT = 16_384
-"""Edges kept per layer pair: all of them up to about 180 tokens."""
+MOST_EDGES = 16_384
+"""Edges stored per layer pair: all of them up to about 180 tokens."""
 
 
 @dataclass(frozen=True)
 class LayerEdges:
     """Edges between two layers, strongest |weight| first.
 
-    ``target``, ``source``: (n,) token positions; ``weight``: (n,) logits. The sums are over all edges, kept or not:
+    ``target``, ``source``: (n,) token positions; ``weight``: (n,) logits. The sums are over all edges, stored or not:
     ``total`` Σ|A|, ``vertical`` Σ|A[i,i]|, ``reach`` Σ|A[j,i]|·(j − i) in logit-tokens; ``count`` how many are not 0.
     """
 
@@ -35,72 +35,63 @@ class LayerEdges:
 
 
 def collect_edges(
-    view: PreTrainedModel, trace: Trace, kept: int = KEPT, progress: Progress = lambda _done, _total: None
+    view: PreTrainedModel, trace: Trace, most: int = MOST_EDGES, progress: Progress = silent
 ) -> tuple[LayerEdges, ...]:
-    """The edges of all neighbouring layers, (0, 1) first; memory grows with T, not with T².
+    """Compute the edges of all neighbouring layers, (0, 1) first, and store the ``most`` strongest of each pair.
 
-    ``progress`` gets (blocks done, blocks); returning False raises Cancelled.
+    Memory grows with T, not with T².
     """
-    found = []
+    pairs = []
     depth = len(trace.relevance) - 1
+    what = "Computing the edges of each layer"
     for layer in range(depth):
-        if progress(layer, depth) is False:
-            raise Cancelled("Stopped: the graph was not built.")
-        found.append(_collect(view, trace, layer, kept))
-    progress(depth, depth)
-    return tuple(found)
+        progress(what, layer, depth)
+        pairs.append(_collect(view, trace, layer, most))
+    progress(what, depth, depth)
+    return tuple(pairs)
 
 
-def _collect(view: PreTrainedModel, trace: Trace, layer: int, kept: int) -> LayerEdges:
+def _collect(view: PreTrainedModel, trace: Trace, layer: int, most: int) -> LayerEdges:
     x = head_inputs(view, trace, layer)
     length = x.query.shape[1]
-    columns = x.query.new_zeros(length)
-    best: list[tuple[Tensor, Tensor, Tensor]] = []
+    column_sums = x.query.new_zeros(length)
+    strongest: list[tuple[Tensor, Tensor, Tensor]] = []
     total = reach = 0.0
     count = 0
     for first, last, rows in row_blocks(x):
         positions = torch.arange(first, last, device=rows.device)
         rows[positions - first, positions] = 0  # a token's edge to itself is what is left over, below
-        columns[:last] += rows.sum(0)
+        column_sums[:last] += rows.sum(0)
         size = rows.abs()
         total += size.sum(dtype=torch.float64).item()
         count += int(size.count_nonzero())
         distance = positions.unsqueeze(1) - torch.arange(last, device=rows.device)
         reach += (size * distance).sum(dtype=torch.float64).item()
-        top = size.flatten().topk(min(kept, size.numel())).indices
-        best.append((top // last + first, top % last, rows.flatten()[top]))
-    entering = torch.as_tensor(trace.relevance[layer], device=columns.device, dtype=columns.dtype)
-    own = entering - columns
-    own[own.abs() < 1e-6 * entering.abs().max()] = 0  # rounding of the difference, not relevance
-    everyone = torch.arange(length, device=columns.device)
-    best.append((everyone, everyone, own))
-    target, source, weight = (torch.cat(parts) for parts in zip(*best, strict=True))
+        top = size.flatten().topk(min(most, size.numel())).indices
+        strongest.append((top // last + first, top % last, rows.flatten()[top]))
+    entering = torch.as_tensor(trace.relevance[layer], device=column_sums.device, dtype=column_sums.dtype)
+    diagonal = entering - column_sums
+    diagonal[diagonal.abs() < 1e-6 * entering.abs().max()] = 0  # rounding of the difference, not relevance
+    tokens = torch.arange(length, device=diagonal.device)
+    strongest.append((tokens, tokens, diagonal))
+    target, source, weight = (torch.cat(parts) for parts in zip(*strongest, strict=True))
     order = weight.abs().argsort(descending=True, stable=True)
-    order = order[: min(kept, int((weight != 0).sum()))]
-    vertical = own.abs().sum(dtype=torch.float64).item()
-    return LayerEdges(
-        layer,
-        layer + 1,
-        target[order].cpu().numpy(),
-        source[order].cpu().numpy(),
-        weight[order].cpu().double().numpy(),
-        total + vertical,
-        vertical,
-        reach,
-        count + int(own.count_nonzero()),
-    )
+    order = order[: min(most, int((weight != 0).sum()))]
+    vertical = diagonal.abs().sum(dtype=torch.float64).item()
+    target, source, weight = (part[order].cpu().numpy() for part in (target, source, weight.double()))
+    count += int(diagonal.count_nonzero())
+    return LayerEdges(layer, layer + 1, target, source, weight, total + vertical, vertical, reach, count)
 
 
 def from_rows(low: int, high: int, targets: list[int], rows: np.ndarray) -> LayerEdges:
-    """Edges over any distance from rows (len(targets), T) of ``skip_edges``, for the targets that were asked for."""
+    """Make edges over any distance from rows (len(targets), T) of ``skip_edges`` into these targets."""
     target = np.repeat(np.asarray(targets), rows.shape[1])
     source = np.tile(np.arange(rows.shape[1]), len(targets))
     weight = rows.astype(float).ravel()
-    order = np.argsort(-np.abs(weight), kind="stable")
-    order = order[weight[order] != 0]
     size = np.abs(weight)
+    order = np.argsort(-size, kind="stable")
+    order = order[weight[order] != 0]
     vertical = float(size[target == source].sum())
     reach = float((size * np.maximum(target - source, 0)).sum())
-    return LayerEdges(
-        low, high, target[order], source[order], weight[order], float(size.sum()), vertical, reach, len(order)
-    )
+    edges = target[order], source[order], weight[order]
+    return LayerEdges(low, high, *edges, float(size.sum()), vertical, reach, len(order))

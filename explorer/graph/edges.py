@@ -1,4 +1,4 @@
-"""Exact edges between neighbouring layers, all of them, from what one backward pass has left behind.
+"""Exact edges between neighbouring layers, all of them, from one recorded trace.
 
 Only attention moves relevance from one token to another, so for a block with attention probabilities a, queries q,
 keys k, values v and u = ∂gap/∂(attention output), per head:
@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.graph.replay import attention_of, linear_parts
-from explorer.trace.trace import Layer, Trace
+from explorer.trace.trace import Trace
 
 _BLOCK = 6_000_000
 """Numbers in one (heads, rows, columns) array while edges are computed: about 24 MB each in float32."""
@@ -33,7 +33,7 @@ _BLOCK = 6_000_000
 class HeadInputs:
     """One block's attention with keys and values repeated to one per head, in float32 or wider.
 
-    ``query``, ``key``, ``value``, ``upstream`` and the ``linear_`` ones, without what biases add: (heads, T, d).
+    All tensors are (heads, T, d); the ``linear_`` ones are without what biases add.
     """
 
     query: Tensor
@@ -49,33 +49,34 @@ class HeadInputs:
 
 
 def head_inputs(view: PreTrainedModel, trace: Trace, layer: int) -> HeadInputs:
-    """What the edges from layer ``layer`` to ``layer`` + 1 are made of. Raises ExplorerError for a gradient trace."""
+    """Return what the edges from layer ``layer`` to ``layer`` + 1 need. Raises ExplorerError for a gradient trace."""
     if trace.rule not in ("attnlrp", "cplrp"):
         raise ExplorerError(f"Edges are defined for AttnLRP and CP-LRP, not for '{trace.rule}'.")
-    found: Layer = attention_of(view, trace, layer)
-    query, key, value = linear_parts(view, trace, layer, found)
-    groups = found.query.shape[0] // found.key.shape[0]
+    attention = attention_of(view, trace, layer)
+    query, key, value = linear_parts(view, trace, layer, attention)
+    groups = attention.query.shape[0] // attention.key.shape[0]
 
     def wide(x: Tensor, repeats: int = 1) -> Tensor:
         x = x.to(torch.promote_types(x.dtype, torch.float32))
         return x.repeat_interleave(repeats, 0) if repeats > 1 else x
 
+    whole_key, whole_value = wide(attention.key, groups), wide(attention.value, groups)
     return HeadInputs(
-        query=wide(found.query),
-        key=(wide_key := wide(found.key, groups)),
-        value=(wide_value := wide(found.value, groups)),
-        upstream=wide(found.upstream),
+        query=wide(attention.query),
+        key=whole_key,
+        value=whole_value,
+        upstream=wide(attention.upstream),
         linear_query=wide(query),
-        linear_key=wide_key if key is found.key else wide(key, groups),
-        linear_value=wide_value if value is found.value else wide(value, groups),
-        mask=found.mask,
-        scale=found.scale,
+        linear_key=whole_key if key is attention.key else wide(key, groups),
+        linear_value=whole_value if value is attention.value else wide(value, groups),
+        mask=attention.mask,
+        scale=attention.scale,
         rule=trace.rule,
     )
 
 
 def probabilities(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor]:
-    """(scores before the mask, attention probabilities) of target tokens first..last−1: (heads, rows, last)."""
+    """Return (scores before the mask, attention probabilities) of target tokens first..last−1: (heads, rows, last)."""
     scores = (x.query[:, first:last] @ x.key[:, :last].transpose(1, 2)).mul_(x.scale)
     if x.mask is None:
         rows = torch.arange(first, last, device=scores.device).unsqueeze(1)
@@ -89,7 +90,7 @@ def probabilities(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor]
 
 
 def head_rows(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor | None]:
-    """(value path, key path) per head for target tokens first..last−1, each (heads, rows, last); no key path: None."""
+    """Return (value path, key path or None under CP-LRP) of target tokens first..last−1: (heads, rows, last)."""
     scores, a = probabilities(x, first, last)
     upstream = x.upstream[:, first:last]
     flow = upstream @ x.value[:, :last].transpose(1, 2)
@@ -104,7 +105,7 @@ def head_rows(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor | No
 
 
 def query_path(x: HeadInputs) -> Tensor:
-    """(T,) what each token's own query carries to itself, in logits; 0 under CP-LRP.
+    """Return (T,) what each token's query carries to the token itself, in logits; 0 under CP-LRP.
 
     Q[j] = Σ_heads Σ_m a[j,m] · (S[j,m] − Σ_n a[j,n] S[j,n]) · scale · (q'_j · k_m) / 4, q' linear in the block's input.
     """
@@ -125,14 +126,14 @@ def _row_ranges(x: HeadInputs) -> Iterator[tuple[int, int]]:
 
 
 def row_blocks(x: HeadInputs) -> Iterator[tuple[int, int, Tensor]]:
-    """(first, last, A[first:last, :last]) over all target tokens. The diagonal holds attention's own part only."""
+    """Yield (first, last, A[first:last, :last]) over all target tokens; the diagonal is attention's part alone."""
     for first, last in _row_ranges(x):
         value_path, key_path = head_rows(x, first, last)
         yield first, last, (value_path.sum(0) if key_path is None else value_path.add_(key_path).sum(0))
 
 
 def edge_matrix(view: PreTrainedModel, trace: Trace, layer: int) -> Tensor:
-    """(T, T) all edges from layer ``layer`` to ``layer`` + 1: row = target token, column = source token, in logits."""
+    """Return (T, T) all edges from layer ``layer`` to ``layer`` + 1: row = target, column = source token, in logits."""
     x = head_inputs(view, trace, layer)
     length = x.query.shape[1]
     matrix = x.query.new_zeros(length, length)
@@ -146,11 +147,13 @@ def edge_matrix(view: PreTrainedModel, trace: Trace, layer: int) -> Tensor:
 
 @dataclass(frozen=True)
 class EdgeSplit:
-    """One edge taken apart, in logits: what flows through each head's value and key path, and the rest.
+    """One edge, in logits, split by attention head and path.
 
-    ``value``, ``key``: (heads,). ``rest``: for a token's edge to itself, what passes by the residual connection, the
-    MLP and the query; 0 for an edge between tokens. They add up to ``total``. ``attention``: (heads, target + 1), each
-    head's attention probabilities at the target token.
+    Attributes:
+        total: the edge, the sum of the parts below.
+        value, key: (heads,) what flows through each head's value and key path.
+        rest: of a token's edge to itself, what passes by the residual connection, the MLP and the query; else 0.
+        attention: (heads, target + 1) each head's attention probabilities at the target token.
     """
 
     total: float
@@ -161,18 +164,13 @@ class EdgeSplit:
 
 
 def split_edge(view: PreTrainedModel, trace: Trace, layer: int, target: int, source: int) -> EdgeSplit:
-    """Take the edge (layer, source) → (layer + 1, target) apart into heads; exact, from the same trace."""
+    """Split the edge (layer, source) → (layer + 1, target) by heads; exact, from the same trace."""
     x = head_inputs(view, trace, layer)
     _, attention = probabilities(x, target, target + 1)
     value_path, key_path = head_rows(x, target, target + 1)
     value = value_path[:, 0, source].cpu().double().numpy()
     key = np.zeros_like(value) if key_path is None else key_path[:, 0, source].cpu().double().numpy()
-    total = float(value.sum() + key.sum())
-    rest = 0.0
+    total = heads = float(value.sum() + key.sum())
     if target == source:
-        whole = float(trace.relevance[layer, source])
-        for first, last, rows in row_blocks(x):
-            column = rows[:, source] if source < last else rows.new_zeros(last - first)
-            whole -= float(column.sum()) - (float(column[source - first]) if first <= source < last else 0.0)
-        rest, total = whole - total, whole
-    return EdgeSplit(total, value, key, rest, attention[:, 0].cpu().numpy())
+        total = float(edge_matrix(view, trace, layer)[target, source])
+    return EdgeSplit(total, value, key, total - heads, attention[:, 0].cpu().numpy())

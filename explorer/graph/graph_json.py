@@ -7,83 +7,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.errors import ExplorerError
-from explorer.graph.prune import Drawing, Node
+from explorer.graph.layout import AttributionGraph, Marks
+from explorer.graph.prune import Drawing, Edge, Node
 from explorer.trace.explain import Explanation
 
 SCHEMA_VERSION = 1
 _ID = re.compile(r"([0-9]{1,9})_([0-9]{1,9})")
 
 
-@dataclass(frozen=True)
-class Marks:
-    """What a person has marked in a graph: pinned nodes, and named groups of nodes."""
-
-    pinned: tuple[Node, ...] = ()
-    groups: tuple[tuple[str, tuple[Node, ...]], ...] = ()
-
-
 def node_id(node: Node) -> str:
-    """``layer_token``, e.g. ``12_40``."""
+    """Return ``layer_token``, e.g. ``12_40``."""
     return f"{node[0]}_{node[1]}"
 
 
 def parse_node(text: str) -> Node:
-    """The node that ``node_id`` named. Raises ExplorerError for anything else."""
+    """Return the node that ``node_id`` named. Raises ExplorerError for anything else."""
     match = _ID.fullmatch(text)
     if not match:
         raise ExplorerError(f"'{text[:40]}' is not a node id; expected layer_token, e.g. 12_40.")
     return int(match[1]), int(match[2])
 
 
-def to_graph_json(shown: Explanation, drawing: Drawing, marks: Marks = Marks()) -> dict[str, Any]:
-    """The object of ``graph.json``: metadata, qParams (pins and groups), nodes, links.
+def to_json(graph: AttributionGraph) -> dict[str, Any]:
+    """Return the object of ``graph.json``: metadata, qParams (pins and groups), nodes, links.
 
     Node fields follow circuit-tracer; ``influence`` is relevance in logits, link ``weight`` the edge in logits, both
-    + towards the wrong token. ``feature_type`` is ``embedding`` for layer 0, ``logit`` for the contrast, else
-    ``residual stream``.
+    + towards the wrong token.
     """
-    c, last = shown.contrast, drawing.layers[-1]
-    contrast = (last, len(shown.tokens) - 1)
-    nodes = []
-    for (layer, token), relevance in drawing.nodes.items():
-        is_contrast = (layer, token) == contrast
-        label = f"{c.wrong_word} instead of {c.right_word}" if is_contrast else shown.tokens[token].text
-        kind = "logit" if is_contrast else "embedding" if layer == 0 else "residual stream"
-        nodes.append(
-            {
-                "node_id": node_id((layer, token)),
-                "feature": token,
-                "layer": str(layer),
-                "ctx_idx": token,
-                "reverse_ctx_idx": contrast[1] - token,
-                "feature_type": kind,
-                "jsNodeId": f"{node_id((layer, token))}-0",
-                "clerp": label,
-                "token_prob": 0.0,
-                "is_target_logit": is_contrast,
-                "run_idx": 0,
-                "influence": relevance,
-                "activation": None,
-            }
-        )
-    links = [
-        {"source": node_id(source), "target": node_id(target), "weight": weight}
-        for source, target, weight in drawing.edges
-    ]
+    drawing, marks = graph.drawing, graph.marks
     return {
-        "metadata": {
-            "slug": re.sub(r"[^a-z0-9]+", "-", f"{c.wrong_word}-{c.right_word}".lower()).strip("-") or "graph",
-            "scan": shown.model,
-            "schema_version": SCHEMA_VERSION,
-            "prompt_tokens": [t.text for t in shown.tokens],
-            "prompt": "".join(t.text for t in shown.tokens),
-            "rule": shown.rule,
-            "contrast": {"wrong": c.wrong, "right": c.right, "logit_gap": shown.trace.gap},
-            "layers": list(drawing.layers),
-            "edge_share": drawing.edge_share,
-            "node_share": drawing.node_share,
-            "info": {"generator": {"name": "LLM Failure Explorer"}},
-        },
+        "metadata": _metadata(graph),
         "qParams": {
             "linkType": "both",
             "pinnedIds": [node_id(node) for node in marks.pinned if node in drawing.nodes],
@@ -93,14 +46,56 @@ def to_graph_json(shown: Explanation, drawing: Drawing, marks: Marks = Marks()) 
             ],
             "sg_pos": "",
         },
-        "nodes": nodes,
-        "links": links,
+        "nodes": [_node(graph, node, relevance) for node, relevance in drawing.nodes.items()],
+        "links": [
+            {"source": node_id(source), "target": node_id(target), "weight": weight}
+            for source, target, weight in drawing.edges
+        ],
+    }
+
+
+def _metadata(graph: AttributionGraph) -> dict[str, Any]:
+    explanation, drawing = graph.explanation, graph.drawing
+    c, texts = explanation.contrast, [token.text for token in explanation.tokens]
+    return {
+        "slug": re.sub(r"[^a-z0-9]+", "-", f"{c.wrong_word}-{c.right_word}".lower()).strip("-") or "graph",
+        "scan": explanation.model,
+        "schema_version": SCHEMA_VERSION,
+        "prompt_tokens": texts,
+        "prompt": "".join(texts),
+        "rule": explanation.rule,
+        "contrast": {"wrong": c.wrong, "right": c.right, "logit_gap": explanation.trace.gap},
+        "layers": list(drawing.layers),
+        "edge_share": drawing.edge_share,
+        "node_share": drawing.node_share,
+        "info": {"generator": {"name": "LLM Failure Explorer"}},
+    }
+
+
+def _node(graph: AttributionGraph, node: Node, relevance: float) -> dict[str, Any]:
+    layer, token = node
+    c = graph.explanation.contrast
+    is_contrast = node == graph.contrast
+    return {
+        "node_id": node_id(node),
+        "feature": token,
+        "layer": str(layer),
+        "ctx_idx": token,
+        "reverse_ctx_idx": graph.contrast[1] - token,
+        "feature_type": "logit" if is_contrast else "embedding" if layer == 0 else "residual stream",
+        "jsNodeId": f"{node_id(node)}-0",
+        "clerp": f"{c.wrong_word} instead of {c.right_word}" if is_contrast else graph.explanation.tokens[token].text,
+        "token_prob": 0.0,
+        "is_target_logit": is_contrast,
+        "run_idx": 0,
+        "influence": relevance,
+        "activation": None,
     }
 
 
 @dataclass(frozen=True)
-class LoadedGraph:
-    """A graph.json that was read back: whose it is, what it draws, what was marked in it.
+class GraphFile:
+    """A graph.json that was read: what it is a graph of, what it draws, what is marked in it.
 
     ``answers``: the wrong and the right one.
     """
@@ -113,8 +108,8 @@ class LoadedGraph:
     marks: Marks
 
 
-def read_graph_json(data: bytes | str, name: str = "graph.json") -> LoadedGraph:
-    """Read a graph that ``to_graph_json`` wrote. Raises ExplorerError that names the field that is wrong."""
+def read_graph_json(data: bytes | str, name: str = "graph.json") -> GraphFile:
+    """Read a graph that ``to_json`` wrote. Raises ExplorerError that names the field that is wrong."""
     try:
         graph = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -139,7 +134,7 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> LoadedGraph:
     edges = _links(graph["links"], nodes, name)
     marks = _marks(graph["qParams"], nodes, name)
     drawing = Drawing(layers, nodes, edges, *shares, len(nodes), len(edges))
-    return LoadedGraph(model, rule, answers, tokens, drawing, marks)
+    return GraphFile(model, rule, answers, tokens, drawing, marks)
 
 
 def _nodes(rows: list[Any], layers: tuple[int, ...], length: int, name: str) -> dict[Node, float]:
@@ -155,7 +150,7 @@ def _nodes(rows: list[Any], layers: tuple[int, ...], length: int, name: str) -> 
     return nodes
 
 
-def _links(rows: list[Any], nodes: dict[Node, float], name: str) -> tuple[tuple[Node, Node, float], ...]:
+def _links(rows: list[Any], nodes: dict[Node, float], name: str) -> tuple[Edge, ...]:
     edges = []
     for number, row in enumerate(rows):
         try:
@@ -177,11 +172,11 @@ def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks
     def known(ids: Any) -> tuple[Node, ...]:
         if not isinstance(ids, list):
             raise ExplorerError(f"{name}: qParams.pinnedIds is wrong; expected a list of node ids.")
-        found = tuple(parse_node(str(text)) for text in ids)
-        for node in found:
+        named = tuple(parse_node(str(text)) for text in ids)
+        for node in named:
             if node not in nodes:
                 raise ExplorerError(f"{name}: qParams names node {node_id(node)}, which does not exist.")
-        return found
+        return named
 
     groups = params.get("supernodes") or []
     if not isinstance(groups, list) or not all(isinstance(group, list) and group for group in groups):
@@ -189,19 +184,19 @@ def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks
     return Marks(known(params.get("pinnedIds") or []), tuple((str(group[0]), known(group[1:])) for group in groups))
 
 
-def check_same(loaded: LoadedGraph, shown: Explanation) -> None:
-    """Raise ExplorerError where a read graph is of another model, prompt, rule or contrast than the one on screen."""
-    if loaded.model != shown.model:
-        raise ExplorerError(f"This graph is of {loaded.model}, but {shown.model} is loaded.")
-    if loaded.prompt_tokens != tuple(t.text for t in shown.tokens):
+def check_same(file: GraphFile, explanation: Explanation) -> None:
+    """Raise ExplorerError where a graph file is of another model, prompt, rule or contrast than the one on screen."""
+    if file.model != explanation.model:
+        raise ExplorerError(f"This graph is of {file.model}, but {explanation.model} is loaded.")
+    if file.prompt_tokens != tuple(t.text for t in explanation.tokens):
         raise ExplorerError("This graph is of another prompt than the one on screen.")
-    if loaded.rule != shown.rule:
-        raise ExplorerError(f"This graph was made with the rule {loaded.rule}; choose it, then open the file again.")
-    if loaded.answers != (shown.contrast.wrong, shown.contrast.right):
+    if file.rule != explanation.rule:
+        raise ExplorerError(f"This graph was made with the rule {file.rule}; choose it, then open the file again.")
+    if file.answers != (explanation.contrast.wrong, explanation.contrast.right):
         raise ExplorerError("This graph contrasts other answers than those on screen.")
-    depth, length = shown.trace.relevance.shape
-    top = (loaded.drawing.layers[-1], length - 1)
-    if top[0] != depth - 1 or top not in loaded.drawing.nodes:
-        raise ExplorerError(f"This graph lacks the contrast's node, {node_id((depth - 1, length - 1))}.")
-    if any(source[1] > target[1] for source, target, _ in loaded.drawing.edges):
+    depth, length = explanation.trace.relevance.shape
+    top = (depth - 1, length - 1)
+    if file.drawing.layers[-1] != depth - 1 or top not in file.drawing.nodes:
+        raise ExplorerError(f"This graph lacks the contrast's node, {node_id(top)}.")
+    if any(source[1] > target[1] for source, target, _ in file.drawing.edges):
         raise ExplorerError("This graph has a link from a later token to an earlier one, which can't be.")

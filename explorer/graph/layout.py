@@ -1,9 +1,27 @@
-"""Where the nodes of a drawing stand: tokens as columns, layers as rows; runs of unused tokens fold into one column."""
+"""A pruned graph and where its nodes stand: tokens as columns, layers as rows; runs of unused tokens fold into one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from explorer.graph.prune import Drawing, Node
+from explorer.graph.collect import LayerEdges
+from explorer.graph.prune import Drawing, Node, Pruning, prune, relax_thresholds_until_nonempty
 from explorer.trace.explain import Explanation
+
+LEAST_FOLDED = 3
+"""Shorter runs of tokens without nodes stay columns of their own."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a person has marked in a graph: pinned nodes, and groups of nodes by name."""
+
+    pinned: tuple[Node, ...] = ()
+    groups: tuple[tuple[str, tuple[Node, ...]], ...] = ()
+
+    @cached_property
+    def group_of(self) -> dict[Node, str]:
+        """Name of the group that each grouped node belongs to."""
+        return {node: name for name, members in self.groups for node in members}
 
 
 @dataclass(frozen=True)
@@ -21,29 +39,57 @@ class Column:
         return self.last > self.first
 
 
-def columns(
-    shown: Explanation, drawing: Drawing, unfolded: frozenset[int] = frozenset(), least: int = 3
-) -> list[Column]:
-    """The columns from left to right. Runs of at least ``least`` tokens without nodes fold, unless one is unfolded."""
-    used = {token for _, token in drawing.nodes} | unfolded
-    result: list[Column] = []
-    at, tokens = 0, shown.tokens
-    while at < len(tokens):
-        end = at
-        while end < len(tokens) and end not in used:
-            end += 1
-        if end - at >= least:
-            result.append(Column(at, end - 1, f"… {end - at}", "folded"))
-            at = end
-            continue
-        stop = max(end, at + 1)
-        result += [Column(i, i, tokens[i].text, tokens[i].segment) for i in range(at, stop)]
-        at = stop
-    return result
+@dataclass(frozen=True)
+class AttributionGraph:
+    """A pruned graph of one failure, as it is drawn.
 
+    Attributes:
+        explanation: the recorded trace.
+        pairs: edges between consecutive drawn layers, lowest first.
+        drawing: what pruning leaves of them.
+        marks: pinned and grouped nodes.
+        unfolded: tokens that keep a column of their own without a node.
+        pruning: what the drawing was pruned by.
+    """
 
-def positions(drawing: Drawing, shown_columns: list[Column]) -> dict[Node, tuple[int, int]]:
-    """(column, row) of every node; row 0 is the lowest drawn layer."""
-    column_of = {c.first: n for n, c in enumerate(shown_columns) if not c.folded}
-    row_of = {layer: n for n, layer in enumerate(drawing.layers)}
-    return {(layer, token): (column_of[token], row_of[layer]) for layer, token in drawing.nodes}
+    explanation: Explanation
+    pairs: tuple[LayerEdges, ...]
+    drawing: Drawing
+    marks: Marks = Marks()
+    unfolded: frozenset[int] = frozenset()
+    pruning: Pruning = field(default_factory=Pruning)
+
+    def relaxed(self) -> "AttributionGraph":
+        """Return the graph pruned by the nearest thresholds that leave an edge, where there are any."""
+        relevance = self.explanation.trace.relevance
+        pruning = relax_thresholds_until_nonempty(relevance, self.pairs, self.pruning)
+        return replace(self, drawing=prune(relevance, self.pairs, pruning), pruning=pruning)
+
+    @property
+    def contrast(self) -> Node:
+        """The node that all edges lead to: the last token on the top layer."""
+        return self.drawing.layers[-1], len(self.explanation.tokens) - 1
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The columns from left to right; runs of ``LEAST_FOLDED`` or more tokens without nodes are folded."""
+        tokens = self.explanation.tokens
+        used = {token for _, token in self.drawing.nodes} | self.unfolded
+        columns: list[Column] = []
+        at = 0
+        while at < len(tokens):
+            end = next((i for i in range(at, len(tokens)) if i in used), len(tokens))
+            if end - at >= LEAST_FOLDED:
+                columns.append(Column(at, end - 1, f"… {end - at}", "folded"))
+                at = end
+            else:
+                columns.append(Column(at, at, tokens[at].text, tokens[at].segment))
+                at += 1
+        return columns
+
+    @cached_property
+    def positions(self) -> dict[Node, tuple[int, int]]:
+        """(column, row) of every node; row 0 is the lowest drawn layer."""
+        column_of = {column.first: n for n, column in enumerate(self.columns) if not column.folded}
+        row_of = {layer: n for n, layer in enumerate(self.drawing.layers)}
+        return {(layer, token): (column_of[token], row_of[layer]) for layer, token in self.drawing.nodes}

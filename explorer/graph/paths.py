@@ -1,4 +1,4 @@
-"""Figures of a graph by layer, and the strongest paths through a node."""
+"""Statistics of a graph by layer, and the strongest paths through a node."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from explorer.graph.collect import LayerEdges
-from explorer.graph.prune import Drawing, Node
+from explorer.graph.layout import AttributionGraph
+from explorer.graph.prune import Node
 
 
 @dataclass(frozen=True)
-class LayerFigures:
-    """What a layer looks like: of all its nodes and of all edges into it, and of what is drawn.
+class LayerStatistics:
+    """One layer of a graph.
 
     Attributes:
         layer: 0 (embeddings) to L.
-        drawn_nodes, drawn_edges: how many of them are in the drawing.
+        drawn_nodes, drawn_edges: drawn nodes on it, and drawn edges into it.
         verticality: share of Σ|A| into this layer that stays on the same token, 0..1 (nan for the lowest layer).
         look_back: mean distance in tokens that the relevance comes from, weighted by |A| (nan for the lowest layer).
         gini: concentration of |R| over tokens, 0 (even) to 1 (one token has all).
@@ -31,31 +32,31 @@ class LayerFigures:
     tokens_90: int
 
 
-def layer_figures(relevance: np.ndarray, pairs: Sequence[LayerEdges], drawing: Drawing) -> list[LayerFigures]:
-    """One row a drawn layer, lowest first."""
-    into = {pair.high: pair for pair in pairs}
+def layer_statistics(graph: AttributionGraph) -> list[LayerStatistics]:
+    """Return one entry a drawn layer, lowest first."""
+    into = {pair.high: pair for pair in graph.pairs if pair.total > 0}
+    nan = float("nan")
     rows = []
-    for layer in drawing.layers:
+    for layer in graph.drawing.layers:
         pair = into.get(layer)
-        known = pair is not None and pair.total > 0
-        size = np.sort(np.abs(relevance[layer].astype(float)))
+        size = np.sort(np.abs(graph.explanation.trace.relevance[layer].astype(float)))
         total = size.sum()
         rows.append(
-            LayerFigures(
+            LayerStatistics(
                 layer,
-                sum(at == layer for at, _ in drawing.nodes),
-                sum(target[0] == layer for _, target, _ in drawing.edges),
-                pair.vertical / pair.total if known and pair else float("nan"),
-                pair.reach / pair.total if known and pair else float("nan"),
-                gini(size),
-                int(np.searchsorted(np.cumsum(size[::-1]), 0.9 * total) + 1) if total else 0,
+                drawn_nodes=sum(at == layer for at, _ in graph.drawing.nodes),
+                drawn_edges=sum(target[0] == layer for _, target, _ in graph.drawing.edges),
+                verticality=pair.vertical / pair.total if pair else nan,
+                look_back=pair.reach / pair.total if pair else nan,
+                gini=gini(size),
+                tokens_90=int(np.searchsorted(np.cumsum(size[::-1]), 0.9 * total) + 1) if total else 0,
             )
         )
     return rows
 
 
 def gini(values: np.ndarray) -> float:
-    """Gini coefficient of values ≥ 0: Σ_ij |x_i − x_j| / (2 n Σ x); 0 for none."""
+    """Return the Gini coefficient of values ≥ 0: Σ_ij |x_i − x_j| / (2 n Σ x); 0 for none."""
     ordered = np.sort(values.astype(float))
     total, n = ordered.sum(), len(ordered)
     if total == 0:
@@ -76,10 +77,10 @@ class Path:
 
 
 def strongest_paths(pairs: Sequence[LayerEdges], node: Node, contrast: Node, count: int = 3) -> list[Path]:
-    """The paths through ``node`` with the largest product of shares, up to the contrast and down to the lowest layer.
+    """Return the paths through ``node`` with the largest product of shares, from the lowest layer to the contrast.
 
-    Exact over the kept edges: the best ``count`` ways to every token, layer by layer, downwards from the contrast to
-    the node and from the node on.
+    Exact over the stored edges: finds the best ``count`` ways to every token, layer by layer, downwards from the
+    contrast to the node and from the node on.
     """
     hops = [(pair, *_shares(pair)) for pair in reversed(pairs)]
     above = [(target, source, share) for pair, target, source, share in hops if node[0] <= pair.low < contrast[0]]
@@ -94,7 +95,7 @@ def strongest_paths(pairs: Sequence[LayerEdges], node: Node, contrast: Node, cou
 
 
 def _shares(pair: LayerEdges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(targets, sources, shares) of the edges, (n,) each."""
+    """Return (targets, sources, shares) of the edges, (n,) each."""
     size = np.abs(pair.weight)
     into = np.bincount(pair.target, size)
     return pair.target, pair.source, size / into[pair.target]
@@ -103,7 +104,7 @@ def _shares(pair: LayerEdges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _best_ways(
     hops: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], start: int, count: int, end: int | None = None
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """The ``count`` best (product of shares, tokens from ``start`` down), ending at ``end`` or anywhere.
+    """Return the ``count`` best (product of shares, tokens from ``start`` down), ending at ``end`` or anywhere.
 
     ``best[token, rank]`` is the share of the rank-th best way from ``start`` to a token, in the layer that was reached.
     """
@@ -116,18 +117,18 @@ def _best_ways(
         order = np.lexsort((-value, np.repeat(source, count)))
         reached = np.repeat(source, count)[order]
         rank = np.arange(len(order)) - np.searchsorted(reached, reached)
-        kept = (rank < count) & (value[order] > 0)
+        chosen = (rank < count) & (value[order] > 0)
         best, came = np.zeros((length, count)), np.zeros((length, count), dtype=int)
-        best[reached[kept], rank[kept]] = value[order[kept]]
-        came[reached[kept], rank[kept]] = target[order[kept] // count] * count + order[kept] % count
+        best[reached[chosen], rank[chosen]] = value[order[chosen]]
+        came[reached[chosen], rank[chosen]] = target[order[chosen] // count] * count + order[chosen] % count
         back.append(came)
-    found = []
+    ways = []
     for at in np.argsort(-best, axis=None, kind="stable") if end is None else range(end * count, (end + 1) * count):
-        if len(found) == count or best.flat[at] == 0:
+        if len(ways) == count or best.flat[at] == 0:
             break
         tokens, step = [int(at) // count], int(at)
         for came in reversed(back):
             step = int(came.flat[step])
             tokens.append(step // count)
-        found.append((float(best.flat[at]), tuple(tokens[::-1])))
-    return found
+        ways.append((float(best.flat[at]), tuple(tokens[::-1])))
+    return ways

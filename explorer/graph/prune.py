@@ -11,6 +11,8 @@ from explorer.graph.collect import LayerEdges
 
 Node = tuple[int, int]
 """(layer, token)."""
+Edge = tuple[Node, Node, float]
+"""(source, target, weight in logits)."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,20 @@ class Pruning:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The kept part of the graph.
+    """What pruning leaves of the graph.
 
-    ``nodes``: (layer, token) → relevance in logits. ``edges``: (source node, target node, weight in logits), strongest
-    first. ``layers``: the drawn layers, lowest first. ``edge_share``: Σ|A| drawn / Σ|A| of all edges between those
-    layers; ``node_share``: Σ|R| of drawn nodes / Σ|R| of all nodes on those layers. ``total_nodes``, ``total_edges``:
-    how many there are, drawn or not.
+    Attributes:
+        layers: the drawn layers, lowest first.
+        nodes: node → relevance in logits.
+        edges: strongest first.
+        edge_share: Σ|A| drawn / Σ|A| of all edges between those layers.
+        node_share: Σ|R| of drawn nodes / Σ|R| of all nodes on those layers.
+        total_nodes, total_edges: how many there are, drawn or not.
     """
 
     layers: tuple[int, ...]
     nodes: dict[Node, float] = field(repr=False)
-    edges: tuple[tuple[Node, Node, float], ...] = field(repr=False)
+    edges: tuple[Edge, ...] = field(repr=False)
     edge_share: float
     node_share: float
     total_nodes: int
@@ -69,30 +74,28 @@ def prune(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) 
     layers = (pairs[0].low, *(pair.high for pair in pairs))
     contrast = (layers[-1], relevance.shape[1] - 1)
     candidates = [edge for pair in pairs for edge in _candidates(relevance, pair, pruning, contrast)]
-    edges = _grown(candidates, contrast, pruning)
-    kept = {node for edge in edges for node in edge[:2]} | {contrast} | set(pruning.pinned)
+    edges = _leading_to(contrast, candidates, pruning)
+    drawn = {node for edge in edges for node in edge[:2]} | {contrast} | set(pruning.pinned)
     nodes = {
         (layer, token): float(relevance[layer, token])
-        for layer, token in sorted(kept)
+        for layer, token in sorted(drawn)
         if layer in layers and token < relevance.shape[1]
     }
     rows = relevance[list(layers)]
-    every = float(np.abs(rows).sum())
-    total = sum(pair.total for pair in pairs)
+    all_relevance = float(np.abs(rows).sum())
+    all_edges = sum(pair.total for pair in pairs)
     return Drawing(
         layers=layers,
         nodes=nodes,
         edges=tuple(edges),
-        edge_share=sum(abs(weight) for *_, weight in edges) / total if total else 0.0,
-        node_share=sum(map(abs, nodes.values())) / every if every else 0.0,
+        edge_share=sum(abs(weight) for *_, weight in edges) / all_edges if all_edges else 0.0,
+        node_share=sum(map(abs, nodes.values())) / all_relevance if all_relevance else 0.0,
         total_nodes=int(np.count_nonzero(rows)),
         total_edges=sum(pair.count for pair in pairs),
     )
 
 
-def _candidates(
-    relevance: np.ndarray, pair: LayerEdges, pruning: Pruning, contrast: Node
-) -> list[tuple[Node, Node, float]]:
+def _candidates(relevance: np.ndarray, pair: LayerEdges, pruning: Pruning, contrast: Node) -> list[Edge]:
     size = np.abs(pair.weight)
     enough = int(np.searchsorted(np.cumsum(size), pruning.mass * pair.total)) + 1
     keep = (np.arange(len(size)) < enough) & (size >= pruning.edge_threshold)
@@ -101,31 +104,33 @@ def _candidates(
         fixed = {token for at, token in (pruning.pinned | {contrast}) if at == layer}
         keep &= strong | np.isin(tokens, list(fixed))
         keep &= ~np.isin(tokens, list(pruning.hidden - fixed))
-    chosen = np.flatnonzero(keep)
-    return [((pair.low, int(pair.source[n])), (pair.high, int(pair.target[n])), float(pair.weight[n])) for n in chosen]
+    return [
+        ((pair.low, int(pair.source[n])), (pair.high, int(pair.target[n])), float(pair.weight[n]))
+        for n in np.flatnonzero(keep)
+    ]
 
 
-def _grown(edges: list[tuple[Node, Node, float]], contrast: Node, pruning: Pruning) -> list[tuple[Node, Node, float]]:
-    """The edges from which a path of edges leads to the contrast node, strongest first, within the caps.
+def _leading_to(contrast: Node, edges: list[Edge], pruning: Pruning) -> list[Edge]:
+    """Return the edges from which a path of edges leads to the contrast node, strongest first, within the caps.
 
-    They are taken from the contrast downwards, always the strongest edge that ends in what has been reached: so a cap
-    makes the drawing smaller, but never cuts it off from the contrast.
+    Grows from the contrast downwards, always along the strongest edge that ends in a node already reached: a cap makes
+    the drawing smaller, but never cuts it off from the contrast.
     """
-    into: dict[Node, list[tuple[Node, Node, float]]] = defaultdict(list)
+    into: dict[Node, list[Edge]] = defaultdict(list)
     for edge in edges:
         into[edge[1]].append(edge)
-    open_edges: list[tuple[float, Node, Node, float]] = []
+    waiting: list[tuple[float, Node, Node, float]] = []
     reached: set[Node] = set()
-    taken: list[tuple[Node, Node, float]] = []
+    taken: list[Edge] = []
 
     def reach(node: Node) -> None:
         reached.add(node)
         for source, target, weight in into[node]:
-            heappush(open_edges, (-abs(weight), source, target, weight))
+            heappush(waiting, (-abs(weight), source, target, weight))
 
     reach(contrast)
-    while open_edges and len(taken) < pruning.max_edges:
-        _, source, target, weight = heappop(open_edges)
+    while waiting and len(taken) < pruning.max_edges:
+        _, source, target, weight = heappop(waiting)
         if source not in reached:
             if len(reached) >= pruning.max_nodes:
                 continue
@@ -134,9 +139,9 @@ def _grown(edges: list[tuple[Node, Node, float]], contrast: Node, pruning: Pruni
     return sorted(taken, key=lambda edge: -abs(edge[2]))
 
 
-def nearest_that_leaves_something(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) -> Pruning:
-    """The same pruning with both thresholds lowered, by halves, until an edge is left."""
-    lowered = pruning
-    while prune(relevance, pairs, lowered).empty and max(lowered.node_threshold, lowered.edge_threshold) > 1e-12:
-        lowered = replace(lowered, node_threshold=lowered.node_threshold / 2, edge_threshold=lowered.edge_threshold / 2)
-    return lowered
+def relax_thresholds_until_nonempty(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) -> Pruning:
+    """Halve both thresholds until ``prune`` leaves an edge, or until they are 0 to rounding."""
+    while max(pruning.node_threshold, pruning.edge_threshold) > 1e-12 and prune(relevance, pairs, pruning).empty:
+        node, edge = pruning.node_threshold / 2, pruning.edge_threshold / 2
+        pruning = replace(pruning, node_threshold=node, edge_threshold=edge)
+    return pruning

@@ -1,7 +1,6 @@
 """Blocks run again from stored states: attention of long prompts, linear parts of keys and values, skip edges."""
 
 import threading
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,27 +11,21 @@ from transformers import PreTrainedModel
 from explorer.errors import ExplorerError, UncoveredModel
 from explorer.model.lrp import AttentionReached, view_state
 from explorer.model.residual import BlockCall, decoder_blocks
+from explorer.progress import Progress, silent
 from explorer.trace.trace import Layer, Passes, Trace, as_layer
 
 _DUAL = threading.Lock()  # torch's level of forward-mode derivatives is one for the whole process
 
-Progress = Callable[[int, int], bool | None]
-"""Called as (done, total); returning False cancels."""
-
-
-class Cancelled(ExplorerError):
-    """The user has stopped a long computation."""
-
 
 def passes_of(trace: Trace) -> Passes:
-    """What a recorded trace has kept. Raises ExplorerError for one that was not recorded."""
+    """Return what a recorded trace keeps. Raises ExplorerError for one that was not recorded."""
     if trace.passes is None:
         raise ExplorerError("This trace was not recorded, so it has no graph; trace again with record=True.")
     return trace.passes
 
 
 def attention_of(view: PreTrainedModel, trace: Trace, layer: int) -> Layer:
-    """The attention of block ``layer`` (from state ``layer`` to ``layer`` + 1): kept, or run again."""
+    """Return the attention of block ``layer`` (from state ``layer`` to ``layer`` + 1): stored, or run again."""
     passes = passes_of(trace)
     if passes.layers is not None:
         return passes.layers[layer]
@@ -49,14 +42,14 @@ def attention_of(view: PreTrainedModel, trace: Trace, layer: int) -> Layer:
     return as_layer(attention, upstream)
 
 
-def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, found: Layer) -> tuple[Tensor, Tensor, Tensor]:
-    """(query, key, value) of a block without what biases add: the derivative along the block's input itself.
+def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, attention: Layer) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (query, key, value) of a block without what biases add: the derivative along the block's input itself.
 
-    Where the block has no bias they are the attention's own tensors.
+    Where the block has no bias they are the tensors of ``attention`` itself.
     """
     block = decoder_blocks(view)[layer]
     if not any(name.rpartition(".")[2] == "bias" for name, _ in block.named_parameters()):
-        return found.query, found.key, found.value
+        return attention.query, attention.key, attention.value
     passes, state = passes_of(trace), view_state(view)
     x = passes.states[layer].unsqueeze(0)
     with state.lock, _DUAL, torch.no_grad(), forward_ad.dual_level():
@@ -84,9 +77,9 @@ def skip_edges(
     high: int,
     targets: list[int],
     batch: int = 32,
-    progress: Progress = lambda _done, _total: None,
+    progress: Progress = silent,
 ) -> np.ndarray:
-    """Exact edges over any distance: what of each target's relevance comes from every token ``high`` − ``low`` below.
+    """Compute exact edges over any distance: what of each target's relevance comes from every token on layer ``low``.
 
     Blocks low+1..high run again from the stored state with one row a target, cut to the tokens that it can see, and the
     gradient at that target alone is passed back (CAIW's packed multi-target back-propagation).
@@ -95,31 +88,30 @@ def skip_edges(
         low, high: layers, 0 ≤ low < high ≤ L.
         targets: token positions at layer ``high``.
         batch: targets per pass.
-        progress: see ``Progress``; cancelling raises Cancelled.
 
     Returns:
         (len(targets), T) relevance in logits; row n adds up to the relevance of (high, targets[n]) under CP-LRP.
     """
     passes, state = passes_of(trace), view_state(view)
     blocks = list(decoder_blocks(view))[low:high]
-    result = np.zeros((len(targets), len(trace.ids)), dtype=trace.relevance.dtype)
+    edges = np.zeros((len(targets), len(trace.ids)), dtype=trace.relevance.dtype)
     order = sorted(range(len(targets)), key=lambda n: targets[n])  # so that rows of one pass are cut alike
+    what = f"Computing edges from layer {low} to {high}"
     for start in range(0, len(order), batch):
-        if progress(start, len(order)) is False:
-            raise Cancelled("Stopped: skip edges were not computed.")
+        progress(what, start, len(order))
         rows = order[start : start + batch]
-        seen = max(targets[n] for n in rows) + 1
+        length = max(targets[n] for n in rows) + 1
         with state.lock:
-            values = _back(blocks, passes, low, high, [targets[n] for n in rows], seen)
-        result[rows, :seen] = values
-    progress(len(order), len(order))
-    return result
+            edges[rows, :length] = _back(blocks, passes, low, high, [targets[n] for n in rows], length)
+    progress(what, len(order), len(order))
+    return edges
 
 
-def _back(blocks: list[nn.Module], passes: Passes, low: int, high: int, targets: list[int], seen: int) -> np.ndarray:
-    calls = [_cut(call, seen) for call in passes.calls[low:high]]
-    length = seen if calls[0] is not passes.calls[low] else len(passes.states[low])
-    state = passes.states[low][:length]
+def _back(blocks: list[nn.Module], passes: Passes, low: int, high: int, targets: list[int], length: int) -> np.ndarray:
+    """Return (len(targets), length) relevance that each target takes from the first ``length`` tokens."""
+    calls = [_cut(call, length) for call in passes.calls[low:high]]
+    cut = calls[0] is not passes.calls[low]
+    state = passes.states[low][: length if cut else None]
     with torch.enable_grad():
         leaf = state.expand(len(targets), -1, -1).detach().clone().requires_grad_()
         x = leaf
@@ -130,7 +122,7 @@ def _back(blocks: list[nn.Module], passes: Passes, low: int, high: int, targets:
             seed[row, target] = passes.gradients[high][target]
         (gradient,) = torch.autograd.grad(x, leaf, seed)
     wide = torch.promote_types(state.dtype, torch.float32)
-    return (state.to(wide) * gradient.to(wide)).sum(-1)[:, :seen].cpu().numpy()
+    return (state.to(wide) * gradient.to(wide)).sum(-1)[:, :length].cpu().numpy()
 
 
 def _cut(call: BlockCall, length: int) -> BlockCall:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explorer.data.failures import Failure
-from explorer.data.study import Study, to_trace
+from explorer.data.study import Study, tracing_prompts
 from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
 from explorer.ranking.persona import Persona
@@ -62,7 +62,9 @@ def question_items(study: Study, question: Question) -> list[Item]:
     match question:
         case AboutBehavior(name):
             raw = study.template == "raw"
-            return [Item(Prompt(b.prompt, raw=raw), b.bad, b.good or None) for b in to_trace(study.behavior(name))]
+            return [
+                Item(Prompt(b.prompt, raw=raw), b.bad, b.good or None) for b in tracing_prompts(study.behavior(name))
+            ]
         case AboutFailure(failure) | AboutNode(failure):
             return [Item(failure.as_prompt(), failure.wrong, failure.right)]
         case AboutPersona(question):

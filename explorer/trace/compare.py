@@ -1,120 +1,155 @@
-"""One failure in the eyes of several models: the checkpoints of a training, a retrained model, or strangers."""
+"""One failure read by several models: the checkpoints of a training, a retrained model, or unrelated ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.model.generate import greedy_answer
 from explorer.model.load import LoadedModel, ModelSpec, load_model
-from explorer.model.prompts import EncodedPrompt, Prompt, encode_prompt
-from explorer.trace.contrast import Contrast, make_contrast
-from explorer.trace.explain import Explanation, explain_contrast
+from explorer.model.prompts import encode_prompt
+from explorer.progress import Progress, Stopped, silent
+from explorer.trace.contrast import make_contrast
+from explorer.trace.explain import Explanation, explain
 
 ANSWER_TOKENS = 24
 
 
 @dataclass(frozen=True)
-class Reading:
+class Prediction:
     """What a model makes of a prompt.
 
     Attributes:
-        wrong, right: probability (0..1) of the contrasted wrong and right token, after what both answers share.
-        answer: its greedy answer, of at most ``ANSWER_TOKENS`` tokens.
+        wrong_probability, right_probability: of the contrasted tokens after what both answers share, 0..1.
+        answer: the greedy answer to the bare prompt, at most ``ANSWER_TOKENS`` tokens.
     """
 
-    wrong: float
-    right: float
+    wrong_probability: float
+    right_probability: float
     answer: str
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A model, its heatmap of the failure and what it makes of the prompt."""
+class ModelReading:
+    """How one model reads a failure: its name, its heatmap and its prediction."""
 
+    name: str
     spec: ModelSpec
-    shown: Explanation
-    reading: Reading
+    explanation: Explanation
+    prediction: Prediction
 
     def to_json(self) -> dict[str, Any]:
-        """What ``explorer trace`` prints of the model, with its adapter, probabilities and greedy answer."""
-        said = asdict(self.reading)
-        odds = {f"{side}_probability": said.pop(side) for side in ("wrong", "right")}
-        return {"adapter": self.spec.adapter, **odds, **said, **self.shown.to_json()}
+        """Return what ``explorer trace`` prints, with name, adapter, probabilities and greedy answer before it."""
+        first = {"name": self.name, "adapter": self.spec.adapter, **asdict(self.prediction)}
+        return first | self.explanation.to_json()
 
 
-def read_prompt(loaded: LoadedModel, encoded: EncodedPrompt, contrast: Contrast) -> Reading:
-    """Probabilities at the contrasted position (softmax in float32), and the greedy answer to the bare prompt."""
+def predict(failure: Failure, loaded: LoadedModel) -> Prediction:
+    """Return the probabilities at the contrasted position (softmax in float32), and the greedy answer."""
+    encoded = encode_prompt(loaded, failure.as_prompt())
+    contrast = make_contrast(loaded, encoded, failure.wrong, failure.right)
     ids = torch.tensor([contrast.ids], device=loaded.model.device)
     with torch.no_grad():
-        odds = loaded.model(ids, use_cache=False).logits[0, -1].float().softmax(-1)
-    wrong, right = odds[contrast.target].item(), odds[contrast.foil].item()
-    return Reading(wrong, right, greedy_answer(loaded, encoded, ANSWER_TOKENS, top=1).text)
+        probabilities = loaded.model(ids, use_cache=False).logits[0, -1].float().softmax(-1)
+    answer = greedy_answer(loaded, encoded, ANSWER_TOKENS, top=1).text
+    return Prediction(probabilities[contrast.target].item(), probabilities[contrast.foil].item(), answer)
 
 
-def compare(
-    models: Sequence[ModelSpec],
-    prompt: Prompt,
-    wrong: str,
-    right: str,
+def read_with(
+    failure: Failure,
+    spec: ModelSpec,
+    *,
     rule: str = "attnlrp",
     layer: int | None = None,
     whole: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
-) -> list[Compared]:
-    """Explain one failure with each of some models, in their order; every model reads it through its own tokenizer.
+    progress: Progress = silent,
+) -> ModelReading:
+    """Read a failure with one model, through its own tokenizer. Raises ExplorerError as ``explain`` does."""
+    loaded = load_model(spec, progress)
+    explanation = explain(failure, loaded, rule=rule, layer=layer, whole=whole)
+    return ModelReading(spec.title, spec, explanation, predict(failure, loaded))
+
+
+def compare(
+    failure: Failure,
+    models: Mapping[str, ModelSpec] | Sequence[ModelSpec],
+    *,
+    rule: str = "attnlrp",
+    layer: int | None = None,
+    whole: bool = False,
+    progress: Progress = silent,
+    refused: Callable[[str, ExplorerError], None] | None = None,
+    read: Callable[..., ModelReading] | None = None,
+) -> list[ModelReading]:
+    """Explain one failure with each of several models, in their order.
 
     Logit gaps are comparable between models, whatever their logits' offset: a gap is the logarithm of the ratio of the
-    two tokens' probabilities. Raises ExplorerError for fewer than two models and for what ``explain`` refuses.
+    two tokens' probabilities.
+
+    Args:
+        models: two or more models, by name where they have one.
+        rule, layer, whole: see ``explain``.
+        refused: called with the name and the error of each model that can't be used; without it the error is raised.
+        read: stands in for ``read_with``, e.g. one that caches.
+
+    Raises:
+        ExplorerError: for fewer than two models, and for what ``explain`` refuses.
     """
     if len(models) < 2:
         raise ExplorerError(f"Compare {len(models)} models? Expected two or more.")
-    found = []
-    for spec in models:
-        loaded = load_model(spec, progress)
-        encoded = encode_prompt(loaded, prompt)
-        contrast = make_contrast(loaded, encoded, wrong, right)
-        shown = explain_contrast(loaded, encoded, contrast, rule, layer, whole)
-        found.append(Compared(spec, shown, read_prompt(loaded, encoded, contrast)))
-    return found
+    named = list(models.items()) if isinstance(models, Mapping) else [(spec.title, spec) for spec in models]
+    read = read or partial(read_with, progress=progress)
+    readings = []
+    for number, (name, spec) in enumerate(named):
+        progress(f"Reading the failure with {name}", number, len(named))
+        try:
+            readings.append(replace(read(failure, spec, rule=rule, layer=layer, whole=whole), name=name))
+        except ExplorerError as error:
+            if refused is None or isinstance(error, Stopped):
+                raise
+            refused(name, error)
+    return readings
 
 
-def change(one: Explanation, other: Explanation) -> np.ndarray | None:
-    """(T,) relevance in ``other`` minus relevance in ``one``; None where they do not contrast the same tokens."""
+def relevance_change(before: Explanation, after: Explanation) -> np.ndarray | None:
+    """Return (T,) relevance in ``after`` minus that in ``before``; None where they read or contrast other tokens."""
 
-    def read(shown: Explanation) -> tuple:
-        c = shown.contrast
-        return [t.id for t in shown.tokens], (c.wrong_ids, c.right_ids), [t.text for t in shown.tokens], shown.unit
+    def question(explanation: Explanation) -> tuple:
+        contrast, tokens = explanation.contrast, explanation.tokens
+        return [(t.id, t.text) for t in tokens], contrast.wrong_ids, contrast.right_ids, explanation.unit
 
-    return other.relevance - one.relevance if read(one) == read(other) else None
+    return after.relevance - before.relevance if question(before) == question(after) else None
 
 
-def named_models(text: str, usual: ModelSpec) -> list[ModelSpec]:
-    """The models of a list like ``smollm2,runs/dpo,other+adapter``.
+def parse_models(text: str, usual: ModelSpec) -> list[ModelSpec]:
+    """Read a list of models such as ``smollm2,runs/dpo,other+adapter``.
 
     Each is a model, ``model+adapter``, or the folder of a PEFT adapter, which stands for the model ``usual`` with it.
     Device and precision are those of ``usual``.
     """
-    found = []
+    specs = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         source, _, adapter = part.partition("+")
         if not adapter and (Path(part).expanduser() / "adapter_config.json").is_file():
             source, adapter = usual.source, part
-        found.append(replace(usual, source=source, adapter=adapter or None))
-    return found
+        specs.append(replace(usual, source=source, adapter=adapter or None))
+    return specs
 
 
-def table(found: Sequence[Compared]) -> str:
-    """One line a model: its gap, the two probabilities and its answer."""
-    first = found[0].shown
+def comparison_table(readings: Sequence[ModelReading]) -> str:
+    """Format one line a model: its gap, the two probabilities and its answer."""
+    first = readings[0].explanation
     wrong, right = first.sides
     lines = [f"{wrong!r} over {right!r}, gap in {first.unit}; probabilities of the first tokens that differ"]
-    for one in found:
-        odds, answer = one.reading, " ".join(one.reading.answer.split())
-        said = f"{one.shown.trace.gap:+7.2f}  wrong {odds.wrong:6.1%}  right {odds.right:6.1%}"
-        lines.append(f"  {said}  {one.spec.title}: {answer}")
+    for reading in readings:
+        prediction = reading.prediction
+        shares = f"wrong {prediction.wrong_probability:6.1%}  right {prediction.right_probability:6.1%}"
+        answer = " ".join(prediction.answer.split())
+        lines.append(f"  {reading.explanation.trace.gap:+7.2f}  {shares}  {reading.name}: {answer}")
     return "\n".join(lines)

@@ -52,9 +52,7 @@ def make_contrast(loaded: LoadedModel, encoded: EncodedPrompt, wrong: str, right
     for name, answer in (("wrong", wrong), ("right", right)):
         if not answer:
             raise PromptError(f"The {name} answer is empty; expected at least one character.")
-    raw = encoded.prompt.raw
-    wrong_ids = text_ids(loaded, encoded.text, wrong, raw)
-    right_ids = text_ids(loaded, encoded.text, right, raw)
+    wrong_ids, right_ids = (text_ids(loaded, encoded.text, answer, encoded.prompt.raw) for answer in (wrong, right))
     return contrast_ids(loaded, encoded, wrong_ids, right_ids, wrong, right)
 
 
@@ -66,22 +64,22 @@ def contrast_ids(
     wrong: str,
     right: str,
 ) -> Contrast:
-    """``make_contrast`` for answers that are tokens already (e.g. generated ones)."""
+    """Contrast answers that are tokens already, e.g. generated ones; see ``make_contrast``."""
     if wrong_ids == right_ids:
         raise PromptError("The wrong and the right answer are the same tokens; expected two answers that differ.")
-    common = 0
-    while common < min(len(wrong_ids), len(right_ids)) and wrong_ids[common] == right_ids[common]:
-        common += 1
+    pairs = zip(wrong_ids, right_ids, strict=False)
+    shorter = min(len(wrong_ids), len(right_ids))
+    common = next((i for i, (a, b) in enumerate(pairs) if a != b), shorter)
     target, foil = (ids[common] if common < len(ids) else _end_of_turn(loaded) for ids in (wrong_ids, right_ids))
     if target == foil:
         raise PromptError("The wrong and the right answer differ only in the end of the turn.")
     check_length(loaded, len(encoded.tokens) + common + 1)
-    shown = token_texts(loaded, wrong_ids[:common])
-    first = len(encoded.tokens)
-    read = [Token(first + i, wrong_ids[i], shown[i], "generated") for i in range(common)]
-    target_text, foil_text = (token_texts(loaded, [end])[0] for end in (target, foil))
+    texts = token_texts(loaded, wrong_ids[:common])
+    start = len(encoded.tokens)
+    shared = [Token(start + i, wrong_ids[i], texts[i], "generated") for i in range(common)]
+    target_text, foil_text = (token_texts(loaded, [token])[0] for token in (target, foil))
     return Contrast(
-        tokens=(*encoded.tokens, *read),
+        tokens=(*encoded.tokens, *shared),
         target=target,
         foil=foil,
         target_text=target_text,
@@ -96,8 +94,7 @@ def contrast_ids(
 
 
 def _first_word(loaded: LoadedModel, ids: tuple[int, ...]) -> str:
-    words = "".join(token_texts(loaded, ids)).split()
-    return words[0] if words else ""
+    return next(iter("".join(token_texts(loaded, ids)).split()), "")
 
 
 def _end_of_turn(loaded: LoadedModel) -> int:

@@ -1,4 +1,4 @@
-"""From a failure to its token heatmap: the one call that the page, the command line and a notebook share."""
+"""From a failure to its token heatmap."""
 
 import time
 from dataclasses import dataclass, replace
@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel
 
+from explorer.data.failures import Failure
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel, ModelSpec, load_model
-from explorer.model.prompts import SEGMENTS, EncodedPrompt, Prompt, Token, check_length, encode_prompt
+from explorer.model.prompts import SEGMENTS, EncodedPrompt, Token, check_length, encode_prompt
+from explorer.progress import Progress, silent
 from explorer.trace.contrast import Contrast, make_contrast
 from explorer.trace.trace import Trace, answer_log_probability, trace_ids, trace_objective
 
@@ -137,61 +139,49 @@ def ranks_by_size(values: np.ndarray) -> np.ndarray:
 
 
 def explain(
-    prompt: str,
-    wrong: str,
-    right: str,
+    failure: Failure,
+    model: str | ModelSpec | LoadedModel = "smollm2",
     *,
-    system: str | None = None,
-    raw: bool = False,
-    evidence: str | None = None,
-    model: str | LoadedModel = "smollm2",
-    adapter: str | None = None,
-    rule: str = "attnlrp",
-    layer: int | None = None,
-    whole: bool = False,
-) -> Explanation:
-    """Which tokens of a prompt push a model to the wrong answer instead of the right one.
-
-    Args:
-        prompt, system, raw, evidence: see ``prompts.Prompt``.
-        wrong, right: the two answers; contrasted at the first token that differs.
-        model, adapter: what to load (see ``models.ModelSpec``), or a loaded model.
-        rule: a key of ``RULES``.
-        layer: 0 (the embeddings) by default; for ``representation-gradient`` the middle block.
-        whole: explain the gap of the whole answers' log-probabilities instead.
-
-    Raises:
-        ExplorerError: with one sentence that says what can't be used and what was expected.
-    """
-    loaded = load_model(ModelSpec(model, adapter)) if isinstance(model, str) else model
-    encoded = encode_prompt(loaded, Prompt(prompt, system, raw, evidence))
-    contrast = make_contrast(loaded, encoded, wrong, right)
-    return explain_contrast(loaded, encoded, contrast, rule, layer, whole)
-
-
-def explain_contrast(
-    loaded: LoadedModel,
-    encoded: EncodedPrompt,
-    contrast: Contrast,
     rule: str = "attnlrp",
     layer: int | None = None,
     whole: bool = False,
     record: bool = False,
 ) -> Explanation:
-    """``explain`` for a contrast that is at hand; ``record`` keeps what the graph needs (see ``trace_objective``)."""
+    """Explain which tokens of a prompt push a model to the wrong answer instead of the right one.
+
+    Args:
+        failure: prompt and answers, contrasted at the first token that differs.
+        model: what to load (see ``ModelSpec.source``), or a loaded model.
+        rule: a key of ``RULES``.
+        layer: 0 (the embeddings) by default; for ``representation-gradient`` the middle block.
+        whole: explain the gap of the whole answers' log-probabilities instead.
+        record: keep what the graph needs (see ``trace_objective``); not for whole answers.
+
+    Raises:
+        ExplorerError: with one sentence that says what can't be used and what was expected.
+    """
+    loaded = ready_model(model)
     if rule not in RULES:
         raise PromptError(f"The rule is {rule!r}; expected one of {', '.join(RULES)}.")
-    chosen = default_layer(loaded.n_layers, rule) if layer is None else layer
-    if not 0 <= chosen <= loaded.n_layers:
-        raise PromptError(f"The layer is {chosen}; expected 0 (embeddings) to {loaded.n_layers} (last block).")
+    layer = default_layer(loaded.n_layers, rule) if layer is None else layer
+    if not 0 <= layer <= loaded.n_layers:
+        raise PromptError(f"The layer is {layer}; expected 0 (embeddings) to {loaded.n_layers} (last block).")
+    encoded = encode_prompt(loaded, failure.as_prompt())
+    contrast = make_contrast(loaded, encoded, failure.wrong, failure.right)
     view = loaded.view("gradient" if rule == "representation-gradient" else rule)
     start = time.perf_counter()
     if whole:
         trace = _trace_answers(loaded, view, encoded, contrast)
     else:
         trace = trace_ids(view, contrast.ids, contrast.target, contrast.foil, record)
-    seconds = time.perf_counter() - start
-    return Explanation(loaded.spec.title, contrast, trace, rule, chosen, whole, seconds)
+    return Explanation(loaded.spec.title, contrast, trace, rule, layer, whole, time.perf_counter() - start)
+
+
+def ready_model(model: str | ModelSpec | LoadedModel, progress: Progress = silent) -> LoadedModel:
+    """Load a model by its name or spec; a loaded one is returned as it is. Raises ModelError."""
+    if isinstance(model, LoadedModel):
+        return model
+    return load_model(ModelSpec(model) if isinstance(model, str) else model, progress)
 
 
 def default_layer(n_layers: int, rule: str) -> int:

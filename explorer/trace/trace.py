@@ -21,8 +21,8 @@ Objective = Callable[[Tensor], Tensor]
 class Layer:
     """What the edges into one layer need: the attention of the block, detached, and ``upstream`` = ∂gap/∂output.
 
-    Shapes as in ``lrp.Attention`` without the batch; ``upstream`` (heads, T, d), the gradient before the output
-    projection. ``key`` and ``value`` are whole; their parts linear in the block's input are the graph's business.
+    Shapes as in ``lrp.Attention`` without the batch; ``upstream`` (heads, T, d) is the gradient before the output
+    projection. ``key`` and ``value`` include what biases add (``graph.replay.linear_parts`` takes it away).
     """
 
     query: Tensor
@@ -99,7 +99,7 @@ def answer_log_probability(answer: tuple[int, ...]) -> Objective:
 
 GIB = 1024**3
 LONG, LONG_HEATMAP = 1536, 3072
-"""Tokens from which on a trace goes block by block, slower by a forward pass but in little memory: recorded, plain."""
+"""From this many tokens on, a trace (recorded, plain) goes block by block: one more forward pass, far less memory."""
 
 
 def trace_ids(
@@ -110,8 +110,8 @@ def trace_ids(
     Costs one forward and one backward pass to activations. Under the rule ``gradient`` a second backward pass gives
     ``loss_gradient``. ``record``: see ``trace_objective``.
     """
-    losses = (token_loss(target),) if view_state(view).rule == "gradient" else ()
-    return trace_objective(view, ids, logit_gap(target, foil), losses=losses, record=record)
+    loss = token_loss(target) if view_state(view).rule == "gradient" else None
+    return trace_objective(view, ids, logit_gap(target, foil), loss=loss, record=record)
 
 
 def trace_objective(
@@ -119,7 +119,7 @@ def trace_objective(
     ids: list[int] | tuple[int, ...],
     objective: Objective,
     positions: int = 1,
-    losses: tuple[Objective, ...] = (),
+    loss: Objective | None = None,
     record: bool = False,
 ) -> Trace:
     """Trace any scalar of the logits at the last ``positions`` positions.
@@ -129,50 +129,54 @@ def trace_objective(
         ids: T ≥ 1 token ids.
         objective: see ``Objective``.
         positions: how many of the last positions get logits.
-        losses: at most one further scalar whose gradient norms are wanted (``loss_gradient``).
+        loss: a further scalar whose gradient norms are wanted (``loss_gradient``).
         record: keep what the graph needs (about 320 KB a token on the embedded model, 140 KB from ``LONG`` tokens on).
     """
-    state = view_state(view)
-    blockwise = not losses and len(ids) >= (LONG if record else LONG_HEATMAP)
+    blockwise = loss is None and len(ids) >= (LONG if record else LONG_HEATMAP)
     check_memory(view, len(ids), record, blockwise)
-    tokens = torch.tensor([list(ids)], device=view.device)
-    keep_attention = record and not blockwise
     norms, upstream = None, ()
-    with state.lock, torch.set_grad_enabled(not blockwise):
-        state.recording = [] if keep_attention else None
-        try:
-            with recorded_residual(view, "last" if blockwise else "first") as recording:
-                output = view(input_ids=tokens, use_cache=False, logits_to_keep=positions)
-            attention: list[Attention] = state.recording or []
-        finally:
-            state.recording = None
-        stream = recording.states
-        logits = _wide(output.logits[0])
+    with view_state(view).lock, torch.set_grad_enabled(not blockwise):
+        logits, recording, attention = _forward(view, ids, positions, blockwise, keep_attention=record)
+        states = recording.states
         value = objective(logits)
         if blockwise:
             gradients = _backward_by_blocks(view, recording, value)
         else:
-            for loss in losses:
-                slopes = torch.autograd.grad(loss(logits), stream, retain_graph=True)
-                norms = torch.stack([_wide(g[0]).norm(dim=-1) for g in slopes]).cpu().numpy()
-            both = torch.autograd.grad(value, [*stream, *(a.output for a in attention)])
-            gradients, upstream = both[: len(stream)], both[len(stream) :]
-    relevance = torch.stack(
-        [(_wide(x[0].detach()) * _wide(g[0])).sum(-1) for x, g in zip(stream, gradients, strict=True)]
-    )
+            if loss:
+                slopes = torch.autograd.grad(loss(logits), states, retain_graph=True)
+                norms = torch.stack([_wide(slope[0]).norm(dim=-1) for slope in slopes]).cpu().numpy()
+            slopes = torch.autograd.grad(value, [*states, *(a.output for a in attention)])
+            gradients, upstream = slopes[: len(states)], slopes[len(states) :]
+    shares = [(_wide(x[0].detach()) * _wide(g[0])).sum(-1) for x, g in zip(states, gradients, strict=True)]
     passes = None
     if record:
         passes = Passes(
-            states=tuple(x[0].detach() for x in stream),
+            states=tuple(x[0].detach() for x in states),
             gradients=tuple(g[0] for g in gradients),
             calls=tuple(recording.calls),
-            layers=tuple(as_layer(a, u) for a, u in zip(attention, upstream, strict=True)) if keep_attention else None,
+            layers=None if blockwise else tuple(as_layer(a, u) for a, u in zip(attention, upstream, strict=True)),
         )
-    return Trace(state.rule, tuple(ids), relevance.cpu().numpy(), value.item(), norms, passes)
+    relevance = torch.stack(shares).cpu().numpy()
+    return Trace(view_state(view).rule, tuple(ids), relevance, value.item(), norms, passes)
+
+
+def _forward(
+    view: PreTrainedModel, ids: list[int] | tuple[int, ...], positions: int, blockwise: bool, keep_attention: bool
+) -> tuple[Tensor, Recording, list[Attention]]:
+    """Run the view; returns the last logits in float32, the residual stream, and the attention where it is kept."""
+    state = view_state(view)
+    state.recording = [] if keep_attention and not blockwise else None
+    try:
+        with recorded_residual(view, "last" if blockwise else "first") as recording:
+            tokens = torch.tensor([list(ids)], device=view.device)
+            output = view(input_ids=tokens, use_cache=False, logits_to_keep=positions)
+        return _wide(output.logits[0]), recording, state.recording or []
+    finally:
+        state.recording = None
 
 
 def bytes_per_token(view: PreTrainedModel, record: bool) -> int:
-    """A rough upper estimate of the memory that tracing one more token takes: what the backward pass has to keep.
+    """Estimate, from above, the bytes that tracing one more token takes: what the backward pass has to keep.
 
     Every projection keeps its input and its output; a recorded trace also keeps states and attention.
     """
@@ -194,7 +198,8 @@ def check_memory(
         free = torch.cuda.mem_get_info(view.device)[0] if cuda else psutil.virtual_memory().available
     each = bytes_per_token(view, record)
     if blockwise:  # one block's graph at a time, beside states and gradients
-        each = each // len(decoder_blocks(view)) + 2 * len(decoder_blocks(view)) * _width(view) * view.dtype.itemsize
+        depth = len(decoder_blocks(view))
+        each = each // depth + 2 * depth * _width(view) * view.dtype.itemsize
     needed = length * each
     if needed > 0.9 * free:
         raise PromptError(

@@ -1,27 +1,84 @@
-"""Charts and component calls of the pages: data in, drawn, what was clicked out."""
+"""Charts of an explanation: what is drawn, and the token that a click selects in all of them."""
 
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from explorer.data.failures import Failure
+from explorer.figures.heatmap import saturation
+from explorer.figures.labels import visible
+from explorer.figures.style import BLUE_HEX, RED_HEX
 from explorer.trace.explain import RULES, Explanation, ranks_by_size
+from explorer.ui import link
 from explorer.ui.components import bars, case_bar, token_map
 from explorer.ui.session import select_token, selected_token
-
-TOWARDS_WRONG, TOWARDS_RIGHT = "towards wrong", "towards right"
-
-
-def visible(text: str) -> str:
-    """A token's text with its white space made visible, for labels."""
-    return text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥").replace(" ", "␣", 1) or "·"
+from explorer.ui.sidebar import step
 
 
-def colour_scale(values: np.ndarray, segments: list[str]) -> float:
-    """The |value| at which colours saturate: the largest one outside the template, which often dwarfs the rest."""
-    inside = np.array([segment != "template" for segment in segments])
-    chosen = values[inside] if inside.any() else values
-    return float(np.abs(chosen).max()) if len(chosen) else 0.0
+def case_row() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Draw the row that begins a page, with buttons to the failures beside this one.
+
+    Returns the row and the container in it for the case bar.
+    """
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    bar = row.container()
+    for name, icon, by in (("previous", "chevron_left", -1), ("next", "chevron_right", 1)):
+        key, hint = link.session_key(name), f"{name.title()} failure"
+        row.button("", icon=f":material/{icon}:", on_click=step, args=(by,), help=hint, key=key)
+    return row, bar
+
+
+def show_case_bar(failure: Failure, explanation: Explanation | None = None) -> None:
+    """Draw prompt and answers in one line, with the gap where a model has explained it."""
+    wrong, right, gap, note = failure.wrong, failure.right, "", ""
+    if explanation:
+        wrong, right = explanation.sides
+        gap = f"Δℓ = {explanation.trace.gap:+.2f} {explanation.unit}"
+        note = f"the model prefers the {'wrong one' if explanation.trace.gap > 0 else 'right one here'}"
+    data = {"prompt": failure.prompt, "wrong": wrong, "right": right, "gap": gap, "note": note}
+    case_bar(key="case-bar", data={name: " ".join(text.split())[:160] for name, text in data.items()})
+
+
+def show_token_map(
+    explanation: Explanation, key: str, values: np.ndarray | None = None, linked: bool = True, **settings: Any
+) -> None:
+    """Draw tokens in text flow on their colours.
+
+    Args:
+        values: (n,) numbers of the first n tokens; default their relevance.
+        linked: a click selects a token in all charts.
+        settings: what else the component takes: ``scale`` (the |value| of full colour), ``unit``, ``signed``,
+            ``measure``, ``caption``, ``hint``, ``compact`` (the template flows with the text).
+    """
+    values = explanation.relevance if values is None else values
+    tokens, ranks = explanation.tokens[: len(values)], ranks_by_size(values)
+    wrong, right = explanation.sides
+    data: dict[str, Any] = {
+        "tokens": [[t.text, t.segment, float(v), int(r)] for t, v, r in zip(tokens, values, ranks, strict=True)],
+        "scale": saturation(tokens, values),
+        "unit": explanation.unit,
+        "signed": True,
+        "measure": "",
+        "wrong": wrong,
+        "right": right,
+        "caption": RULES[explanation.rule] + (f", layer {explanation.layer}" if explanation.layer else ""),
+        "hint": "Hover over a token for its figures; click it to follow it through the layers.",
+        "selected": selected_token() if linked else None,
+        "linked": linked,
+    }
+    token_map(key=key, data=data | settings, on_selected_change=lambda: _take_selection(key) if linked else None)
+
+
+def show_bars(key: str, groups: list[dict[str, Any]], scale: float, linked: bool = True, **settings: Any) -> None:
+    """Draw groups of labelled bars: {title, rows: [label, negative, positive, index or None, note]}.
+
+    A click on a row with an index selects the token (``linked``), or stays in the session under ``key``.
+    """
+    data = {"groups": [{"empty": ""} | group for group in groups], "scale": scale, "linked": linked} | settings
+    data.setdefault("selected", selected_token() if linked else None)
+    bars(key=key, data=data, on_selected_change=lambda: _take_selection(key) if linked else None)
 
 
 def _take_selection(key: str) -> None:
@@ -30,129 +87,32 @@ def _take_selection(key: str) -> None:
         select_token(index if index >= 0 else None)
 
 
-def show_case_bar(shown: Explanation, prompt: str) -> None:
-    """Prompt, wrong → right and the gap, in one line."""
-    wrong, right = shown.sides
-    wins = "the model prefers the wrong one" if shown.trace.gap > 0 else "the model prefers the right one here"
-    case_bar(
-        key="case-bar",
-        data={
-            "prompt": " ".join(prompt.split())[:160],
-            "wrong": " ".join(wrong.split()),
-            "right": " ".join(right.split()),
-            "gap": f"Δℓ = {shown.trace.gap:+.2f} {shown.unit}",
-            "note": wins,
-        },
-    )
-
-
-def show_token_map(
-    shown: Explanation, key: str, norms: bool = False, values: np.ndarray | None = None, **said: Any
-) -> None:
-    """The heatmap in text flow; a click selects a token for all views.
-
-    ``values`` (T,) stand in for the map's own; ``said``, for what is said of them: ``scale`` (where colours saturate),
-    ``caption``, ``hint``; ``compact`` lets the template flow with the text.
-    """
-    wrong, right = shown.sides
-    if values is None:
-        measured = shown.trace.loss_gradient
-        values = measured[shown.layer] if norms and measured is not None else shown.relevance
-    assert values is not None
-    ranks = ranks_by_size(values)
-    data: dict[str, Any] = {
-        "tokens": [[t.text, t.segment, float(v), int(r)] for t, v, r in zip(shown.tokens, values, ranks, strict=True)],
-        "scale": colour_scale(values, [t.segment for t in shown.tokens]),
-        "unit": "‖∂L/∂H‖" if norms else shown.unit,
-        "signed": not norms,
-        "measure": "sensitivity",
-        "wrong": wrong,
-        "right": right,
-        "caption": RULES[shown.rule] + (f", layer {shown.layer}" if shown.layer else ""),
-        "hint": "Hover over a token for its figures; click it to follow it through the layers.",
-        "selected": selected_token(),
-        "linked": True,
-    }
-    token_map(key=key, data=data | said, on_selected_change=lambda: _take_selection(key))
-
-
-def show_strongest(shown: Explanation, key: str, count: int = 5) -> None:
-    """The strongest tokens each way and the totals of each segment, as bars."""
+def show_strongest(explanation: Explanation, key: str, count: int = 5) -> None:
+    """Draw the strongest tokens each way as bars."""
     groups = []
-    for sign, title, tone in (
-        (1, "Push towards the wrong answer", "wrong"),
-        (-1, "Push towards the right answer", "right"),
-    ):
+    for sign, side in ((1, "wrong"), (-1, "right")):
         rows = [
-            [visible(t.text), min(v, 0.0), max(v, 0.0), t.index, t.segment] for t, v in shown.strongest(sign, count)
+            [visible(token.text), min(value, 0.0), max(value, 0.0), token.index, token.segment]
+            for token, value in explanation.strongest(sign, count)
         ]
-        groups.append({"title": title, "tone": tone, "rows": rows, "empty": "no token"})
-    largest = float(np.abs(shown.relevance).max())
-    data = {"groups": groups, "scale": largest, "selected": selected_token(), "linked": True}
-    bars(key=key, data=data, on_selected_change=lambda: _take_selection(key))
+        groups.append({"title": f"Push towards the {side} answer", "tone": side, "rows": rows, "empty": "no token"})
+    show_bars(key, groups, float(np.abs(explanation.relevance).max()))
 
 
-def show_segments(shown: Explanation, key: str) -> None:
-    """Sum of positive and of negative relevance by segment."""
-    totals = shown.segment_totals()
+def show_segments(explanation: Explanation, key: str) -> None:
+    """Draw the sums of positive and of negative relevance by segment."""
+    totals = explanation.segment_totals()
     rows = [[name, low, high, None, f"{n} tokens"] for name, (high, low, n) in totals.items()]
     scale = max((max(high, -low) for high, low, _ in totals.values()), default=1.0)
-    data = {"groups": [{"title": "By segment (sum)", "rows": rows, "empty": ""}], "scale": scale, "selected": None}
-    bars(key=key, data=data)
+    show_bars(key, [{"title": "By segment (sum)", "rows": rows}], scale, linked=False)
 
 
-def show_layers(shown: Explanation, key: str) -> None:
-    """(layer × token) relevance; a click selects the token."""
-    relevance = shown.trace.relevance
-    strength = np.abs(relevance[relevance != 0])
-    scale = float(np.percentile(strength, 98)) if len(strength) else 1.0
-    n_layers, n_tokens = relevance.shape
-    dark = st.context.theme.type == "dark"
-    middle = "#1e1e26" if dark else "#f6f6f8"
-    labels = [f"{i} {visible(t.text)}" for i, t in enumerate(shown.tokens)]
-    cells = [
-        [i, layer, float(f"{relevance[layer, i]:.3g}")]
-        for layer in range(n_layers)
-        for i in range(n_tokens)
-        if relevance[layer, i] != 0
-    ]
-    chosen = selected_token()
-    mark = [{"xAxis": chosen}] if chosen is not None and chosen < n_tokens else []
-    spec = {
-        "animation": False,
-        "grid": {"left": 52, "right": 16, "top": 8, "bottom": 96},
-        "tooltip": {"position": "top"},
-        "xAxis": {"type": "category", "data": labels, "axisLabel": {"rotate": 60, "fontSize": 10, "interval": "auto"}},
-        "yAxis": {"type": "category", "data": [str(i) for i in range(n_layers)], "name": "layer", "nameGap": 6},
-        "visualMap": {
-            "show": False,
-            "min": -scale,
-            "max": scale,
-            "dimension": 2,
-            "inRange": {"color": ["#2563eb", middle, "#dc2626"]},
-        },
-        "series": [
-            {
-                "type": "heatmap",
-                "name": "relevance",
-                "data": cells,
-                "selectedMode": "single",
-                "progressive": 0,
-                "markLine": {
-                    "symbol": "none",
-                    "silent": True,
-                    "label": {"show": False},
-                    "lineStyle": {"color": "#ffffff" if dark else "#000000", "width": 1},
-                    "data": mark,
-                },
-            }
-        ],
-    }
+def show_layers(explanation: Explanation, key: str) -> None:
+    """Draw (layer × token) relevance; a click selects the token."""
+    relevance = explanation.trace.relevance
+    cells = [[int(i), int(layer), float(f"{relevance[layer, i]:.3g}")] for layer, i in np.argwhere(relevance)]
+    spec = _layers_chart(explanation, cells)
     event = st.echarts_chart(spec, height=380, key=key, on_select="rerun", alt="Relevance by layer and token")
-    _layer_click(event, cells, key)
-
-
-def _layer_click(event: Any, cells: list[list[float]], key: str) -> None:
     picked = [i for series in event["selection"]["selected"] for i in series["data_indices"]]
     seen = f"{key}-seen"
     if st.session_state.get(seen, []) != picked:
@@ -160,3 +120,30 @@ def _layer_click(event: Any, cells: list[list[float]], key: str) -> None:
         if picked and picked[0] < len(cells):
             select_token(int(cells[picked[0]][0]))
             st.rerun()
+
+
+def _layers_chart(explanation: Explanation, cells: list[list[float]]) -> dict[str, Any]:
+    relevance = explanation.trace.relevance
+    depth, length = relevance.shape
+    scale = float(np.percentile(np.abs(relevance[relevance != 0]), 98)) if cells else 1.0
+    dark = st.context.theme.type == "dark"
+    colours = [BLUE_HEX, "#1e1e26" if dark else "#f6f6f8", RED_HEX]
+    labels = [f"{i} {visible(token.text)}" for i, token in enumerate(explanation.tokens)]
+    token = selected_token()
+    line = {
+        "symbol": "none",
+        "silent": True,
+        "label": {"show": False},
+        "lineStyle": {"color": "#ffffff" if dark else "#000000", "width": 1},
+        "data": [{"xAxis": token}] if token is not None and token < length else [],
+    }
+    series = {"type": "heatmap", "name": "relevance", "data": cells, "selectedMode": "single", "progressive": 0}
+    return {
+        "animation": False,
+        "grid": {"left": 52, "right": 16, "top": 8, "bottom": 96},
+        "tooltip": {"position": "top"},
+        "xAxis": {"type": "category", "data": labels, "axisLabel": {"rotate": 60, "fontSize": 10, "interval": "auto"}},
+        "yAxis": {"type": "category", "data": [str(layer) for layer in range(depth)], "name": "layer", "nameGap": 6},
+        "visualMap": {"show": False, "min": -scale, "max": scale, "dimension": 2, "inRange": {"color": colours}},
+        "series": [series | {"markLine": line}],
+    }

@@ -12,7 +12,14 @@ from typing import Any, Self
 import streamlit as st
 
 _PAGE = "link-page"
-RENAMED = {"grule": "rule", "rule-layer": "map-layer", "rule2-layer": "map-layer-2", "rule2": "rule-2"}
+RENAMED = {
+    "grule": "rule",
+    "rule-layer": "map-layer",
+    "rule-norms": "norms",
+    "rule2": "rule-2",
+    "rule2-layer": "map-layer-2",
+    "rule2-norms": "norms-2",
+}
 """Keys in old links → today's."""
 Then = Callable[[], None] | None
 """What runs after a widget has changed the link, e.g. to go back to the first page of a list."""

@@ -91,6 +91,7 @@ class BehaviorsState(PageState):
     datapoint: str = ""
     view: str = ""
     by: str = ""
+    versus: str = ""
 
 
 @dataclass(frozen=True)

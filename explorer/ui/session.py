@@ -5,17 +5,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer.data.failures import Failure
-from explorer.model.generate import Answer, greedy_answer
-from explorer.model.load import ModelSpec, load_model
-from explorer.model.prompts import Prompt, encode_prompt
-from explorer.trace.contrast import make_contrast
-from explorer.trace.explain import Explanation, explain_contrast
+from explorer.data.failures import OWN, Failure
+from explorer.model.load import ModelSpec
 from explorer.ui import link
-from explorer.ui.study import demo_folder, first_failure, gallery, model_of, opened, plainest
+from explorer.ui.study import demo_folder, first_failure, gallery, model_of
 from explorer.ui.text import plain, stop_on  # noqa: F401
 
-OWN = "own"
 MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
 """Query parameters of the Graph page that belong to one case."""
 LINKED = 6000
@@ -69,7 +64,7 @@ def current_case() -> Failure:
     """The failure on screen: named or spelt out in the link, else the first to be shown of the study's."""
     if all(link.get(name) for name in ("q", "wrong", "right")):
         given = {field: link.get(name) or None for name, field in _FIELDS.items()}
-        return Failure(id=OWN, raw=link.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
+        return Failure(raw=link.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
     if link.get("case") == OWN and "long-case" in st.session_state:
         return st.session_state["long-case"]
     return gallery().get(link.get("case")) or first_failure()
@@ -101,63 +96,3 @@ def selected_token() -> int | None:
 def select_token(index: int | None) -> None:
     """Mark a token in all views and in the link."""
     link.put(token=None if index is None else str(index))
-
-
-RECORDED = 256
-"""Prompts up to this many tokens are traced with what the graph needs, so that it opens without a further pass."""
-
-
-_SPINNER = "Tracing: one pass forward, one back"
-
-
-@st.cache_resource(max_entries=12, show_spinner=_SPINNER, show_time=True)
-def explained(spec: ModelSpec, case: Failure, rule: str, whole: bool) -> Explanation:
-    """The heatmap of a case, computed once. The two gradient rules share one trace (``explained_at``)."""
-    return _explain(spec, case, rule, whole, RECORDED)
-
-
-@st.cache_resource(max_entries=2, show_spinner=_SPINNER, show_time=True)
-def explained_for_graph(spec: ModelSpec, case: Failure, rule: str) -> Explanation:
-    """The trace of a long prompt with what the graph needs; few are kept, as they are large."""
-    return _explain(spec, case, rule, False, None)
-
-
-def _explain(spec: ModelSpec, case: Failure, rule: str, whole: bool, most: int | None) -> Explanation:
-    loaded = load_model(spec)
-    encoded = encode_prompt(loaded, case.as_prompt())
-    contrast = make_contrast(loaded, encoded, case.wrong, case.right)
-    record = most is None or (rule != "gradient" and not whole and len(contrast.tokens) <= most)
-    return explain_contrast(loaded, encoded, contrast, rule, 0, whole, record)
-
-
-def asked(case: Failure) -> Failure:
-    """The case without what does not change its trace: a renamed case is not traced again."""
-    return replace(case, id="", kind="", title="")
-
-
-def explained_at(spec: ModelSpec, case: Failure, rule: str, layer: int, whole: bool) -> Explanation:
-    """The heatmap of a case under a rule at a layer: one trace per case and rule, whatever the layer."""
-    trace_rule = "gradient" if rule == "representation-gradient" else rule
-    return explained(spec, asked(case), trace_rule, whole).at(rule, layer)
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
-    """The model's greedy answer with a progress bar and a way out (Streamlit's stop button ends the run)."""
-    loaded = load_model(spec)
-    bar = st.progress(0.0, "Reading the prompt")
-
-    def show(_what: str, done: float = 0, total: float = 0) -> None:
-        bar.progress(done / total, f"{done} tokens")
-
-    try:
-        encoded = encode_prompt(loaded, prompt)
-        return greedy_answer(loaded, encoded, max_tokens, progress=show)
-    finally:
-        bar.empty()
-
-
-def explain_first_failure() -> None:
-    """Trace what the first visitor sees, so that it lies in the caches; for the start of the server."""
-    demo = opened(demo_folder())
-    explained_at(demo.study.spec, plainest(demo.failures.values()), "attnlrp", 0, False)

@@ -25,7 +25,7 @@ def _prepare() -> None:
     # the caches are used outside a visitor's run here, which Streamlit warns of once for each spinner
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     from explorer.errors import ExplorerError
-    from explorer.ui.session import explain_first_failure
+    from explorer.ui.explained import explain_first_failure
 
     try:
         explain_first_failure()

@@ -17,9 +17,9 @@ from explorer.errors import ExplorerError
 
 
 def cluster(number: int, members: list[int], emergent: bool = True) -> Cluster:
-    own = np.array(members, dtype=int)
+    datapoints = np.array(members, dtype=int)
     p, stable = (0.01, 0.9) if emergent else (0.5, float("nan"))
-    return Cluster(number, f"k{number}", np.arange(3), own, np.linspace(0.9, 0.5, len(own)), 4.0, p, stable)
+    return Cluster(number, f"k{number}", np.arange(3), datapoints, np.linspace(0.9, 0.5, len(members)), 4.0, p, stable)
 
 
 LABELS = ["a", "a", "a", "b", "b", "clean", None, "", "c", "clean", "clean", "d"]
@@ -28,18 +28,18 @@ CLUSTERS = [cluster(1, [0, 1, 5, 3]), cluster(2, [4, 8, 9, 6], emergent=False), 
 
 def test_every_figure_is_what_counting_gives() -> None:
     """Flagged: a a a b b c d, in clusters 1 1 0 1 2 2 0."""
-    found = label_agreement(CLUSTERS, LABELS)
-    by_label = {m.label: m for m in found.matches}
-    assert list(by_label) == ["a", "b", "c", "d"] and found.flagged == 7
+    agreement = label_agreement(CLUSTERS, LABELS)
+    by_label = {m.label: m for m in agreement.matches}
+    assert list(by_label) == ["a", "b", "c", "d"] and agreement.flagged == 7
     a, b, c, d = by_label.values()
     assert [m.cluster.id if m.cluster else None for m in (a, b, c, d)] == [1, 1, 2, None]
-    assert [m.own for m in (a, b, c, d)] == [False, False, True, False]
-    assert [(m.held, m.total) for m in (a, b, c, d)] == [(2, 3), (1, 2), (1, 1), (0, 1)]
+    assert [m.exclusive for m in (a, b, c, d)] == [False, False, True, False]
+    assert [(m.hits, m.total) for m in (a, b, c, d)] == [(2, 3), (1, 2), (1, 1), (0, 1)]
     assert [m.recall for m in (a, b, c, d)] == [2 / 3, 1 / 2, 1, 0]
     assert [m.precision for m in (a, b, c, d)] == [2 / 4, 1 / 4, 1 / 4, 0]
     assert a.precision_top == a.precision and d.precision_top == 0
-    assert found.counts[1] == {"a": 2, "b": 1, "clean": 1} and found.counts[0] == {"a": 1, "": 1, "d": 1}
-    assert found.rand == pytest.approx(rand_by_pairs(list("aaabbcd"), [1, 1, 0, 1, 2, 2, 0]))
+    assert agreement.counts[1] == {"a": 2, "b": 1, "clean": 1} and agreement.counts[0] == {"a": 1, "": 1, "d": 1}
+    assert agreement.rand == pytest.approx(rand_by_pairs(list("aaabbcd"), [1, 1, 0, 1, 2, 2, 0]))
 
 
 def rand_by_pairs(one: list[str], other: list[int]) -> float:
@@ -53,16 +53,16 @@ def rand_by_pairs(one: list[str], other: list[int]) -> float:
 
 
 def test_the_strongest_are_the_first() -> None:
-    found = label_agreement([cluster(1, list(range(100)))], ["a"] * 40 + ["clean"] * 60)
-    assert found.matches[0].precision == 0.4 and found.matches[0].precision_top == 0.8
+    agreement = label_agreement([cluster(1, list(range(100)))], ["a"] * 40 + ["clean"] * 60)
+    assert agreement.matches[0].precision == 0.4 and agreement.matches[0].precision_top == 0.8
 
 
-def test_the_table_and_the_dictionary_say_the_same() -> None:
-    found = label_agreement(CLUSTERS, LABELS)
-    plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+def test_the_table_and_the_json_say_the_same() -> None:
+    agreement = label_agreement(CLUSTERS, LABELS)
+    plain = json.loads(json.dumps(agreement.to_json(), allow_nan=False))
     assert [row["cluster"] for row in plain["labels"]] == [1, 1, 2, None]
     assert [row["emergent"] for row in plain["labels"]] == [True, True, False, False]
-    lines = found.table().splitlines()
+    lines = agreement.table().splitlines()
     assert lines[2] == "| a | 3 | 1 (shared) | yes | 0.90 | 0.67 | 0.50 | 0.50 |"
     assert lines[4] == "| c | 1 | 2 | no | – | 1.00 | 0.25 | 0.25 |" and lines[5].startswith(
         "| d | 1 | none | no | – |"

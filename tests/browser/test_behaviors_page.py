@@ -6,10 +6,9 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.behaviors.pipeline import discover
+from explorer.behaviors.pipeline import cluster
 from explorer.data.study import Study
 from explorer.vectors.build import build_index
-from explorer.vectors.find import study_indexes
 from tests.pages.data_study import HOSTILE
 from tests.pages.test_behaviors import behaviors_study
 
@@ -21,7 +20,7 @@ def study(tmp_path_factory) -> Study:
     """A tiny study with its vectors and answers."""
     made = behaviors_study(tmp_path_factory.mktemp("behaviors"))
     build_index(made, "base", layers=[1, 3])
-    discover(made, study_indexes(made)[0])
+    cluster(made)
     return made
 
 

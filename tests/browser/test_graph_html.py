@@ -1,16 +1,15 @@
 """The stand-alone graph page in a real browser: it draws, asks for nothing, and hostile token texts stay texts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
-from explorer.figures.graph_page import graph_html
-from explorer.graph.graph_json import Marks
-from explorer.graph.layout import columns
-from explorer.graph.prune import Pruning, prune
-from tests.graph.tiny import explanation, tiny
+from explorer.figures.graph_page import graph_page
+from explorer.graph.layout import Marks
+from tests.graph.tiny import attribution_graph, tiny
 
 pytestmark = pytest.mark.browser
 
@@ -18,13 +17,11 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def opened(browser: Browser, tmp_path: Path) -> Iterator[tuple[Page, list[str], list[str]]]:
     """The page from a file, every address it asked for, and everything it complained about."""
-    graph = tiny()
-    shown = explanation(graph)
-    drawing = prune(graph.trace.relevance, graph.pairs, Pruning())
-    nodes = list(drawing.nodes)
+    graph = attribution_graph(tiny())
+    nodes = list(graph.drawing.nodes)
     marks = Marks((nodes[0],), (("</script><script>alert(4)</script>", tuple(nodes[:3])),))
     file = tmp_path / "graph.html"
-    file.write_text(graph_html(shown, drawing, columns(shown, drawing), marks), encoding="utf-8")
+    file.write_text(graph_page(replace(graph, marks=marks)), encoding="utf-8")
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     asked: list[str] = []

@@ -74,8 +74,8 @@ def test_a_study_is_made_and_said(tmp_path, capsys):
 def test_a_dry_run_writes_nothing(capsys):
     assert new("mine --model owner/name --adapter owner/adapter --data pairs.jsonl --dry-run --json -") == 0
     out, err = capsys.readouterr()
-    found = json.loads(out)
-    assert found["study"] is None and found["rows"] == 3 and found["columns"]["chosen"] == "chosen"
+    result = json.loads(out)
+    assert result["study"] is None and result["rows"] == 3 and result["columns"]["chosen"] == "chosen"
     assert "--model owner/name: no such folder, taken as a hub id" in err and "3 rows" in err
     assert not Path("mine").exists()
 
@@ -102,7 +102,7 @@ def test_at_a_terminal_it_asks(monkeypatch, capsys, answer, code):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "complaint"),
     [
         ("--data gone.jsonl", "gone.jsonl: no such file"),
         ("--data broken.jsonl", "broken.jsonl, line 1: not JSON"),
@@ -118,7 +118,7 @@ def test_at_a_terminal_it_asks(monkeypatch, capsys, answer, code):
         ("--json gone/x.json", "gone/x.json can't be written"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(capsys, line, said):
+def test_bad_input_is_one_line_and_exit_2(capsys, line, complaint):
     Path("broken.jsonl").write_text("{")
     write("nameless.jsonl", {"text": "p"})
     Path("latin.jsonl").write_bytes(b'{"id": "\xe9"}')
@@ -128,7 +128,7 @@ def test_bad_input_is_one_line_and_exit_2(capsys, line, said):
     dry = "--dry-run" if option == "--json" else ""
     assert new(f"mine {rest} {line} {dry}") == 2
     errors = [text for text in capsys.readouterr().err.splitlines() if text.startswith("explorer:")]
-    assert len(errors) == 1 and said in errors[0]
+    assert len(errors) == 1 and complaint in errors[0]
     assert not Path("mine").exists()
 
 
@@ -164,8 +164,8 @@ def test_an_empty_answer_is_accepted(tmp_path):
 
 def test_the_command_in_the_readme_works(capsys):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^ +python -m explorer (new .*)", readme, re.MULTILINE)
-    assert main(shlex.split(shown)) == 0
+    (command,) = re.findall(r"^ +python -m explorer (new .*)", readme, re.MULTILINE)
+    assert main(shlex.split(command)) == 0
     assert check_study(Path("my-study")).adapters == (str(Path("runs/dpo").resolve()),)
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from explorer.data.formats import open_source
-from explorer.data.importer import recognise
+from explorer.data.formats import open_data
+from explorer.data.importer import import_data
 from explorer.errors import ExplorerError
 
 ROWS = [
@@ -58,19 +58,20 @@ def write(path: Path, kind: str) -> Path:
     "kind", ["jsonl", "json", "json object", "json lines", "parquet", "arrow", "arrow stream", "save_to_disk"]
 )
 def test_every_format_keeps_every_character(tmp_path, kind):
-    found = recognise(write(tmp_path, kind))
+    imported = import_data(write(tmp_path, kind))
     expected = [{"id": f"row-{n:06}", **row} for n, row in enumerate(ROWS, 1)]
-    assert found.table.to_pylist() == expected
-    assert found.columns == {"prompt": "prompt", "response": "response", "score": "extra", "good": "extra"}
-    assert (found.rows, found.kept, found.duplicates, found.empty, found.over_long) == (2, 2, 0, 0, 0)
-    assert found.problems == found.dropped == ()
+    assert imported.table.to_pylist() == expected
+    assert imported.columns == {"prompt": "prompt", "response": "response", "score": "extra", "good": "extra"}
+    assert (imported.rows, imported.table.num_rows) == (2, 2)
+    assert (imported.duplicates, imported.empty, imported.over_long) == (0, 0, 0)
+    assert imported.problems == imported.dropped == ()
 
 
 def test_csv_is_text(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text('id,question,answer,score\r\n007,12,1e5,3\r\n\r\n8,"a ""b"",\nc",NaN,\r\n', encoding="utf-8-sig")
-    found = recognise(path)
-    assert found.table.to_pylist() == [
+    imported = import_data(path)
+    assert imported.table.to_pylist() == [
         {"id": "007", "prompt": "12", "response": "1e5", "score": "3"},
         {"id": "8", "prompt": 'a "b",\nc', "response": "NaN", "score": ""},
     ]
@@ -85,28 +86,28 @@ def test_classes_are_named_and_nested_columns_left_out(tmp_path):
         "when": datasets.Value("timestamp[s]"),
     }
     rows = [{"prompt": "p", "response": str(n), "label": n, "chat": [{"role": "x"}], "when": 0} for n in (1, 0, -1)]
-    made = datasets.Dataset.from_list(rows, features=datasets.Features(features))
-    made.save_to_disk(tmp_path / "saved")
-    made.to_parquet(tmp_path / "saved.parquet")
+    labelled = datasets.Dataset.from_list(rows, features=datasets.Features(features))
+    labelled.save_to_disk(tmp_path / "saved")
+    labelled.to_parquet(tmp_path / "saved.parquet")
     for path in (tmp_path / "saved", tmp_path / "saved.parquet"):
-        found = recognise(path)
-        assert found.table["label"].to_pylist() == ["error", "clean", None]
-        assert found.dropped == ("chat", "when")
+        imported = import_data(path)
+        assert imported.table["label"].to_pylist() == ["error", "clean", None]
+        assert imported.dropped == ("chat", "when")
 
 
 def test_messages_in_a_saved_folder_with_splits(tmp_path):
     train = datasets.Dataset.from_list([{"messages": CHAT}])
     datasets.DatasetDict({"train": train, "test": train}).save_to_disk(tmp_path / "all")
-    found = recognise(tmp_path / "all")
-    assert found.table.to_pylist() == [{"id": "row-000001", "prompt": "Hi", "response": "r", "system": "Be kind."}]
-    assert found.format == "Hugging Face folder, split 'train' of 'test', 'train'"
+    imported = import_data(tmp_path / "all")
+    assert imported.table.to_pylist() == [{"id": "row-000001", "prompt": "Hi", "response": "r", "system": "Be kind."}]
+    assert imported.format == "Hugging Face folder, split 'train' of 'test', 'train'"
     datasets.DatasetDict({"dev": train, "test": train}).save_to_disk(tmp_path / "no")
     with pytest.raises(ExplorerError, match="no split 'train'; found 'dev', 'test'"):
-        recognise(tmp_path / "no")
+        import_data(tmp_path / "no")
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "complaint"),
     [
         ("a.jsonl", b'{"prompt": "p", "response": "r"}\n\n{"prompt": \n', "line 3: not JSON"),
         ("a.jsonl", b'{"prompt": "\xff"}', "line 1: not UTF-8"),
@@ -132,34 +133,34 @@ def test_messages_in_a_saved_folder_with_splits(tmp_path):
         ("a.pkl", b"x", "unknown format '.pkl'; expected .jsonl"),
     ],
 )  # fmt: skip
-def test_a_broken_file_is_named(tmp_path, name, data, said):
+def test_a_broken_file_is_named(tmp_path, name, data, complaint):
     path = tmp_path / name
     path.write_bytes(data)
-    with pytest.raises(ExplorerError, match=re.escape(said)) as error:
-        recognise(path)
+    with pytest.raises(ExplorerError, match=re.escape(complaint)) as error:
+        import_data(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
 
 
 def test_broken_tables_and_folders_are_named(tmp_path):
     with pytest.raises(ExplorerError, match="no such file"):
-        recognise(tmp_path / "gone.jsonl")
+        import_data(tmp_path / "gone.jsonl")
     with pytest.raises(ExplorerError, match=r"a folder without \.arrow files"):
-        recognise(tmp_path)
+        import_data(tmp_path)
     saved = write(tmp_path, "save_to_disk")
     shard = next(saved.glob("data-*.arrow"))
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(ExplorerError, match="not readable as Hugging Face folder"):
-        recognise(saved)
+        import_data(saved)
     (saved / "state.json").write_text("{}")
     with pytest.raises(ExplorerError, match="field '_data_files'"):
-        recognise(saved)
+        import_data(saved)
     numbers = pa.table({"prompt": pa.array([1.5, None]), "response": ["a", "b"]})
     pq.write_table(numbers, tmp_path / "n.parquet")
     with pytest.raises(ExplorerError, match="row 1: field 'prompt' is float; expected text"):
-        recognise(tmp_path / "n.parquet")
+        import_data(tmp_path / "n.parquet")
     pq.write_table(pa.table({"prompt": pa.array(["p", None]), "response": ["a", "b"]}), tmp_path / "n.parquet")
     with pytest.raises(ExplorerError, match="row 2: field 'prompt' is missing or empty"):
-        recognise(tmp_path / "n.parquet")
+        import_data(tmp_path / "n.parquet")
 
 
 def test_a_broken_arrow_file_does_not_end_the_process(tmp_path):
@@ -169,7 +170,7 @@ def test_a_broken_arrow_file_does_not_end_the_process(tmp_path):
     data = path.read_bytes()
     path.write_bytes(data.replace(b"\0\0\0\0\3\0\0\0", b"\0\0\0\0\xff\xff\xff\x7f"))
     with pytest.raises(ExplorerError, match="not readable as Arrow"):
-        recognise(path)
+        import_data(path)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
@@ -188,10 +189,10 @@ def test_a_row_of_100_mb_is_refused_in_little_memory(tmp_path, kind):
     code = f"""
 import resource
 from pathlib import Path
-from explorer.data.importer import recognise
+from explorer.data.importer import import_data
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    recognise(Path({str(path)!r}))
+    import_data(Path({str(path)!r}))
 except ValueError as error:
     print(error)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
@@ -205,4 +206,4 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
 def test_large_files_are_read_row_by_row(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"prompt": "p"}\n{broken')
-    assert next(open_source(path, ()).rows) == {"prompt": "p"}
+    assert next(open_data(path, ()).rows) == {"prompt": "p"}

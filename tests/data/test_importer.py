@@ -9,7 +9,7 @@ import pytest
 
 from explorer.data.columns import MAX_COLUMNS
 from explorer.data.formats import MAX_CHARS
-from explorer.data.importer import LONG_CHARS, recognise
+from explorer.data.importer import LONG_CHARS, import_data
 from explorer.errors import ExplorerError
 
 USER, SYSTEM = {"role": "user", "content": "Hi"}, {"role": "system", "content": "Be kind."}
@@ -79,14 +79,14 @@ def jsonl(tmp_path: Path, *rows: object) -> Path:
     ],
 )  # fmt: skip
 def test_columns(tmp_path, row, expected, columns):
-    found = recognise(jsonl(tmp_path, row))
-    assert found.table.to_pylist() == [{"id": "row-000001"} | expected]
-    assert ", ".join(f"{name}: {taken}" for name, taken in found.columns.items()) == columns
-    assert found.dropped == (("prompt",) if row.get("prompt") == "first turn" else ())
+    imported = import_data(jsonl(tmp_path, row))
+    assert imported.table.to_pylist() == [{"id": "row-000001"} | expected]
+    assert ", ".join(f"{name}: {taken}" for name, taken in imported.columns.items()) == columns
+    assert imported.dropped == (("prompt",) if row.get("prompt") == "first turn" else ())
 
 
 def test_rows_of_several_kinds(tmp_path):
-    found = recognise(
+    imported = import_data(
         jsonl(
             tmp_path,
             {"prompt": "a", "response": "r", "label": "bad"},
@@ -95,21 +95,21 @@ def test_rows_of_several_kinds(tmp_path):
             {"question": "e", "answer": "f", "label": float("nan"), "note": 3},
         )
     )
-    assert found.table.select(["prompt", "response", "chosen", "rejected", "label", "note"]).to_pylist() == [
+    assert imported.table.select(["prompt", "response", "chosen", "rejected", "label", "note"]).to_pylist() == [
         {"prompt": "a", "response": "r", "chosen": None, "rejected": None, "label": "bad", "note": None},
         {"prompt": "b", "response": None, "chosen": "c", "rejected": "d", "label": None, "note": None},
         {"prompt": "Hi\n\nHi", "response": "last", "chosen": None, "rejected": None, "label": None, "note": "n"},
         {"prompt": "e", "response": "f", "chosen": None, "rejected": None, "label": None, "note": "3"},
     ]
-    assert found.dropped == ("meta", "") and found.columns["messages"] == "prompt + response"
-    assert found.problems[0] == "values of several kinds, kept as text: 'note'"
-    assert found.problems[1].startswith("1 row with earlier answers") and found.empty == 0
+    assert imported.dropped == ("meta", "") and imported.columns["messages"] == "prompt + response"
+    assert imported.problems[0] == "values of several kinds, kept as text: 'note'"
+    assert imported.problems[1].startswith("1 row with earlier answers") and imported.empty == 0
 
 
 def test_rows_of_several_kinds_in_csv(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("prompt,response,chosen,rejected,label\na,r,,,x\nb,,c,d,\n")
-    rows = recognise(path).table.to_pylist()
+    rows = import_data(path).table.to_pylist()
     assert [(r["response"], r["chosen"], r["rejected"], r["label"]) for r in rows] == [
         ("r", None, None, "x"),
         (None, "c", "d", None),
@@ -120,16 +120,21 @@ def test_many_rows_with_a_column_that_changes_its_kind(tmp_path):
     """Rows are gathered by the thousands: a column may be numbers in one lot and text, or nothing, in the next."""
     rows = [{"prompt": str(n), "response": "r", "a": n, "b": n, "c": None} for n in range(5000)]
     rows += [{"prompt": "last", "response": "r", "a": "text", "b": 0.5, "c": 2**70}]
-    table = recognise(jsonl(tmp_path, *rows)).table
+    table = import_data(jsonl(tmp_path, *rows)).table
     assert [table[name].type for name in ("a", "b", "c")] == [pa.string(), pa.float64(), pa.string()]
     assert table.slice(5000).to_pylist()[0] == {
-        "id": "row-005001", "prompt": "last", "response": "r", "a": "text", "b": 0.5, "c": str(2**70),
-    }  # fmt: skip
+        "id": "row-005001",
+        "prompt": "last",
+        "response": "r",
+        "a": "text",
+        "b": 0.5,
+        "c": str(2**70),
+    }
 
 
 def test_duplicates_empty_answers_and_long_rows(tmp_path):
     row = {"id": "a", "prompt": "p", "response": "r", "label": "x"}
-    found = recognise(
+    imported = import_data(
         jsonl(
             tmp_path,
             row,
@@ -143,11 +148,12 @@ def test_duplicates_empty_answers_and_long_rows(tmp_path):
             {"prompt": "t", "response": "w" * LONG_CHARS},
         )
     )
-    table = found.table.to_pylist()
+    table = imported.table.to_pylist()
     assert [r["id"] for r in table] == ["a", "c", *(f"row-00000{n}" for n in (5, 6, 7, 8, 9))]
     assert [r["response"] for r in table[2:5]] == ["", "", ""] and table[5]["rejected"] == ""
-    assert (found.rows, found.kept, found.duplicates, found.empty, found.over_long) == (9, 7, 2, 4, 1)
-    assert found.lines() == [
+    assert (imported.rows, imported.table.num_rows) == (9, 7)
+    assert (imported.duplicates, imported.empty, imported.over_long) == (2, 4, 1)
+    assert imported.lines() == [
         "JSON lines, 9 rows; prompt from 'prompt', answer from 'response', 'chosen', 'rejected'",
         "taken as they are: 'id', 'label'",
         "2 exact duplicates left out",
@@ -158,23 +164,31 @@ def test_duplicates_empty_answers_and_long_rows(tmp_path):
 
 
 def test_what_was_recognised_as_json_and_in_words(tmp_path):
-    found = recognise(jsonl(tmp_path, {"instruction": "p", "input": "q", "output": "r", "\x1b[2J": [1], "\ud800": 1}))
-    assert found.lines()[0] == "JSON lines, 1 row; prompt from 'instruction' + 'input', answer from 'output'"
-    assert found.lines()[1] == r"left out: '\x1b[2J', '\\ud800'"
-    assert json.loads(json.dumps(found.to_json(), ensure_ascii=False).encode()) == {
+    imported = import_data(
+        jsonl(tmp_path, {"instruction": "p", "input": "q", "output": "r", "\x1b[2J": [1], "\ud800": 1})
+    )
+    assert imported.lines()[0] == "JSON lines, 1 row; prompt from 'instruction' + 'input', answer from 'output'"
+    assert imported.lines()[1] == r"left out: '\x1b[2J', '\\ud800'"
+    assert json.loads(json.dumps(imported.to_json(), ensure_ascii=False).encode()) == {
         "table": ["id", "prompt", "response"],
         "format": "JSON lines",
         "columns": {"instruction": "prompt", "input": "prompt", "output": "response"},
         "dropped": ["\x1b[2J", "\\ud800"],
-        "rows": 1, "kept": 1, "duplicates": 0, "empty": 0, "over_long": 0, "long_chars": LONG_CHARS, "problems": [],
-    }  # fmt: skip
+        "rows": 1,
+        "kept": 1,
+        "duplicates": 0,
+        "empty": 0,
+        "over_long": 0,
+        "long_chars": LONG_CHARS,
+        "problems": [],
+    }
 
 
 GOOD = {"prompt": "p", "response": "r"}
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "complaint"),
     [
         ([GOOD, {"prompt": None, "response": "r"}], "row 2: field 'prompt' is missing or empty"),
         ([{"prompt": float("nan"), "response": "r"}], "row 1: field 'prompt' is missing or empty"),
@@ -201,8 +215,8 @@ GOOD = {"prompt": "p", "response": "r"}
         ([GOOD | {f"column {n}": 1 for n in range(MAX_COLUMNS)}], "row 1: more than 500 columns"),
     ],
 )
-def test_a_broken_row_is_named(tmp_path, rows, said):
+def test_a_broken_row_is_named(tmp_path, rows, complaint):
     path = jsonl(tmp_path, *rows)
-    with pytest.raises(ExplorerError, match=re.escape(said)) as error:
-        recognise(path)
+    with pytest.raises(ExplorerError, match=re.escape(complaint)) as error:
+        import_data(path)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)

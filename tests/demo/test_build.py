@@ -8,26 +8,35 @@ from pathlib import Path
 
 import pytest
 
-from explorer.behaviors import matrix
-from explorer.behaviors import prompts as subjects
+from explorer.behaviors import prompt_vectors, prompts
 from explorer.behaviors.agreement import label_agreement
-from explorer.behaviors.evidence_cache import weighing
-from explorer.behaviors.pipeline import discover
-from explorer.behaviors.prompts import Which
-from explorer.behaviors.significance import DRAWS, RESAMPLES
+from explorer.behaviors.pipeline import cluster
+from explorer.behaviors.prompts import PromptKind
+from explorer.behaviors.significance import DRAWS, RESAMPLES, evidence_path
 from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study
-from explorer.demo import build
-from explorer.demo.build import ASSETS, STAMP, build_demo, default_folder
+from explorer.demo.adapters import ADAPTERS, ASSETS
+from explorer.demo.build import NAME, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.repair.plan import read_plan, repair_folders
 from explorer.vectors import fingerprint
-from explorer.vectors.find import pick_index
+from explorer.vectors.find import study_indexes
 
 
 @pytest.fixture
 def assets(tmp_path: Path) -> Path:
     """Shipped assets that a test may change."""
     return shutil.copytree(ASSETS, tmp_path / "assets")
+
+
+def test_the_demo_study_is_laid_out(tmp_path):
+    study = build_demo(tmp_path / "demo")
+    assert study.spec.adapter and study.spec.adapter.endswith(ADAPTERS[-1])
+    assert study.datapoints().num_rows == 3000 and len(study.behaviors()) >= 240 and study.failures()
+    assert {f.kind for f in study.failures().values()} == {"planted", "own"}
+    assert build_demo(tmp_path / "demo") == study
+    assert sum(f.stat().st_size for f in (ASSETS / "adapters").rglob("*") if f.is_file()) < 25e6
+    assert [index.manifest.checkpoint for index in study_indexes(study)] == ["base"]
+    assert not [f for f in ASSETS.rglob("*") if f.suffix in (".bin", ".pt", ".pkl")]
 
 
 def test_an_outdated_study_gets_its_files_anew_and_keeps_what_is_the_users(tmp_path, assets):
@@ -57,7 +66,7 @@ def test_one_without_a_stamp_or_cut_short_is_laid_out_again(tmp_path):
     (folder / DATAPOINTS).unlink()
     assert build_demo(folder).datapoints().num_rows == 3000
     (folder / SETTINGS).unlink()
-    assert build_demo(folder).name == build.NAME
+    assert build_demo(folder).name == NAME
 
 
 def test_another_study_is_left_alone(tmp_path):
@@ -69,8 +78,8 @@ def test_another_study_is_left_alone(tmp_path):
 
 def test_sessions_that_start_at_once_do_not_collide(tmp_path):
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(build_demo, [tmp_path / "demo"] * 4))
-    assert made == [made[0]] * 4 and made[0].datapoints().num_rows == 3000
+        studies = list(pool.map(build_demo, [tmp_path / "demo"] * 4))
+    assert studies == [studies[0]] * 4 and studies[0].datapoints().num_rows == 3000
 
 
 def test_a_read_only_installation_uses_the_cache_folder(tmp_path, monkeypatch):
@@ -92,24 +101,23 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.mark.parametrize(
-    ("which", "committed"), (("all", "clusters"), ("discovery", "clusters-discovery"), ("behaviors", ""))
+    ("kind", "committed"), (("all", "clusters"), ("discovery", "clusters-discovery"), ("behaviors", ""))
 )
 def test_the_shipped_study_shows_its_clusters_without_a_model(
-    demo: Study, which: Which, committed: str, monkeypatch: pytest.MonkeyPatch
+    demo: Study, kind: PromptKind, committed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers, vectors and figures are shipped, and give what is committed: every planted behavior stands on its own.
 
     Figures of a tree that comes out otherwise on this machine would be made here, without a model too.
     """
-    for module in (fingerprint, matrix, subjects):
+    for module in (fingerprint, prompt_vectors, prompts):
         monkeypatch.setattr(module, "load_model", lambda *_: pytest.fail("a model was loaded"))
-    index = pick_index(demo, "explorer")
-    found = discover(demo, index, which=which)
-    made = weighing(index.folder, found.clustering.matrix, found.clustering.tree, 0, DRAWS, RESAMPLES)
-    assert (ASSETS / made.relative_to(demo.folder)).is_file(), "ship the figures of 'explorer cluster' again"
-    agreed = label_agreement(found.clustering.cut(), demo.datapoints()["label"].to_pylist())
+    clusters = cluster(demo, prompts=kind)
+    evidence = evidence_path(clusters.index, clusters.matrix, clusters.tree, 0, DRAWS, RESAMPLES)
+    assert (ASSETS / evidence.relative_to(demo.folder)).is_file(), "ship the figures of 'explorer cluster' again"
+    agreed = label_agreement(clusters.cut(), demo.datapoints()["label"].to_pylist())
     assert len(agreed.matches) == 4 and agreed.rand >= 0.8
-    assert all(m.own and m.cluster and m.cluster.emergent for m in agreed.matches)
+    assert all(m.exclusive and m.cluster and m.cluster.emergent for m in agreed.matches)
     if committed:
         kept = json.loads((ASSETS / f"{committed}.json").read_text(encoding="utf-8"))["agreement"]
         assert agreed.rand == pytest.approx(kept["adjusted_rand"], abs=0.01)

@@ -10,31 +10,38 @@ import pytest
 
 from explorer.errors import ExplorerError
 from explorer.figures import graph_page as webpage
-from explorer.figures.graph import PICTURES, graph_figure, visible
-from explorer.figures.graph_page import graph_html
-from explorer.graph.graph_json import Marks, node_id
-from explorer.graph.layout import columns
+from explorer.figures.graph import export_graph
+from explorer.figures.graph_page import graph_page
+from explorer.figures.labels import visible
+from explorer.figures.save import WITH_JSON
+from explorer.graph.graph_json import node_id, to_json
+from explorer.graph.layout import AttributionGraph, Marks
 from explorer.graph.prune import Drawing, Pruning, prune
 from tests.graph.tiny import HOSTILE, explanation, tiny
 
-MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-1.4"}
+MAGIC = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF-1.4", "html": b"<!doctype html>", "json": b"{"}
 GRAPH = tiny()
-SHOWN = explanation(GRAPH)
+EXPLANATION = explanation(GRAPH)
 DRAWING = prune(GRAPH.trace.relevance, GRAPH.pairs, Pruning())
 NODES = list(DRAWING.nodes)
 MARKS = Marks((NODES[1], (0, 99)), (("</script><script>alert(4)</script>", tuple(NODES[:3])), ("gone", ((0, 99),))))
+DRAWN = AttributionGraph(EXPLANATION, GRAPH.pairs, DRAWING, MARKS)
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
 
 
-@pytest.mark.parametrize("kind", PICTURES)
+@pytest.mark.parametrize("kind", WITH_JSON)
 def test_every_kind_is_written(kind):
-    data = graph_figure(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS, kind)
+    data = export_graph(DRAWN, kind)
     assert data.startswith(MAGIC[kind])
     assert len(data) > 5000
 
 
+def test_json_is_graph_json():
+    assert json.loads(export_graph(DRAWN, "json")) == json.loads(json.dumps(to_json(DRAWN)))
+
+
 def test_svg_is_vector_and_inert():
-    root = ElementTree.fromstring(graph_figure(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS, "svg"))
+    root = ElementTree.fromstring(export_graph(DRAWN, "svg"))
     tags = {node.tag.rpartition("}")[2] for node in root.iter() if isinstance(node.tag, str)}
     assert "path" in tags
     assert not tags & {"image", "script", "text", "foreignObject", "a"}
@@ -48,25 +55,25 @@ def png_inches(data: bytes) -> tuple[float, float]:
 
 def test_the_size_adapts_within_bounds():
     empty = Drawing((0, 3), {GRAPH.contrast: 1.0}, (), 0.0, 0.0, 10, 10)
-    small = png_inches(graph_figure(SHOWN, empty, columns(SHOWN, empty)))
+    small = png_inches(export_graph(AttributionGraph(EXPLANATION, GRAPH.pairs, empty), "png"))
     assert small == (4, 3)
-    long = tiny(length=90)
-    shown, layers = explanation(long, ("word",)), tuple(range(80))
+    long, layers = tiny(length=90), tuple(range(80))
     nodes = {(layer, token): 1.0 for layer in layers for token in range(90)}
     large = Drawing(layers, nodes, (((0, 0), (1, 1), -1.0),), 1.0, 1.0, 7200, 1)
-    assert png_inches(graph_figure(shown, large, columns(shown, large))) == (14, 10)
+    graph = AttributionGraph(explanation(long, ("word",)), long.pairs, large)
+    assert png_inches(export_graph(graph, "png")) == (14, 10)
 
 
 def test_unknown_kind():
     with pytest.raises(ExplorerError, match="expected png, svg, pdf"):
-        graph_figure(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS, "docx")
+        export_graph(DRAWN, "docx")
 
 
 def test_visible_text():
     assert visible(" a\n\tb") == "␣a↵⇥b"
     assert visible("") == "·"
     assert visible("\x00\x1b") == "··"
-    assert visible("x" * 30) == "x" * 13 + "…"
+    assert visible("x" * 30, 14) == "x" * 13 + "…"
 
 
 class Elements(HTMLParser):
@@ -93,18 +100,19 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[str]:
-    yield graph_html(SHOWN, DRAWING, columns(SHOWN, DRAWING), MARKS)
+    yield graph_page(DRAWN)
 
 
 def test_html_refers_to_nothing(page):
-    found = Elements(page)
-    assert {tag for tag, _ in found.elements} == {
-        "html", "head", "meta", "title", "style", "body", "header", "h1", "p", "span", "main", "div", "aside", "script",
-    }  # fmt: skip
-    for tag, attributes in found.elements:
+    parsed = Elements(page)
+    assert {tag for tag, _ in parsed.elements} == {
+        *("html", "head", "meta", "title", "style", "body", "script"),
+        *("header", "h1", "p", "span", "main", "div", "aside"),
+    }
+    for tag, attributes in parsed.elements:
         assert not {"src", "href", "srcset", "action", "style"} & set(attributes), tag
         assert not any(name.startswith("on") for name in attributes), tag
-    (policy,) = [a["content"] for _, a in found.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    (policy,) = [a["content"] for _, a in parsed.elements if a.get("http-equiv") == "Content-Security-Policy"]
     assert policy
     assert policy.startswith("default-src 'none';")
     assert "http" not in policy
@@ -114,14 +122,14 @@ def test_html_refers_to_nothing(page):
 
 
 def test_hostile_texts_stay_texts(page):
-    found = Elements(page)
-    assert len([tag for tag, _ in found.elements if tag == "script"]) == 3
-    data = json.loads(found.scripts[0])
-    own = page.replace(webpage._vis()[0], "")
+    parsed = Elements(page)
+    assert len([tag for tag, _ in parsed.elements if tag == "script"]) == 2
+    data = json.loads(parsed.scripts[0])
+    ours = page.replace(webpage._vis_network()[0], "")
     for text in ("<img", "<script>alert", "onerror=alert(1)>", "<b>", "</h1><script"):
-        assert text not in own
+        assert text not in ours
     labels = {node["label"] for node in data["nodes"]}
-    drawn = {SHOWN.tokens[token].text for _, token in DRAWING.nodes}
+    drawn = {EXPLANATION.tokens[token].text for _, token in DRAWING.nodes}
     assert drawn & set(HOSTILE[2:5])
     assert all(any(label.startswith(visible(text, 10)) for label in labels) for text in drawn)
     assert [group["name"] for group in data["groups"]] == ["</script><script>alert(4)</script>"]
@@ -144,6 +152,6 @@ def test_html_holds_the_drawing_in_plain_numbers(page):
 
 
 def test_a_page_that_refers_to_something_is_not_handed_out(monkeypatch):
-    monkeypatch.setattr(webpage, "_PAGE", webpage._PAGE.replace("<main>", '<main><script src="//x"></script>'))
+    monkeypatch.setattr(webpage, "_BODY", webpage._BODY.replace("<main>", '<main><script src="//x"></script>'))
     with pytest.raises(RuntimeError, match="outside it, by <script>"):
-        graph_html(SHOWN, DRAWING, columns(SHOWN, DRAWING))
+        graph_page(DRAWN)

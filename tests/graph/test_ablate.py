@@ -14,8 +14,8 @@ HOW = ("mean", "zero")
 
 
 def blocks_of(model) -> torch.nn.ModuleList:
-    (found,) = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == 3]
-    return found
+    (blocks,) = [m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == 3]
+    return blocks
 
 
 def by_hand(family: str, nodes: list[tuple[int, int]], how: str) -> float:
@@ -46,9 +46,9 @@ def by_hand(family: str, nodes: list[tuple[int, int]], how: str) -> float:
 def test_against_hooks_on_the_plain_model(family, how):
     graph = tiny(family)
     for nodes in ([(0, 0)], [(1, 4), (1, 5)], [(2, 11)], [(0, 3), (1, 3), (2, 8), (3, 11)]):
-        found = ablate(graph.view, graph.trace, CONTRAST, nodes, how)
-        assert found.after == pytest.approx(by_hand(family, nodes, how), rel=1e-5, abs=1e-5)
-        assert found.before == graph.trace.gap
+        result = ablate(graph.view, graph.trace, CONTRAST, nodes, how)
+        assert result.after == pytest.approx(by_hand(family, nodes, how), rel=1e-5, abs=1e-5)
+        assert result.before == graph.trace.gap
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -64,7 +64,7 @@ def test_the_model_is_left_as_it_was(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_layer_of_zeros_leaves_what_the_head_says_of_zeros(family):
     graph = tiny(family)
-    found = ablate(graph.view, graph.trace, CONTRAST, [(3, token) for token in range(12)], "zero")
+    result = ablate(graph.view, graph.trace, CONTRAST, [(3, token) for token in range(12)], "zero")
     model = tiny_model(family)
     base = model.base_model
     norm = next(getattr(base, name) for name in ("norm", "ln_f", "final_layer_norm") if hasattr(base, name))
@@ -72,23 +72,23 @@ def test_a_layer_of_zeros_leaves_what_the_head_says_of_zeros(family):
     assert head
     with torch.no_grad():
         logits = head(norm(torch.zeros(1, 1, 32, dtype=torch.float64)))[0, 0]
-    assert found.after == pytest.approx(float(logits[TARGET] - logits[FOIL]), rel=1e-5, abs=1e-6)
+    assert result.after == pytest.approx(float(logits[TARGET] - logits[FOIL]), rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("how", HOW)
 def test_a_node_that_nothing_reads_changes_nothing(how):
     graph = tiny()
-    found = ablate(graph.view, graph.trace, CONTRAST, [(3, 0)], how)
-    assert found.after == pytest.approx(found.before, rel=1e-6)
-    assert found.predicted == pytest.approx(found.before, rel=1e-9)
+    result = ablate(graph.view, graph.trace, CONTRAST, [(3, 0)], how)
+    assert result.after == pytest.approx(result.before, rel=1e-6)
+    assert result.predicted == pytest.approx(result.before, rel=1e-9)
 
 
 def test_the_prediction_takes_each_nodes_relevance_away_once():
     graph = tiny()
     nodes = [(1, 4), (2, 7), (1, 4)]
     wanted = graph.trace.gap - graph.trace.relevance[1, 4] - graph.trace.relevance[2, 7]
-    found = ablate(graph.view, graph.trace, CONTRAST, nodes, "zero")
-    assert found.predicted == pytest.approx(float(wanted), rel=1e-9)
+    result = ablate(graph.view, graph.trace, CONTRAST, nodes, "zero")
+    assert result.predicted == pytest.approx(float(wanted), rel=1e-9)
 
 
 def test_the_prediction_for_the_mean_is_first_order():
@@ -97,15 +97,15 @@ def test_the_prediction_for_the_mean_is_first_order():
     assert passes
     x, g = passes.states[2], passes.gradients[2]
     wanted = graph.trace.gap + (g[7] * (x.mean(0) - x[7])).sum().item()
-    found = ablate(graph.view, graph.trace, CONTRAST, [(2, 7)], "mean")
-    assert found.predicted == pytest.approx(wanted, rel=1e-9)
+    result = ablate(graph.view, graph.trace, CONTRAST, [(2, 7)], "mean")
+    assert result.predicted == pytest.approx(wanted, rel=1e-9)
 
 
 def test_zero_of_the_last_state_is_predicted_exactly_by_cplrp_without_biases():
     graph = tiny(rule="cplrp", bias_free=True)
-    found = ablate(graph.view, graph.trace, CONTRAST, [graph.contrast], "zero")
-    assert found.predicted == pytest.approx(found.after, abs=1e-6)
-    assert np.isclose(found.after, 0)
+    result = ablate(graph.view, graph.trace, CONTRAST, [graph.contrast], "zero")
+    assert result.predicted == pytest.approx(result.after, abs=1e-6)
+    assert np.isclose(result.after, 0)
 
 
 @pytest.mark.parametrize("nodes", ([], [(4, 0)], [(-1, 0)], [(0, 12)], [(0, -1)], [(1, 1), (0, 99)]))

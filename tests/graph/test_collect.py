@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from explorer.graph.collect import collect_edges, from_rows
-from explorer.graph.replay import Cancelled, skip_edges
+from explorer.graph.replay import skip_edges
+from explorer.progress import Stopped
 from tests.graph.tiny import tiny
 
 FAMILIES = ("llama", "gpt2", "gemma3")
@@ -40,17 +41,15 @@ def test_every_edge_is_kept_where_there_is_room(family):
         assert (pair.weight != 0).all()
 
 
-@pytest.mark.parametrize("kept", (1, 5, 30))
-def test_the_strongest_are_kept_and_the_sums_stay(kept, monkeypatch):
+@pytest.mark.parametrize("most", (1, 5, 30))
+def test_the_strongest_are_kept_and_the_sums_stay(most, monkeypatch):
     graph = tiny()
     monkeypatch.setattr("explorer.graph.edges._BLOCK", 4 * 12 * 5)  # several row blocks
-    for pair, whole, dense in zip(
-        collect_edges(graph.view, graph.trace, kept=kept), graph.pairs, graph.dense, strict=True
-    ):
-        strongest = np.sort(np.abs(dense).ravel())[::-1][:kept]
+    for pair, whole, dense in zip(collect_edges(graph.view, graph.trace, most), graph.pairs, graph.dense, strict=True):
+        strongest = np.sort(np.abs(dense).ravel())[::-1][:most]
         strongest = strongest[strongest > 1e-12 * strongest[0]]  # below is rounding
         assert np.allclose(np.abs(pair.weight[: len(strongest)]), strongest, rtol=1e-9)
-        assert len(strongest) <= len(pair.weight) <= kept
+        assert len(strongest) <= len(pair.weight) <= most
         assert np.allclose(dense[pair.target, pair.source], pair.weight, rtol=1e-9, atol=1e-12 * strongest[0])
         assert len(set(zip(pair.target.tolist(), pair.source.tolist(), strict=True))) == len(pair.weight)
         for name in ("total", "vertical", "reach"):
@@ -58,13 +57,18 @@ def test_the_strongest_are_kept_and_the_sums_stay(kept, monkeypatch):
         assert abs(pair.count - whole.count) <= 12  # rounding decides whether what is left over is exactly 0
 
 
-def test_progress_and_cancelling():
+def test_progress_and_stopping():
     graph = tiny()
     seen = []
-    collect_edges(graph.view, graph.trace, progress=lambda done, total: seen.append((done, total)))
+    collect_edges(graph.view, graph.trace, progress=lambda _what, done=0, total=0: seen.append((done, total)))
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    with pytest.raises(Cancelled, match="was not built"):
-        collect_edges(graph.view, graph.trace, progress=lambda done, total: done < 1)
+
+    def stop(_what: str, done: float = 0, _total: float = 0) -> None:
+        if done == 1:
+            raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        collect_edges(graph.view, graph.trace, progress=stop)
 
 
 def test_from_rows_is_the_same_for_neighbouring_layers():

@@ -8,9 +8,10 @@ import explorer.trace.trace
 from explorer.errors import ExplorerError
 from explorer.graph.block_parts import vertical_parts
 from explorer.graph.edges import edge_matrix, split_edge
-from explorer.graph.replay import Cancelled, skip_edges
+from explorer.graph.replay import skip_edges
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks
+from explorer.progress import Stopped
 from explorer.trace.trace import Trace, trace_ids
 from tests.model.families import FAMILIES, random_ids, tiny_model
 
@@ -46,8 +47,8 @@ def traced(family: str, rule: str, **settings) -> tuple:
     return view, trace_ids(view, IDS, 3, 5, record=True)
 
 
-def worst(found: np.ndarray, wanted: np.ndarray) -> float:
-    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+def worst(computed: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.abs(computed - wanted).max() / np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -55,10 +56,10 @@ def worst(found: np.ndarray, wanted: np.ndarray) -> float:
 def test_all_edges_equal_per_target_backpropagation(family, settings, rule):
     view, trace = traced(family, rule, **settings)
     for layer in range(3):
-        found = edge_matrix(view, trace, layer).numpy()
-        assert worst(found, per_target(view, trace, layer, layer + 1)) < 1e-6
-        assert worst(found.sum(0), trace.relevance[layer]) < 1e-9  # columns add up to what enters
-        assert not np.triu(found, 1).any()
+        computed = edge_matrix(view, trace, layer).numpy()
+        assert worst(computed, per_target(view, trace, layer, layer + 1)) < 1e-6
+        assert worst(computed.sum(0), trace.relevance[layer]) < 1e-9  # columns add up to what enters
+        assert not np.triu(computed, 1).any()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -74,8 +75,8 @@ def test_skip_edges_equal_per_target_backpropagation(family, rule):
     view, trace = traced(family, rule)
     targets = [11, 4, 7, 0]
     for low, high in ((0, 3), (1, 3), (0, 2), (1, 2)):
-        found = skip_edges(view, trace, low, high, targets, batch=3)
-        assert worst(found, per_target(view, trace, low, high)[targets]) < 1e-6
+        computed = skip_edges(view, trace, low, high, targets, batch=3)
+        assert worst(computed, per_target(view, trace, low, high)[targets]) < 1e-6
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -118,17 +119,26 @@ def test_float32_on_the_embedded_model(smollm):
     ids = smollm.tokenizer.encode("Lena has a dog called Rocky. Her best friend has a dog called Bella.")
     trace = trace_ids(view, ids, 10, 20, record=True)
     for layer in range(30):
-        found = edge_matrix(view, trace, layer).numpy()
-        assert worst(found, per_target(view, trace, layer, layer + 1)) < 1e-4
+        computed = edge_matrix(view, trace, layer).numpy()
+        assert worst(computed, per_target(view, trace, layer, layer + 1)) < 1e-4
 
 
-def test_skip_edges_report_and_can_be_cancelled():
+def test_skip_edges_report_and_can_be_stopped():
     view, trace = traced("llama", "attnlrp")
     seen = []
-    skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=lambda done, total: seen.append((done, total)))
+
+    def watch(_what: str, done: float = 0, total: float = 0) -> None:
+        seen.append((done, total))
+
+    skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=watch)
     assert seen == [(0, 3), (2, 3), (3, 3)]
-    with pytest.raises(Cancelled):
-        skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=lambda done, total: done < 2)
+
+    def stop(_what: str, done: float = 0, _total: float = 0) -> None:
+        if done == 2:
+            raise Stopped("Stopped.")
+
+    with pytest.raises(Stopped):
+        skip_edges(view, trace, 0, 2, [1, 2, 3], batch=2, progress=stop)
 
 
 def test_a_trace_without_a_graph_says_so():

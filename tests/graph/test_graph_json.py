@@ -10,28 +10,29 @@ from typing import Any
 import pytest
 
 from explorer.errors import ExplorerError
-from explorer.graph.graph_json import Marks, check_same, node_id, parse_node, read_graph_json, to_graph_json
-from explorer.graph.prune import Pruning, prune
-from tests.graph.tiny import explanation, tiny
+from explorer.graph.graph_json import check_same, node_id, parse_node, read_graph_json, to_json
+from explorer.graph.layout import Marks
+from explorer.graph.prune import Pruning
+from tests.graph.tiny import attribution_graph, tiny
 
 GRAPH = tiny()
-SHOWN = explanation(GRAPH)
-DRAWING = prune(GRAPH.trace.relevance, GRAPH.pairs, Pruning(pinned=frozenset({(1, 2)})))
 MARKS = Marks(((1, 2), GRAPH.contrast), (("</script> “names”", ((1, 2), GRAPH.contrast)), ("none", ())))
-WRITTEN = to_graph_json(SHOWN, DRAWING, MARKS)
+DRAWN = attribution_graph(GRAPH, Pruning(pinned=frozenset({(1, 2)})), MARKS)
+EXPLANATION, DRAWING = DRAWN.explanation, DRAWN.drawing
+WRITTEN = to_json(DRAWN)
 
 
 def test_round_trip_through_json():
     loaded = read_graph_json(json.dumps(WRITTEN).encode())
-    assert loaded.model == SHOWN.model
+    assert loaded.model == EXPLANATION.model
     assert loaded.rule == "attnlrp"
-    assert loaded.prompt_tokens == tuple(t.text for t in SHOWN.tokens)
+    assert loaded.prompt_tokens == tuple(t.text for t in EXPLANATION.tokens)
     assert loaded.marks == MARKS
     assert loaded.drawing.nodes == DRAWING.nodes
     assert loaded.drawing.edges == DRAWING.edges
     assert loaded.drawing.layers == DRAWING.layers
     assert (loaded.drawing.edge_share, loaded.drawing.node_share) == (DRAWING.edge_share, DRAWING.node_share)
-    check_same(loaded, SHOWN)
+    check_same(loaded, EXPLANATION)
 
 
 def test_the_schema_is_circuit_tracers():
@@ -42,7 +43,7 @@ def test_the_schema_is_circuit_tracers():
     assert len(set(ids)) == len(ids)
     for node in WRITTEN["nodes"]:
         assert node["node_id"] == f"{node['layer']}_{node['ctx_idx']}"
-        assert node["ctx_idx"] + node["reverse_ctx_idx"] == len(SHOWN.tokens) - 1
+        assert node["ctx_idx"] + node["reverse_ctx_idx"] == len(EXPLANATION.tokens) - 1
         assert node["feature_type"] in ("embedding", "residual stream", "logit")
     (logit,) = [node for node in WRITTEN["nodes"] if node["is_target_logit"]]
     assert logit["node_id"] == node_id(GRAPH.contrast)
@@ -145,6 +146,6 @@ def one_sentence(text: str) -> None:
 def test_a_graph_of_something_else_is_refused():
     loaded = read_graph_json(json.dumps(WRITTEN))
     with pytest.raises(ExplorerError, match="of other, but tiny <model> is loaded"):
-        check_same(replace(loaded, model="other"), SHOWN)
+        check_same(replace(loaded, model="other"), EXPLANATION)
     with pytest.raises(ExplorerError, match="another prompt"):
-        check_same(replace(loaded, prompt_tokens=("x", *loaded.prompt_tokens[1:])), SHOWN)
+        check_same(replace(loaded, prompt_tokens=("x", *loaded.prompt_tokens[1:])), EXPLANATION)

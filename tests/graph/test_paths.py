@@ -1,13 +1,13 @@
-"""Figures by layer and strongest paths, against textbook formulas and enumeration."""
+"""Statistics by layer and strongest paths, against textbook formulas and enumeration."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 
-from explorer.graph.paths import gini, layer_figures, strongest_paths
-from explorer.graph.prune import Pruning, prune
-from tests.graph.tiny import tiny
+from explorer.graph.paths import gini, layer_statistics, strongest_paths
+from explorer.graph.prune import Pruning
+from tests.graph.tiny import attribution_graph, tiny
 
 VALUES = ([1.0, 1, 1, 1], [0.0, 0, 0, 5], [0.3, 2.0, 0.1, 0.0, 7.5], [4.0])
 
@@ -24,10 +24,10 @@ def test_gini_of_nothing():
 
 
 @pytest.mark.parametrize("family", ("llama", "gpt2"))
-def test_figures_against_dense_matrices(family):
+def test_statistics_against_dense_matrices(family):
     graph = tiny(family)
-    drawing = prune(graph.trace.relevance, graph.pairs, Pruning(mass=0.8))
-    rows = layer_figures(graph.trace.relevance, graph.pairs, drawing)
+    pruned = attribution_graph(graph, Pruning(mass=0.8))
+    drawing, rows = pruned.drawing, layer_statistics(pruned)
     assert [row.layer for row in rows] == [0, 1, 2, 3]
     assert np.isnan(rows[0].verticality)
     assert np.isnan(rows[0].look_back)
@@ -45,8 +45,7 @@ def test_figures_against_dense_matrices(family):
 
 def test_tokens_that_hold_90_percent():
     graph = tiny()
-    drawing = prune(graph.trace.relevance, graph.pairs, Pruning())
-    for row in layer_figures(graph.trace.relevance, graph.pairs, drawing):
+    for row in layer_statistics(attribution_graph(graph)):
         size = sorted(np.abs(graph.trace.relevance[row.layer]).tolist(), reverse=True)
         wanted = next(n for n in range(1, 13) if sum(size[:n]) >= 0.9 * sum(size) * (1 - 1e-12))
         assert row.tokens_90 == wanted
@@ -60,13 +59,13 @@ def all_paths(dense: tuple[np.ndarray, ...], node: tuple[int, int], contrast: tu
         for m in dense
         if (s := np.abs(m).sum(1, keepdims=True)) is not None
     ]
-    found = {}
+    ways = {}
     for tokens in product(range(length), repeat=3):
         nodes = (*enumerate(tokens), contrast)
         share = float(np.prod([shares[low][nodes[low + 1][1], nodes[low][1]] for low in range(3)]))
         if node in nodes and share:
-            found[nodes] = share
-    return found
+            ways[nodes] = share
+    return ways
 
 
 @pytest.mark.parametrize("family", ("llama", "gpt2", "gemma3"))
@@ -75,10 +74,10 @@ def test_strongest_paths_against_all_paths(family, node):
     graph = tiny(family, length=6)
     every = all_paths(graph.dense, node, graph.contrast)
     assert every or family == "gemma3"  # a node outside every window leads nowhere
-    found = strongest_paths(graph.pairs, node, graph.contrast, count=10)
+    paths = strongest_paths(graph.pairs, node, graph.contrast, count=10)
     wanted = sorted(every.values(), reverse=True)[:10]
-    assert [path.share for path in found] == pytest.approx(wanted, rel=1e-9)
-    for path in found:
+    assert [path.share for path in paths] == pytest.approx(wanted, rel=1e-9)
+    for path in paths:
         assert every[path.nodes] == pytest.approx(path.share, rel=1e-9)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explorer.graph.prune import Drawing, Pruning, nearest_that_leaves_something, prune
+from explorer.graph.prune import Drawing, Pruning, prune, relax_thresholds_until_nonempty
 from tests.graph.tiny import Tiny, tiny
 
 EVERYTHING = Pruning(mass=1.0, max_nodes=10_000, max_edges=100_000)
@@ -16,13 +16,13 @@ def smallest_set(matrix: np.ndarray, low: int, mass: float) -> Edges:
     """The fewest edges that carry ``mass`` of Σ|A|, one by one from the strongest."""
     order = sorted(((-abs(v), j, i) for (j, i), v in np.ndenumerate(matrix) if v), key=lambda entry: entry[0])
     wanted, carried = mass * np.abs(matrix).sum(), 0.0
-    found: Edges = set()
+    edges: Edges = set()
     for size, j, i in order:
         if carried >= wanted:
             break
         carried -= size
-        found.add(((low, i), (low + 1, j)))
-    return found
+        edges.add(((low, i), (low + 1, j)))
+    return edges
 
 
 def leading(edges: Edges, contrast: tuple[int, int]) -> Edges:
@@ -150,19 +150,19 @@ def test_a_cap_that_is_not_reached_changes_nothing():
     assert prune(graph.trace.relevance, graph.pairs, tight) == free
 
 
-def test_nearest_pruning_that_leaves_something():
+def test_thresholds_are_relaxed_until_an_edge_is_left():
     graph = tiny()
     harsh = Pruning(node_threshold=1e6, edge_threshold=1e6)
     assert prune(graph.trace.relevance, graph.pairs, harsh).empty
-    found = nearest_that_leaves_something(graph.trace.relevance, graph.pairs, harsh)
-    assert not prune(graph.trace.relevance, graph.pairs, found).empty
-    double = replace(found, node_threshold=2 * found.node_threshold, edge_threshold=2 * found.edge_threshold)
+    relaxed = relax_thresholds_until_nonempty(graph.trace.relevance, graph.pairs, harsh)
+    assert not prune(graph.trace.relevance, graph.pairs, relaxed).empty
+    double = replace(relaxed, node_threshold=2 * relaxed.node_threshold, edge_threshold=2 * relaxed.edge_threshold)
     assert prune(graph.trace.relevance, graph.pairs, double).empty
     fine = Pruning(mass=0.5)
-    assert nearest_that_leaves_something(graph.trace.relevance, graph.pairs, fine) == fine
+    assert relax_thresholds_until_nonempty(graph.trace.relevance, graph.pairs, fine) == fine
     hidden = replace(harsh, hidden=frozenset(range(12)))  # nothing can be left: it must come to an end
     assert prune(graph.trace.relevance, graph.pairs, hidden).empty
-    nearest_that_leaves_something(graph.trace.relevance, graph.pairs, hidden)
+    relax_thresholds_until_nonempty(graph.trace.relevance, graph.pairs, hidden)
 
 
 def test_one_token_is_a_graph(monkeypatch):

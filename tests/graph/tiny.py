@@ -8,6 +8,8 @@ from transformers import PreTrainedModel
 
 from explorer.graph.collect import LayerEdges, collect_edges
 from explorer.graph.edges import edge_matrix
+from explorer.graph.layout import AttributionGraph, Marks
+from explorer.graph.prune import Pruning, prune
 from explorer.model.lrp import lrp_view
 from explorer.model.prompts import Token
 from explorer.trace.contrast import Contrast
@@ -66,3 +68,8 @@ def explanation(graph: Tiny, texts: tuple[str, ...] = HOSTILE) -> Explanation:
     words = (wrong, right, wrong, right, wrong, right)
     contrast = Contrast(tokens, TARGET, FOIL, *words, (TARGET,), (FOIL,))
     return Explanation("tiny <model>", contrast, graph.trace, graph.trace.rule, 0, False, 0.0)
+
+
+def attribution_graph(graph: Tiny, pruning: Pruning = Pruning(), marks: Marks = Marks()) -> AttributionGraph:
+    """The pruned graph, with hostile token texts."""
+    return AttributionGraph(explanation(graph), graph.pairs, prune(graph.trace.relevance, graph.pairs, pruning), marks)

@@ -14,12 +14,11 @@ from peft import LoraConfig, get_peft_model
 from streamlit.testing.v1 import AppTest
 
 from explorer.behaviors.notes import FILE, Note, read_notes
-from explorer.behaviors.pipeline import discover
+from explorer.behaviors.pipeline import cluster
 from explorer.data.study import Study, open_study
 from explorer.files import write_json_lines
 from explorer.ui.behaviors import state as behaviors_state
 from explorer.vectors.build import build_index
-from explorer.vectors.find import study_indexes
 from tests.pages.app import open_app, shown
 from tests.pages.data_study import BEHAVIORS, HOSTILE, data_rows
 from tests.vectors.tiny import WORDS, save_tiny, tiny_loaded, tiny_study
@@ -34,7 +33,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("behaviors")
     made = behaviors_study(folder)
     build_index(made, "base", layers=[1, 3])
-    discover(made, study_indexes(made)[0])
+    cluster(made)
     return made
 
 
@@ -68,20 +67,20 @@ def said(app: AppTest) -> str:
 
 def test_the_first_visit_shows_matrix_and_cards(study: Study):
     app = open_page(study)
-    drawn, found = shown(app, "similarity"), discover(study, study_indexes(study)[0])
-    m, n = len(found.clustering.matrix.subjects), int(found.clustering.matrix.ranked.sum())
+    drawn, clusters = shown(app, "similarity"), cluster(study)
+    m, n = len(clusters.matrix.rows), int(clusters.matrix.ranked.sum())
     assert drawn["total"] == [m, n] == [len(drawn["rows"]) - 1, len(drawn["columns"]) - 1]
     cells = np.frombuffer(base64.b64decode(drawn["cells"]), np.int8).reshape(m, n) / 127 * drawn["scale"]
-    order = found.clustering.tree.order
-    wanted = found.clustering.matrix.values[order][:, drawn["order"]].clip(-drawn["scale"], drawn["scale"])
+    order = clusters.tree.order
+    wanted = clusters.matrix.values[order][:, drawn["order"]].clip(-drawn["scale"], drawn["scale"])
     np.testing.assert_allclose(cells, wanted, atol=drawn["scale"] / 200)
-    cards, clusters = shown(app, "cluster-list")["cards"], found.clustering.cut()
-    assert [c["key"] for c in cards] == [c.key for c in clusters]
-    first = found.clustering.matrix.subjects[clusters[0].subjects[0]]
+    cards, cut = shown(app, "cluster-list")["cards"], clusters.cut()
+    assert [c["key"] for c in cards] == [c.key for c in cut]
+    first = clusters.matrix.rows[cut[0].prompts[0]]
     assert (cards[0]["prompt"], cards[0]["now"]) == (first.prompt, first.answer)
     assert all(card["chip"] and card["then"] for card in cards) and any(card["words"] for card in cards)
     assert "Whether it is wanted, the two answers tell" in said(app)
-    assert app.slider(key="clusters").value == found.clustering.best_count
+    assert app.slider(key="behaviors-clusters").value == clusters.best_count
     assert not set(app.query_params) - {"study"}
 
 
@@ -99,7 +98,7 @@ def test_the_map_shows_every_datapoint_in_its_cluster(study: Study):
 
 def test_a_rerun_clusters_nothing_twice(study: Study, monkeypatch: pytest.MonkeyPatch):
     app = open_page(study)
-    for name in ("discover", "cards", "ordered", "view", "kept_map"):
+    for name in ("cluster", "make_cards", "order_matrix", "window_cells", "cached_map"):
         monkeypatch.setattr(behaviors_state, name, None)
     app.run()
     assert not app.exception
@@ -107,7 +106,7 @@ def test_a_rerun_clusters_nothing_twice(study: Study, monkeypatch: pytest.Monkey
 
 def test_the_slider_and_the_pickers_stand_in_the_link(study: Study):
     app = open_page(study)
-    app.slider(key="clusters").set_value(4).run()
+    app.slider(key="behaviors-clusters").set_value(4).run()
     assert app.query_params["clusters"] == "4"
     assert len(shown(app, "cluster-list")["cards"]) == 4
     app.selectbox(key="behaviors-method").set_value("gradient").run()
@@ -185,13 +184,12 @@ def test_two_clusters_are_compared(study: Study):
 
 def test_a_prompt_is_traced_and_a_datapoint_opened(study: Study):
     app = opened(study, prompt="d0", datapoint="r3")
-    matrix = discover(study, study_indexes(study)[0]).clustering.matrix
-    subject = next(s for s in matrix.subjects if s.id == "d0")
+    prompt = next(p for p in cluster(study).matrix.rows if p.id == "d0")
     app.button(key="trace-picked").click().run()
     assert not app.exception
     bar = shown(app, "case-bar")
-    assert (app.query_params["q"], app.query_params["wrong"]) == (subject.prompt, subject.answer)
-    assert app.query_params["right"] == subject.other and bar["prompt"] == " ".join(subject.prompt.split())
+    assert (app.query_params["q"], app.query_params["wrong"]) == (prompt.prompt, prompt.answer)
+    assert app.query_params["right"] == prompt.other and bar["prompt"] == " ".join(prompt.prompt.split())
     assert app.query_params["adapter"] == study.spec.adapter  # the trained model, not the bare one
     app = opened(study, datapoint="r3")
     app.button(key="open-picked").click().run()

@@ -44,7 +44,7 @@ def small(recipe: Recipe, tiny: Path) -> Recipe:
 @pytest.fixture(scope="session")
 def started(tiny, tmp_path_factory) -> Path:
     """The SFT adapter that the pairs of ``study`` are trained from."""
-    rows = [row.as_dict() for row in stage_rows("sft")[:8]]
+    rows = [row.to_json() for row in stage_rows("sft")[:8]]
     return train_sft(rows, replace(small(SFT, tiny), keep=1), tmp_path_factory.mktemp("sft"))[0]
 
 
@@ -57,7 +57,7 @@ def study(tiny, started, tmp_path, monkeypatch) -> Study:
     monkeypatch.setenv("EXPLORER_CACHE", str(cache))  # the queue of this test alone
     folder = tmp_path / "study"
     shutil.copytree(started, folder / "adapters/sft")
-    rows = [row.as_dict() for stage in ("sft", "dpo") for row in stage_rows(stage)[:24]]
+    rows = [row.to_json() for stage in ("sft", "dpo") for row in stage_rows(stage)[:24]]
     behaviors = [
         {"id": f"v{i}", "name": "vowels", "prompt": f"Say {word}.", "bad": word, "good": "no", "exhibits": PATTERN,
          "half": "query" if i < 2 else "evaluation"}

@@ -24,3 +24,9 @@ def test_a_change_by_hand():
     same = relative_change(wilson(20, 40), wilson(20, 40))
     assert same is not None and same.change == 0 and same.low < -0.2 and 0.2 < same.high < inf
     assert relative_change(wilson(3, 40), wilson(0, 40)) is None
+
+
+def test_wilson_interval():
+    rate = wilson(8, 10)
+    assert (rate.rate, round(rate.low, 3), round(rate.high, 3)) == (0.8, 0.49, 0.943)
+    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)

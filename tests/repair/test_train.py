@@ -17,7 +17,7 @@ from tests.repair.conftest import small
 
 
 def some(stage, n):
-    return [row.as_dict() for row in stage_rows(stage)[:n]]
+    return [row.to_json() for row in stage_rows(stage)[:n]]
 
 
 def test_both_stages_make_whole_adapters(tiny, tmp_path):

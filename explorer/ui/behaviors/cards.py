@@ -7,184 +7,161 @@ import streamlit as st
 
 from explorer.behaviors.cards import Card
 from explorer.behaviors.notes import Note, read_notes, write_note
-from explorer.behaviors.prompts import Subject
-from explorer.behaviors.significance import P_MOST
+from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.errors import ExplorerError
 from explorer.ranking.metrics import Enrichment
+from explorer.ui import link
 from explorer.ui.basket import add_all, basket
 from explorer.ui.behaviors.compare import compare_box
-from explorer.ui.behaviors.links import take_rows
-from explorer.ui.behaviors.state import Scene
-from explorer.ui.components import cluster_list, cluster_rows, sources
-from explorer.ui.session import plain, put_query
+from explorer.ui.behaviors.links import show_rows
+from explorer.ui.behaviors.state import ClusteredStudy
+from explorer.ui.components import cluster_list, sources
+from explorer.ui.text import count, plain, show_error
 from explorer.ui.training_data.charts import chance
 
 PROMPTS, CUT = 150, 700
 """Prompts of a cluster that are listed at most; characters of an answer."""
 
 
-def notes_of(shown: Scene) -> tuple[dict[str, Note], str]:
-    """Names and notes of clusters, and what is wrong with their file, if anything."""
+def study_notes(clustered: ClusteredStudy) -> tuple[dict[str, Note], str]:
+    """Names and notes of clusters by ``Cluster.key``, and what is wrong with their file, if anything."""
     try:
-        return read_notes(shown.of.study.folder), ""
+        return read_notes(clustered.study.folder), ""
     except ExplorerError as error:
         return {}, str(error)
 
 
-def named(card: Card, notes: dict[str, Note]) -> str:
-    """What a cluster is called: its name, else its number."""
+def cluster_name(card: Card, notes: dict[str, Note]) -> str:
+    """The name that a person gave to a cluster, else its number."""
     return notes.get(card.cluster.key, Note()).name or f"Cluster {card.cluster.id}"
 
 
-def chip(card: Card) -> tuple[str, str]:
-    """The verdict in a word or two, and whether it is a yes."""
-    c = card.cluster
-    if c.emergent:
-        return "emergent", "yes"
-    if isnan(c.null_p):
-        return "too few prompts to test", "no"
-    if not len(c.datapoints):
-        return "no datapoints", "no"
-    return ("like chance", "no") if c.null_p > P_MOST else ("beats chance, but unstable", "no")
-
-
-def show_list(shown: Scene) -> None:
-    """All clusters, the one that beats chance most first."""
-    notes, damaged = notes_of(shown)
+def show_list(clustered: ClusteredStudy) -> None:
+    """Draw all clusters, the one that beats chance most first."""
+    notes, damaged = study_notes(clustered)
     if damaged:
-        st.error(plain(damaged), icon=":material/error:")
-    cluster_list(
-        key="cluster-list",
-        data={
-            "cards": [_collapsed(shown, card, notes) for card in shown.cards],
-            "open": None,
-            "empty": "No cluster.",
-        },
-        on_open_change=lambda: _open(st.session_state["cluster-list"].get("open")),
-    )
+        show_error(damaged)
+    cards = [_collapsed(clustered, card, notes) for card in clustered.cards]
+    opened = lambda: _open(st.session_state["cluster-list"].get("open"))  # noqa: E731
+    cluster_list(key="cluster-list", data={"cards": cards, "open": None, "empty": "No cluster."}, on_open_change=opened)
 
 
-def _collapsed(shown: Scene, card: Card, notes: dict[str, Note]) -> dict[str, Any]:
-    c, first = card.cluster, card.subjects[0]
-    word, state = chip(card)
+def _collapsed(clustered: ClusteredStudy, card: Card, notes: dict[str, Note]) -> dict[str, Any]:
+    c, first = card.cluster, card.prompts[0]
     return {
         "key": c.key,
         "number": c.id,
         "name": notes.get(c.key, Note()).name,
-        "chip": word,
-        "state": state,
+        "chip": card.chip,
+        "state": "yes" if c.emergent else "no",
         "verdict": card.verdict,
-        "figures": f"{_count(len(card.subjects), 'prompt')} · {len(c.datapoints):,} data",
+        "figures": f"{count(len(card.prompts), 'prompt')} · {len(c.datapoints):,} data",
         "words": list(card.words[:9]),
         "prompt": first.prompt[:200],
-        "heads": shown.heads(first, short=True),
+        "heads": clustered.answer_heads(first, short=True),
         "now": first.answer[:240],
         "then": (first.other or "–")[:240],
-        "colour": shown.colour(c.id),
+        "colour": clustered.colours[c.id],
     }
 
 
 def _open(key: str | None) -> None:
     if key is not None:
-        put_query(cluster=key or None, prompt=None, datapoint=None)
+        link.put(cluster=key or None, prompt=None, datapoint=None)
 
 
-def show_card(shown: Scene, card: Card) -> None:
-    """One cluster in full."""
+def show_card(clustered: ClusteredStudy, card: Card) -> None:
+    """Draw one cluster in full."""
     c = card.cluster
-    notes, damaged = notes_of(shown)
-    _head(shown, card, notes)
-    _tools(shown, card, notes, damaged)
+    notes, damaged = study_notes(clustered)
+    _head(clustered, card, notes)
+    _tools(clustered, card, notes, damaged)
     figures = (
-        f"mean similarity {c.mean_similarity:.2f} · null p {_figure(c.null_p)} · stability {_figure(c.stability)} · "
-        f"{c.excess:.1f} sd above null clusters"
+        f"mean similarity {c.mean_similarity:.2f} · null p {_two_digits(c.null_p)} · "
+        f"stability {_two_digits(c.stability)} · {c.excess:.1f} sd above null clusters"
     )
-    cluster_rows(
-        key="card-rows",
-        data={
-            "verdict": card.verdict,
-            "figures": figures,
-            "words": list(card.words),
-            "sections": [_prompts(shown, card), _datapoints(shown, card)],
-        },
-        on_trace_change=lambda: take_rows(shown, "card-rows"),
-        on_row_change=lambda: take_rows(shown, "card-rows"),
-        on_tick_change=lambda: take_rows(shown, "card-rows"),
-        on_hand_change=lambda: take_rows(shown, "card-rows"),
-        on_like_change=lambda: take_rows(shown, "card-rows"),
+    show_rows(
+        clustered,
+        "card-rows",
+        verdict=card.verdict,
+        figures=figures,
+        words=list(card.words),
+        sections=[_prompts(clustered, card), _datapoints(clustered, card)],
     )
-    for title, found in (("source", card.sources), ("label", card.labels)):
-        if found:
-            _enriched(title, found)
+    for title, enriched in (("source", card.sources), ("label", card.labels)):
+        if enriched:
+            _enriched(title, enriched)
 
 
-def _head(shown: Scene, card: Card, notes: dict[str, Note]) -> None:
-    at, every = shown.cards.index(card), shown.cards
-    before = every[at - 1].cluster.key if at else None
-    after = every[at + 1].cluster.key if at + 1 < len(every) else None
+def _head(clustered: ClusteredStudy, card: Card, notes: dict[str, Note]) -> None:
+    place, keys = clustered.cards.index(card), [other.cluster.key for other in clustered.cards]
+    arrows = {
+        "card-before": (":material/chevron_left:", "Previous cluster", keys[place - 1] if place else None),
+        "card-after": (":material/chevron_right:", "Next cluster", keys[place + 1] if keys[place + 1 :] else None),
+    }
+    name, number = cluster_name(card, notes), f"Cluster {card.cluster.id}"
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.button("", icon=":material/arrow_back:", help="All clusters", key="all-clusters", on_click=_open, args=("",))
-        name = named(card, notes)
-        extra = f" &nbsp;`cluster {card.cluster.id}`" if name != f"Cluster {card.cluster.id}" else ""
-        st.markdown(f"**{plain(name)}**{extra}", width="stretch")
-        st.button("", icon=":material/chevron_left:", key="card-before", disabled=not before, help="Previous cluster",
-                  on_click=_open, args=(before,))  # fmt: skip
-        st.button("", icon=":material/chevron_right:", key="card-after", disabled=not after, help="Next cluster",
-                  on_click=_open, args=(after,))  # fmt: skip
+        also = f" &nbsp;`{number.lower()}`" if name != number else ""
+        st.markdown(f"**{plain(name)}**{also}", width="stretch")
+        for key, (icon, about, to) in arrows.items():
+            st.button("", icon=icon, key=key, disabled=not to, help=about, on_click=_open, args=(to,))
 
 
-def _tools(shown: Scene, card: Card, notes: dict[str, Note], damaged: str) -> None:
-    study, ticked = shown.of.study.folder, set(basket(shown.of.study.folder))
-    new = [name for name in card.ids if name not in ticked]
+def _tools(clustered: ClusteredStudy, card: Card, notes: dict[str, Note], damaged: str) -> None:
+    study, ticked = clustered.study.folder, set(basket(clustered.study.folder))
+    new = sum(name not in ticked for name in card.ids)
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
-            f"Add {len(new):,} to the basket" if new or not card.ids else "All in the basket",
-            icon=":material/add_shopping_cart:", key="basket-cluster", disabled=not new,
+            f"Add {new:,} to the basket" if new or not card.ids else "All in the basket",
+            icon=":material/add_shopping_cart:",
+            key="basket-cluster",
+            disabled=not new,
             help="All datapoints of this cluster; a repair drops or swaps what is in the basket.",
-            on_click=lambda: add_all(study, card.ids),
-        )  # fmt: skip
+            on_click=add_all,
+            args=(study, card.ids),
+        )
         with st.popover("Name", icon=":material/edit:", key="naming"):
-            _naming(shown, card, notes.get(card.cluster.key, Note()), damaged)
-        if len(shown.cards) > 1:
+            _naming(clustered, card, notes.get(card.cluster.key, Note()), damaged)
+        if len(clustered.cards) > 1:
             with st.popover("Compare", icon=":material/compare_arrows:", key="comparing", width=120):
-                compare_box(shown, card, {other.cluster.key: named(other, notes) for other in shown.cards})
+                compare_box(clustered, card, {c.cluster.key: cluster_name(c, notes) for c in clustered.cards})
     if note := notes.get(card.cluster.key, Note()).note:
         st.markdown(f":material/sticky_note_2: {plain(note)}")
 
 
-def _naming(shown: Scene, card: Card, now: Note, damaged: str) -> None:
+def _naming(clustered: ClusteredStudy, card: Card, note: Note, damaged: str) -> None:
     key = card.cluster.key
     name_key, note_key = f"name-{key}", f"note-{key}"
-    st.text_input("Name", now.name, key=name_key, max_chars=80, disabled=bool(damaged))
-    st.text_area("Note", now.note, key=note_key, max_chars=4000, disabled=bool(damaged))
+    st.text_input("Name", note.name, key=name_key, max_chars=80, disabled=bool(damaged))
+    st.text_area("Note", note.note, key=note_key, max_chars=4000, disabled=bool(damaged))
 
     def save() -> None:
-        said = Note(st.session_state[name_key].strip(), st.session_state[note_key].strip())
+        written = Note(st.session_state[name_key].strip(), st.session_state[note_key].strip())
         try:
-            write_note(shown.of.study.folder, key, said)
+            write_note(clustered.study.folder, key, written)
         except ExplorerError as error:
             st.session_state["note-refused"] = str(error)
 
     st.button("Save", type="primary", key="save-note", on_click=save, disabled=bool(damaged))
-    refused = damaged or st.session_state.pop("note-refused", "")
-    if refused:
-        st.error(plain(refused), icon=":material/error:")
+    if refused := damaged or st.session_state.pop("note-refused", ""):
+        show_error(refused)
     st.caption("Kept in the study folder, in cluster-notes.json, for this group of prompts.")
 
 
-def prompt_row(shown: Scene, subject: Subject, score: float | None = None) -> dict[str, Any]:
+def prompt_item(clustered: ClusteredStudy, prompt: AnsweredPrompt, score: float | None = None) -> dict[str, Any]:
     """A prompt as the component lists it."""
     return {
-        "id": subject.id,
-        "prompt": subject.prompt[:CUT],
-        "heads": shown.heads(subject),
-        "now": subject.answer[:CUT],
-        "then": (subject.other if subject.other is not None else "–")[:CUT],
+        "id": prompt.id,
+        "prompt": prompt.prompt[:CUT],
+        "heads": clustered.answer_heads(prompt),
+        "now": prompt.answer[:CUT],
+        "then": (prompt.other if prompt.other is not None else "–")[:CUT],
         "score": "" if score is None else f"{score:+.2f}",
     }
 
 
-def data_row(row: dict[str, Any], score: float, ticked: set[str]) -> dict[str, Any]:
+def datapoint_item(row: dict[str, Any], score: float, ticked: set[str]) -> dict[str, Any]:
     """A datapoint as the component lists it."""
     answer = row.get("response") if row.get("response") is not None else row.get("chosen")
     return {
@@ -197,21 +174,21 @@ def data_row(row: dict[str, Any], score: float, ticked: set[str]) -> dict[str, A
     }
 
 
-def _prompts(shown: Scene, card: Card) -> dict[str, Any]:
-    rows = [prompt_row(shown, subject) for subject in card.subjects[:PROMPTS]]
-    more = f" (the first {PROMPTS})" if len(card.subjects) > PROMPTS else ""
-    title = f"{_count(len(card.subjects), 'prompt')}{more}: click one to trace it"
+def _prompts(clustered: ClusteredStudy, card: Card) -> dict[str, Any]:
+    rows = [prompt_item(clustered, prompt) for prompt in card.prompts[:PROMPTS]]
+    more = f" (the first {PROMPTS})" if len(card.prompts) > PROMPTS else ""
+    title = f"{count(len(card.prompts), 'prompt')}{more}: click one to trace it"
     return {"kind": "prompts", "title": title, "rows": rows, "empty": ""}
 
 
-def _datapoints(shown: Scene, card: Card) -> dict[str, Any]:
-    ticked = set(basket(shown.of.study.folder))
-    rows = [data_row(row, row["similarity"], ticked) for row in card.strongest]
-    title = f"Strongest of {_count(len(card.ids), 'datapoint')}, by mean similarity"
+def _datapoints(clustered: ClusteredStudy, card: Card) -> dict[str, Any]:
+    ticked = set(basket(clustered.study.folder))
+    rows = [datapoint_item(row, row["similarity"], ticked) for row in card.strongest]
+    title = f"Strongest of {count(len(card.ids), 'datapoint')}, by mean similarity"
     return {"kind": "datapoints", "title": title, "rows": rows, "empty": "No datapoint belongs to this cluster."}
 
 
-def _enriched(title: str, found: tuple[Enrichment, ...]) -> None:
+def _enriched(title: str, enriched: tuple[Enrichment, ...]) -> None:
     rows = [
         {
             "name": e.source,
@@ -219,14 +196,10 @@ def _enriched(title: str, found: tuple[Enrichment, ...]) -> None:
             "sure": e.p < 0.01 and e.lift > 1,
             "chosen": False,
         }
-        for e in found[:8]
+        for e in enriched[:8]
     ]
     sources(key=f"card-{title}s", data={"head": [title, "in it", "lift", "p"], "rows": rows})
 
 
-def _figure(value: float) -> str:
+def _two_digits(value: float) -> str:
     return "–" if isnan(value) else f"{value:.2g}"
-
-
-def _count(n: int, word: str) -> str:
-    return f"{n:,} {word}{'' if n == 1 else 's'}"

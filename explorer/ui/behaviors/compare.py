@@ -1,52 +1,41 @@
-"""Two clusters against each other."""
+"""Two clusters compared."""
 
 from math import isnan
 
 import streamlit as st
 
 from explorer.behaviors.cards import Card
-from explorer.behaviors.nearest import Versus, versus
-from explorer.ui.behaviors.state import Scene
-from explorer.ui.link_old import linked_select
-from explorer.ui.session import plain
+from explorer.behaviors.nearest import ClusterComparison, compare_clusters
+from explorer.ui import link
+from explorer.ui.behaviors.state import ClusteredStudy
+from explorer.ui.text import plain
 
 
-def compare_box(shown: Scene, card: Card, names: dict[str, str]) -> None:
-    """Choose the other cluster; words, datapoints and similarities of both. ``names``: of the clusters by key."""
-    others = {
-        key: f"{shown.card(key).cluster.id}: {name}"  # pyright: ignore[reportOptionalMemberAccess]
-        for key, name in names.items()
-        if key != card.cluster.key
-    }
-    with_key = linked_select("Compare with", "versus", others, next(iter(others)))
-    other = shown.card(with_key)
-    assert other is not None
-    said = _compared(shown, card, other)
-    st.markdown("\n".join(f"- {line}" for line in lines_of(said, card, other)))
+def compare_box(clustered: ClusteredStudy, card: Card, names: dict[str, str]) -> None:
+    """Choose another cluster, and compare words, datapoints and similarities. ``names``: by ``Cluster.key``."""
+    others = {other.cluster.key: other for other in clustered.cards if other is not card}
+    options = {key: f"{other.cluster.id}: {names[key]}" for key, other in others.items()}
+    other = others[link.select("Compare with", "versus", options, next(iter(options)))]
+    comparison = compare_clusters(clustered.clusters, card, other)
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sentences(comparison, card, other)))
 
 
-def _compared(shown: Scene, card: Card, other: Card) -> Versus:
-    return versus(shown.found, card, other)
-
-
-def lines_of(said: Versus, card: Card, other: Card) -> list[str]:
+def sentences(comparison: ClusterComparison, card: Card, other: Card) -> list[str]:
     """The comparison in sentences."""
-    one, two = card.cluster.id, other.cluster.id
+    pair, (first, second) = (card.cluster, other.cluster), comparison.words
+    one, two = pair[0].id, pair[1].id
     words = [
-        ("Words of both", said.shared),
-        (f"Words of {one} alone", said.one),
-        (f"Words of {two} alone", said.other),
+        ("Words of both", comparison.shared_words),
+        (f"Words of {one} alone", first),
+        (f"Words of {two} alone", second),
     ]
-    found = [f"{title}: {plain(', '.join(own)) or 'none'}" for title, own in words]
-    found.append(
-        f"Of the {said.of:,} datapoints most similar to each, {said.same:,} are the same "
-        f"({said.same / said.of:.0%}). A datapoint belongs to one cluster alone."
-    )
-    crossed = zip(((one, two), (two, one)), said.cross, strict=True)
-    means = [f"{a}'s prompts with {b}'s datapoints {v:+.2f}" for (a, b), v in crossed if not isnan(v)]
-    own = [f"{c.id}'s with its own {c.mean_similarity:+.2f}" for c in (card.cluster, other.cluster)]
-    found.append(f"Mean similarity: {'; '.join([*means, *own])}".replace("+", "\\+").replace("-", "\\-"))
-    found.append(
-        f"Over all datapoints their similarities correlate with r = {said.correlation:.2f}".replace("-", "\\-")
-    )
-    return found
+    crossed = zip(((one, two), (two, one)), comparison.cross, strict=True)
+    means = [f"{a}'s prompts with {b}'s datapoints {mean:+.2f}" for (a, b), mean in crossed if not isnan(mean)]
+    within = [f"{c.id}'s with its own {c.mean_similarity:+.2f}" for c in pair]
+    return [
+        *(f"{title}: {', '.join(group) or 'none'}" for title, group in words),
+        f"Of the {comparison.top:,} datapoints most similar to each, {comparison.overlap:,} are the same "
+        f"({comparison.overlap / comparison.top:.0%}). A datapoint belongs to one cluster alone.",
+        f"Mean similarity: {'; '.join([*means, *within])}",
+        f"Over all datapoints their similarities correlate with r = {comparison.correlation:.2f}",
+    ]

@@ -1,54 +1,56 @@
-"""Downloads of the Behaviors page: cards, assignment, the matrix and the map; made when they are clicked."""
+"""Downloads of the Behaviors page: cards, assignment, matrix and map; made when they are clicked."""
 
 import streamlit as st
 
-from explorer.behaviors.cards import Card, assignment_csv
+from explorer.behaviors.cards import Card
 from explorer.behaviors.matrix_view import most_common
+from explorer.behaviors.report import assignment_csv, summary
 from explorer.figures.cards_page import cards_html
-from explorer.figures.clusters import map_file, matrix_file
-from explorer.ui.behaviors.matrix import clusters_of, window_of
-from explorer.ui.behaviors.state import Scene, cells, map_of, ordering
+from explorer.figures.clusters import map_figure, matrix_figure
+from explorer.figures.save import save_figure
+from explorer.ui.behaviors.matrix import current_window
+from explorer.ui.behaviors.state import ClusteredStudy, cells, datapoint_map, ordered
 from explorer.ui.downloads import format_buttons
 
 
-def downloads(shown: Scene, selected: Card | None) -> None:
-    """A popover with all files."""
-    note = shown.found.note(shown.clusters)
+def downloads(clustered: ClusteredStudy, selected: Card | None) -> None:
+    """Draw a popover with all files."""
+    note = summary(clustered.clusters, clustered.cut)
+    title = note.split(". ", maxsplit=1)[0]
+    files = {
+        "Cards (HTML)": ("clusters.html", "text/html", lambda: _cards(clustered, note)),
+        "Datapoints by cluster (CSV)": ("clusters.csv", "text/csv", lambda: _assignment(clustered)),
+    }
     with st.popover("", icon=":material/download:", help="Download", key="behaviors-files"):
         with st.container(horizontal=True, gap="small"):
-            st.download_button(
-                "Cards (HTML)", lambda: _cards(shown, note), "clusters.html", "text/html", on_click="ignore",
-                key="cards-html",
-            )  # fmt: skip
-            st.download_button(
-                "Datapoints by cluster (CSV)", lambda: assignment_csv(shown.clusters, shown.of.table).encode(),
-                "clusters.csv", "text/csv", on_click="ignore", key="assignment-csv",
-            )  # fmt: skip
+            for label, (name, mime, make) in files.items():
+                st.download_button(label, make, name, mime, on_click="ignore", key=name)
         st.caption("The matrix as it is on screen")
-        format_buttons(lambda kind: _matrix(shown, selected, note, kind), "clusters-matrix", "matrix")
-        if map_of(shown).done():
+        format_buttons(lambda kind: _matrix(clustered, selected, title, kind), "clusters-matrix", "matrix")
+        if datapoint_map(clustered.clusters).done():
             st.caption("The map of the datapoints")
-            format_buttons(lambda kind: _map(shown, note, kind), "clusters-map", "map")
+            format_buttons(lambda kind: _map(clustered, title, kind), "clusters-map", "map")
 
 
-def _cards(shown: Scene, note: str) -> bytes:
-    title = f"Behaviors of {shown.of.study.name}"
-    return cards_html(title, note, shown.cards, shown.found.subjects.models).encode()
+def _cards(clustered: ClusteredStudy, note: str) -> bytes:
+    models = clustered.clusters.matrix.prompts.models
+    return cards_html(f"Behaviors of {clustered.study.name}", note, clustered.cards, models).encode()
 
 
-def _matrix(shown: Scene, selected: Card | None, note: str, kind: str) -> bytes:
-    of, (rows, columns) = ordering(shown), clusters_of(shown)
-    drawn = cells(shown, window_of(of, selected))
-    by_row, by_column = (
-        most_common(rows[of.rows], drawn.row_edges),
-        most_common(columns[of.columns], drawn.column_edges),
-    )
-    return matrix_file(drawn, by_row.tolist(), by_column.tolist(), shown.colours, of.scale, _first(note), kind)
+def _assignment(clustered: ClusteredStudy) -> bytes:
+    return assignment_csv(clustered.cut, clustered.corpus.table).encode()
 
 
-def _map(shown: Scene, note: str, kind: str) -> bytes:
-    return map_file(map_of(shown).result(), clusters_of(shown)[1], shown.colours, _first(note), kind)
+def _matrix(clustered: ClusteredStudy, selected: Card | None, title: str, kind: str) -> bytes:
+    matrix = ordered(clustered.clusters)
+    drawn = cells(clustered.clusters, current_window(matrix, selected))
+    rows = most_common(clustered.prompt_clusters[matrix.rows], drawn.row_edges)
+    columns = most_common(clustered.datapoint_clusters[matrix.columns], drawn.column_edges)
+    figure = matrix_figure(drawn, rows, columns, len(clustered.cut), matrix.scale, title)
+    return save_figure(figure, kind, title)
 
 
-def _first(note: str) -> str:
-    return note.split(". ", maxsplit=1)[0]
+def _map(clustered: ClusteredStudy, title: str, kind: str) -> bytes:
+    points = datapoint_map(clustered.clusters).result()
+    figure = map_figure(points, clustered.datapoint_clusters, len(clustered.cut), title)
+    return save_figure(figure, kind, title, points.note)

@@ -1,30 +1,36 @@
 """What the Compare page can put side by side: the study's checkpoints, its retrained models, the model on screen."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import streamlit as st
-
-from explorer.data.failures import Failure
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.model.load import ModelSpec, load_model
-from explorer.model.prompts import encode_prompt
+from explorer.model.load import ModelSpec
 from explorer.repair.plan import arm_label, read_plan, repair_folders
 from explorer.repair.results import read_result, trained_models
-from explorer.trace.compare import Compared, Reading, read_prompt
-from explorer.trace.contrast import make_contrast
-from explorer.trace.explain import default_layer
-from explorer.ui.session import asked, explained_at, plain
+from explorer.ui.study import distinct
 
-SHOWN = "shown"
-"""What the link calls the model on screen where it is none of the study's."""
+ON_SCREEN = "shown"
+"""Key in the link of the model on screen, where it is none of the study's."""
 
 
-def choices(study: Study, shown: ModelSpec) -> dict[str, tuple[str, ModelSpec]]:
-    """What the link says → (what people read, the model), in training order; models on this machine only."""
-    found = {name: (name, spec) for name, spec in study.checkpoints().items()}
-    whole: dict[str, str] = {}  # with the repair, for names that stand twice
+@dataclass(frozen=True)
+class Choices:
+    """The models on offer, in training order: key in the link → label, and → the model."""
+
+    labels: dict[str, str]
+    specs: dict[str, ModelSpec]
+
+    def keys_of(self, wanted: list[ModelSpec]) -> list[str]:
+        """Return the keys of some models, whatever device and precision they have."""
+        names = {(spec.source, spec.adapter) for spec in wanted}
+        return [key for key, spec in self.specs.items() if (spec.source, spec.adapter) in names]
+
+
+def choices(study: Study, on_screen: ModelSpec) -> Choices:
+    """Collect the models on this machine; they run on the device and in the precision of the model on screen."""
+    specs = study.checkpoints()
+    labels, repair_of = {key: key for key in specs}, {}
     for folder in repair_folders(study):
         try:
             plan, result = read_plan(folder), read_result(folder)
@@ -32,50 +38,18 @@ def choices(study: Study, shown: ModelSpec) -> dict[str, tuple[str, ModelSpec]]:
             continue  # the Repair page says what is wrong with it
         rows = {row.run: row for row in result.arms} if result else {}
         for run, path in trained_models(study, list(rows.values())).items():
-            row = rows[run]
-            said = arm_label(row.arm, row.k, plan.by_hand, row.seed).lower()
-            found.setdefault(run, (said, ModelSpec(study.model, adapter=str(path))))
-            whole.setdefault(run, f"{said} ({plan.title()})")
-    if not any(_same(spec, shown) for _, spec in found.values()):
-        found[SHOWN] = (shown.title, shown)
-    often = Counter(said for said, _ in found.values())
-    runs_on = {"device": shown.device, "dtype": shown.dtype}
-    return {
-        name: (whole.get(name, said) if often[said] > 1 else said, replace(spec, **runs_on))
-        for name, (said, spec) in found.items()
-    }
+            if run not in specs:
+                row, repair_of[run] = rows[run], plan.title()
+                labels[run] = arm_label(row.arm, row.k, plan.by_hand, row.seed).lower()
+                specs[run] = ModelSpec(study.model, adapter=str(path))
+    if not Choices(labels, specs).keys_of([on_screen]):
+        labels[ON_SCREEN], specs[ON_SCREEN] = on_screen.title, on_screen
+    often = Counter(labels.values())
+    labels |= {run: f"{labels[run]} ({words})" for run, words in repair_of.items() if often[labels[run]] > 1}
+    specs = {key: replace(spec, device=on_screen.device, dtype=on_screen.dtype) for key, spec in specs.items()}
+    return Choices(distinct(labels), specs)
 
 
-def usual(study: Study, found: dict[str, tuple[str, ModelSpec]], shown: ModelSpec) -> list[str]:
-    """The models to begin with: before all training, before its last stage, after it, and the one on screen."""
-    wanted = (ModelSpec(study.model), study.reference_spec, study.spec, shown)
-    return [name for name, (_, spec) in found.items() if any(_same(spec, one) for one in wanted)]
-
-
-def _same(one: ModelSpec, other: ModelSpec) -> bool:
-    return (one.source, one.adapter) == (other.source, other.adapter)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _reading(spec: ModelSpec, case: Failure) -> Reading:
-    loaded = load_model(spec)
-    encoded = encode_prompt(loaded, case.as_prompt())
-    return read_prompt(loaded, encoded, make_contrast(loaded, encoded, case.wrong, case.right))
-
-
-def seen(
-    models: dict[str, tuple[str, ModelSpec]], case: Failure, rule: str
-) -> tuple[list[tuple[str, Compared]], list[str]]:
-    """(name, what it makes of the case) of every model that can be used, with a bar; and why others can't."""
-    found, refused = [], []
-    bar = st.progress(0.0, "Reading the models")
-    for number, (said, spec) in enumerate(models.values(), 1):
-        bar.progress((number - 1) / len(models), f"{plain(said)}: one pass forward, one back, and its answer")
-        try:
-            shown = explained_at(spec, case, rule, 0, False)
-            shown = shown.at(rule, default_layer(len(shown.trace.relevance) - 1, rule))
-            found.append((said, Compared(spec, shown, _reading(spec, asked(case)))))
-        except ExplorerError as error:
-            refused.append(f"{said}: {error}")
-    bar.empty()
-    return found, refused
+def usual(study: Study, offered: Choices, on_screen: ModelSpec) -> list[str]:
+    """Return the models to begin with: before all training, before its last stage, after it, and the one on screen."""
+    return offered.keys_of([ModelSpec(study.model), study.reference_spec, study.spec, on_screen])

@@ -6,7 +6,7 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
   const root = parentElement.querySelector(".map"), canvas = root.querySelector("canvas"), hover = root.querySelector(".hover");
   const ctx = canvas.getContext("2d"), { rows, clusters, colours } = data, xy = new Int16Array(raw(data.points));
   root.stop?.();
-  const kept = views.get(key), view = kept?.scene === data.scene ? kept : { k: 1, x: 0, y: 0, scene: data.scene };
+  const before = views.get(key), view = before?.scene === data.scene ? before : { k: 1, x: 0, y: 0, scene: data.scene };
   views.set(key, view);
   const back = rows.map((_, i) => i).sort((a, b) => (clusters[a] > 0) - (clusters[b] > 0));  // those of no cluster at the back
   const indexOf = new Map(rows.map((datapoint, i) => [datapoint, i]));
@@ -55,7 +55,7 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
     for (let i = 0; i < rows.length; i++) { const d = Math.hypot(px(i) - x, py(i) - y); if (d < least) { least = d; best = i; } }
     return best;
   }
-  function tell(x, y) {
+  function showHover(x, y) {
     const id = at < 0 ? 0 : clusters[at], lines = at < 0 ? [] : [["dim", id ? `cluster ${id}` : "no cluster"], ["", data.texts[at]]];
     hover.replaceChildren(...lines.map(([kind, text]) => { const node = document.createElement("div"); node.className = kind; node.textContent = text; return node; }));
     hover.style.display = lines.length ? "block" : "none";
@@ -63,7 +63,7 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
     hover.style.top = y < height / 2 ? `${y + 12}px` : ""; hover.style.bottom = y < height / 2 ? "" : `${height - y + 12}px`;
     canvas.style.cursor = at >= 0 ? "pointer" : view.k > 1 ? "grab" : "default";
   }
-  const say = () => window.dispatchEvent(new CustomEvent(LINKED, { detail: { from: "map", datapoints: at >= 0 ? [rows[at]] : [] } }));
+  const announce = () => window.dispatchEvent(new CustomEvent(LINKED, { detail: { from: "map", datapoints: at >= 0 ? [rows[at]] : [] } }));
   const zoom = (by) => { const k = Math.min(30, Math.max(1, view.k * by)), f = k / view.k; view.x *= f; view.y *= f; view.k = k; if (k === 1) view.x = view.y = 0; redraw(); };
   canvas.onpointerdown = (event) => { drag = { from: place(event), x: view.x, y: view.y, moved: false }; canvas.setPointerCapture(event.pointerId); };
   canvas.onpointermove = (event) => {
@@ -74,15 +74,15 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
       if (drag.moved && view.k > 1) { view.x = drag.x + dx; view.y = drag.y + dy; redraw(); }
       return;
     }
-    const found = find(x, y);
-    if (found !== at) { at = found; tell(x, y); say(); redraw(); }
+    const hit = find(x, y);
+    if (hit !== at) { at = hit; showHover(x, y); announce(); redraw(); }
   };
   canvas.onpointerup = (event) => {
-    const moved = drag?.moved, found = find(...place(event));
+    const moved = drag?.moved, hit = find(...place(event));
     drag = null;
-    if (!moved && found >= 0) setTriggerValue("picked", rows[found]);
+    if (!moved && hit >= 0) setTriggerValue("picked", rows[hit]);
   };
-  canvas.onpointerleave = () => { if (!drag) { at = -1; tell(0, 0); say(); redraw(); } };
+  canvas.onpointerleave = () => { if (!drag) { at = -1; showHover(0, 0); announce(); redraw(); } };
   canvas.onwheel = (event) => {
     if (!event.ctrlKey && !event.metaKey && !document.fullscreenElement && parentElement.activeElement !== canvas) return;
     event.preventDefault(); zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2);

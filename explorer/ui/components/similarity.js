@@ -43,10 +43,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     ctx.globalAlpha = 1;
   }
   // runs of one cluster along an axis: [cluster, first place, last place]
-  const runs = (ids, edges) => ids.reduce((found, id, i) => {
-    const last = found.at(-1);
-    if (last && last[0] === id) last[2] = edges[i + 1]; else found.push([id, edges[i], edges[i + 1]]);
-    return found;
+  const runs = (ids, edges) => ids.reduce((list, id, i) => {
+    const last = list.at(-1);
+    if (last && last[0] === id) last[2] = edges[i + 1]; else list.push([id, edges[i], edges[i + 1]]);
+    return list;
   }, []);
   const rowRuns = runs(data.rowClusters, rows), columnRuns = runs(data.columnClusters, columns);
   function drawStrips() {
@@ -116,7 +116,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (y < y0 && x >= x0) return { cluster: data.columnClusters[c] };
     return x >= x0 && y >= y0 ? { r, c, row, column } : null;
   }
-  function tell(x, y) {
+  function showHover(x, y) {
     const lines = [];
     if (at?.r !== undefined) {
       const [prompt, answer] = data.rowTexts[at.r], n = rows[at.r + 1] - rows[at.r], m = columns[at.c + 1] - columns[at.c];
@@ -138,7 +138,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     hover.style.top = y < height / 2 ? `${y + HEAD + 14}px` : ""; hover.style.bottom = y < height / 2 ? "" : `${height - y + 14}px`;
     canvas.style.cursor = at?.r !== undefined ? "crosshair" : at?.cluster ? "pointer" : "default";
   }
-  const say = (datapoints) => window.dispatchEvent(new CustomEvent(LINKED, { detail: { from: "matrix", datapoints } }));
+  const announce = (datapoints) => window.dispatchEvent(new CustomEvent(LINKED, { detail: { from: "matrix", datapoints } }));
   const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
   canvas.onpointerdown = (event) => { drag = { from: place(event), to: place(event), moved: false }; canvas.setPointerCapture(event.pointerId); };
   canvas.onpointermove = (event) => {
@@ -150,8 +150,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       return;
     }
     at = find(x, y);
-    tell(x, y); redraw();
-    say(at?.r !== undefined ? order.slice(columns[at.c] - columns[0], columns[at.c + 1] - columns[0]) : []);
+    showHover(x, y); redraw();
+    announce(at?.r !== undefined ? order.slice(columns[at.c] - columns[0], columns[at.c + 1] - columns[0]) : []);
   };
   canvas.onpointerup = (event) => {
     const { from, to, moved } = drag || {};
@@ -161,11 +161,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const [r1, r2] = [a.row, b.row].sort((p, q) => p - q), [c1, c2] = [a.column, b.column].sort((p, q) => p - q);
       return setTriggerValue("window", [Math.floor(r1), Math.ceil(r2), Math.floor(c1), Math.ceil(c2)]);
     }
-    const found = find(...place(event));
-    if (found?.r !== undefined) setTriggerValue("picked", [rows[found.r], rows[found.r + 1], columns[found.c], columns[found.c + 1]]);
-    else if (found?.cluster) setTriggerValue("cluster", found.cluster);
+    const hit = find(...place(event));
+    if (hit?.r !== undefined) setTriggerValue("picked", [rows[hit.r], rows[hit.r + 1], columns[hit.c], columns[hit.c + 1]]);
+    else if (hit?.cluster) setTriggerValue("cluster", hit.cluster);
   };
-  canvas.onpointerleave = () => { if (!drag) { at = null; tell(0, 0); say([]); redraw(); } };
+  canvas.onpointerleave = () => { if (!drag) { at = null; showHover(0, 0); announce([]); redraw(); } };
   const zoom = (by) => {
     const around = (edges, total) => {
       const middle = (edges[0] + edges.at(-1)) / 2, half = Math.max(2, ((edges.at(-1) - edges[0]) / 2) * by);

@@ -1,73 +1,92 @@
-"""What the Graph page remembers, all of it in the link: layers, marks, what is selected; and undo."""
+"""What the link says of a case's graph: layers, marks, what is selected; changes to it, and undo."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import streamlit as st
 
-from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.graph.block_parts import VerticalParts, vertical_parts
-from explorer.graph.build import distant
-from explorer.graph.collect import LayerEdges, collect_edges
-from explorer.graph.graph_json import Marks, node_id, parse_node
-from explorer.graph.prune import Drawing, Node
-from explorer.graph.replay import skip_edges
-from explorer.model.load import ModelSpec, load_model
-from explorer.trace.explain import Explanation
-from explorer.ui.session import MARKS, RECORDED, asked, explained, explained_for_graph, put_query
+from explorer.graph.build import TracedEdges
+from explorer.graph.graph_json import node_id, parse_node
+from explorer.graph.layout import AttributionGraph, Marks
+from explorer.graph.prune import Drawing, Node, Pruning
+from explorer.ui import link
+from explorer.ui.progress_bar import progress_bar
+from explorer.ui.session import MARKS
+
+_HISTORY = "graph-history"
 
 
 @dataclass(frozen=True)
 class GraphView:
-    """The marks in the link."""
+    """The marks in the link.
+
+    Attributes:
+        marks: pinned and grouped nodes.
+        hidden: tokens that are left out.
+        unfolded: tokens that keep a column of their own.
+        halves: blocks (by the layer below them) that are opened into attention and MLP.
+        layers: the drawn layers, lowest first; none for all.
+        picked: what is selected (see ``selection``).
+    """
 
     marks: Marks
     hidden: frozenset[int]
     unfolded: frozenset[int]
     halves: frozenset[int]
-    layers: tuple[int, ...] | None
+    layers: tuple[int, ...]
     picked: str
 
 
-def graph_view(depth: int, length: int) -> GraphView:
-    """Read the link; what does not fit the model (``depth`` layers) or the prompt (``length`` tokens) is left out."""
-    q = st.query_params
+def read_view(depth: int, length: int) -> GraphView:
+    """Read the link, leaving out what does not fit the model (``depth`` layers) or the prompt (``length`` tokens)."""
 
-    def numbers(name: str, most: int) -> list[int]:
-        return [int(part) for part in q.get(name, "").split(".") if part.isdecimal() and int(part) < most]
+    def numbers(name: str, most: int) -> frozenset[int]:
+        parts = link.get(name).split(".")
+        return frozenset(int(part) for part in parts if part.isdecimal() and int(part) < most)
 
     def known(ids: list[str]) -> tuple[Node, ...]:
-        found = []
-        for text in ids:
-            try:
-                node = parse_node(text)
-            except ExplorerError:
-                continue
-            if node[0] <= depth and node[1] < length:
-                found.append(node)
-        return tuple(found)
+        nodes = (_node(text) for text in ids)
+        return tuple(node for node in nodes if node and node[0] <= depth and node[1] < length)
 
     try:
-        rows = json.loads(q.get("groups", "[]"))
+        rows = json.loads(link.get("groups", "[]"))
         groups = tuple((str(row[0]), known([str(i) for i in row[1:]])) for row in rows if isinstance(row, list) and row)
     except (json.JSONDecodeError, TypeError):
         groups = ()
-    layers = tuple(sorted({*numbers("layers", depth + 1), depth})) if q.get("layers") else None
+    layers = tuple(sorted(numbers("layers", depth + 1) | {depth}))
     return GraphView(
-        Marks(known(q.get("pins", "").split(".")), groups),
-        frozenset(numbers("hide", length)),
-        frozenset(numbers("open", length)),
-        frozenset(numbers("halves", depth)),
-        layers if layers and len(layers) > 1 else None,
-        q.get("at", ""),
+        marks=Marks(known(link.get("pins").split(".")), groups),
+        hidden=numbers("hide", length),
+        unfolded=numbers("open", length),
+        halves=numbers("halves", depth),
+        layers=layers if len(layers) > 1 else (),
+        picked=link.get("at"),
     )
+
+
+def _node(text: str) -> Node | None:
+    try:
+        return parse_node(text)
+    except ExplorerError:
+        return None
+
+
+def build_graph(edges: TracedEdges, view: GraphView, pruning: Pruning, hide_template: bool) -> AttributionGraph:
+    """Compute and prune the graph that the link asks for; its drawing may be empty."""
+    tokens = edges.explanation.tokens
+    template = {t.index for t in tokens if t.segment == "template"} - {len(tokens) - 1} if hide_template else set()
+    pinned = frozenset([*view.marks.pinned, *view.marks.group_of])
+    pruning = replace(pruning, hidden=view.hidden | template, pinned=pinned)
+    with progress_bar() as progress:
+        graph = edges.graph(view.layers, pruning, progress)
+    return replace(graph, marks=view.marks, unfolded=view.unfolded)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is selected in a drawing; at most one of these is not empty."""
+    """What is selected in a drawing, at most one of: one or two nodes, the gap between two layers, a folded column."""
 
     nodes: tuple[Node, ...] = ()
     gap: tuple[int, int] | None = None
@@ -75,15 +94,13 @@ class Selection:
 
 
 def selection(picked: str, drawing: Drawing) -> Selection:
-    """What ``node:12_40``, ``edge:11_40:12_40``, ``gap:11:12`` or ``fold:3`` names; nothing for anything else."""
+    """Return what ``node:12_40``, ``edge:11_40:12_40``, ``gap:11:12`` or ``fold:3`` names; else nothing."""
     kind, *names = picked.split(":")
     if kind in ("node", "edge") and len(names) == (1 if kind == "node" else 2):
-        try:  # the halves of a block carry its target's name: 12_40-attention
-            nodes = tuple(parse_node(name.partition("-")[0]) for name in names)
-        except ExplorerError:
-            return Selection()
+        nodes = [_node(name.partition("-")[0]) for name in names]  # a half of a block: 12_40-attention
         nodes = nodes[:1] if len(set(nodes)) == 1 else nodes  # from a half of a block to its own output
-        return Selection(nodes) if all(node in drawing.nodes for node in nodes) else Selection()
+        drawn = tuple(node for node in nodes if node in drawing.nodes)
+        return Selection(drawn) if len(drawn) == len(nodes) else Selection()
     numbers = [int(name) for name in names if name.isdecimal()]
     if kind == "gap" and len(numbers) == 2 and (numbers[0], numbers[1]) in set(pairwise(drawing.layers)):
         return Selection(gap=(numbers[0], numbers[1]))
@@ -94,10 +111,10 @@ def selection(picked: str, drawing: Drawing) -> Selection:
 
 def change(**values: object) -> None:
     """Change marks in the link, so that undo can take it back. Iterables of numbers or nodes are written with dots."""
-    history = st.session_state.setdefault("graph-history", [])
-    history.append({name: st.query_params.get(name) for name in MARKS})
+    history = st.session_state.setdefault(_HISTORY, [])
+    history.append({name: link.get(name) or None for name in MARKS})
     del history[:-50]
-    put_query(**{name: _written(value) for name, value in values.items()})
+    link.put({name: _written(value) for name, value in values.items()})
 
 
 def _written(value: object) -> str | None:
@@ -108,74 +125,16 @@ def _written(value: object) -> str | None:
 
 
 def write_groups(groups: tuple[tuple[str, tuple[Node, ...]], ...]) -> str | None:
-    """Groups as they stand in the link."""
+    """Return groups as the link holds them."""
     return json.dumps([[name, *map(node_id, members)] for name, members in groups]) if groups else None
+
+
+def can_undo() -> bool:
+    """Whether a change of marks can be taken back."""
+    return bool(st.session_state.get(_HISTORY))
 
 
 def undo() -> None:
     """Take the last change of marks back."""
-    history = st.session_state.get("graph-history", [])
-    if history:
-        put_query(**history.pop())
-
-
-def recorded(spec: ModelSpec, case: Failure, rule: str) -> Explanation:
-    """The case's trace with what the graph needs: the Trace page's own where it kept enough."""
-    if len(case.prompt) + len(case.system or "") < 8 * RECORDED:  # a token is rarely longer than 8 characters
-        shown = explained(spec, asked(case), rule, False)
-        if shown.trace.passes is not None:
-            return shown
-    return explained_for_graph(spec, asked(case), rule)
-
-
-@st.cache_resource(max_entries=6, show_spinner=False)
-def neighbour_edges(spec: ModelSpec, case: Failure, rule: str) -> tuple[LayerEdges, ...]:
-    """All edges of neighbouring layers, with a progress bar."""
-    shown = recorded(spec, case, rule)
-    bar = st.progress(0.0, "Edges")
-
-    def show(done: int, total: int) -> None:
-        bar.progress(done / total, f"Edges of layer {done} of {total}")
-
-    try:
-        return collect_edges(load_model(spec).view(rule), shown.trace, progress=show)
-    finally:
-        bar.empty()
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def distant_edges(spec: ModelSpec, case: Failure, rule: str, low: int, high: int) -> LayerEdges:
-    """Exact edges between two layers further apart (``command.distant``), with a progress bar."""
-    bar = st.progress(0.0, f"Edges from layer {low} to {high}")
-
-    def show(done: int, total: int) -> None:
-        bar.progress(done / total, f"Edges from layer {low} to {high}: {done} of {total} targets")
-
-    try:
-        return distant(load_model(spec), recorded(spec, case, rule).trace, low, high, show)
-    finally:
-        bar.empty()
-
-
-def edges_between(spec: ModelSpec, case: Failure, rule: str, layers: tuple[int, ...]) -> tuple[LayerEdges, ...]:
-    """Edges between consecutive drawn layers."""
-    near = neighbour_edges(spec, case, rule)
-    return tuple(
-        near[low] if high == low + 1 else distant_edges(spec, case, rule, low, high) for low, high in pairwise(layers)
-    )
-
-
-@st.cache_resource(max_entries=32, show_spinner="Looking down from this node")
-def seen_from(spec: ModelSpec, case: Failure, rule: str, node: Node) -> list[float]:
-    """(T,) what of a node's relevance comes from each token of the prompt, in logits."""
-    layer, token = node
-    trace = recorded(spec, case, rule).trace
-    if layer == 0:
-        return [float(trace.relevance[0, token]) if i == token else 0.0 for i in range(len(trace.ids))]
-    return skip_edges(load_model(spec).view(rule), trace, 0, layer, [token])[0].tolist()
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def halves_of(spec: ModelSpec, case: Failure, rule: str, layer: int) -> VerticalParts:
-    """The same-token edges of a block, by residual connection, attention and MLP."""
-    return vertical_parts(load_model(spec).view(rule), recorded(spec, case, rule).trace, layer)
+    if can_undo():
+        link.put(st.session_state[_HISTORY].pop())

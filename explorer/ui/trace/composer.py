@@ -1,103 +1,119 @@
-"""The form for one's own prompt: ask the model, see what it considered at each position, contrast there."""
+"""The form for a prompt of one's own: ask the model, see what it considered at each position, contrast there."""
 
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
+from explorer.figures.labels import visible
 from explorer.model.generate import Answer
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
-from explorer.ui.charts import visible
 from explorer.ui.components import token_map
-from explorer.ui.session import OWN, answered, plain, set_case
+from explorer.ui.explained import answered
+from explorer.ui.session import set_case
+from explorer.ui.text import plain, show_error
+
+_OPEN, _ANSWER, _ASKED = "trace-composing", "trace-answer", "trace-asked"
+"""Keys of the session: whether the form is open, the token clicked in the answer, what the model was asked."""
+
+
+def composer_button(row: DeltaGenerator) -> bool:
+    """Draw the button that opens and closes the form; True while it is open."""
+    if row.button("New prompt", icon=":material/edit:", key="trace-new"):
+        st.session_state[_OPEN] = not st.session_state.get(_OPEN, False)
+    return st.session_state.get(_OPEN, False)
 
 
 def composer(loaded: LoadedModel, start: Failure) -> None:
-    """Draw the form; when a contrast has been chosen, put it on screen as the current case."""
-    has_chat = bool(loaded.tokenizer.chat_template)
+    """Draw the form, filled with ``start``; once a contrast is chosen, put it on screen as the current case."""
     with st.container(border=True):
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            text = st.text_area("Prompt", start.prompt, height=120, key="compose-prompt")
-            kind = st.segmented_control(
-                "The model reads it as",
-                ["chat", "raw text"],
-                default="chat" if has_chat and not start.raw else "raw text",
-                required=True,
-            )
-            raw = kind == "raw text"
-            system = "" if raw else st.text_input("System prompt", start.system or "", placeholder="the model's own")
-            evidence = st.text_input(
-                "Evidence",
-                placeholder="optional: the words of the prompt that should have decided it",
-            )
-        prompt = Prompt(text, system or None, raw, evidence or None)
+            prompt = _prompt_fields(start, chat=bool(loaded.tokenizer.chat_template))
         with right:
             _ask(loaded, prompt)
+            _type_answers(prompt)
+
+
+def _prompt_fields(start: Failure, chat: bool) -> Prompt:
+    text = st.text_area("Prompt", start.prompt, height=120, key="trace-prompt")
+    options = ["chat", "raw text"]
+    default = "chat" if chat and not start.raw else "raw text"
+    raw = st.segmented_control("The model reads it as", options, default=default, required=True) == "raw text"
+    system = "" if raw else st.text_input("System prompt", start.system or "", placeholder="the model's own")
+    hint = "optional: the words of the prompt that should have decided it"
+    evidence = st.text_input("Evidence", placeholder=hint)
+    return Prompt(text, system or None, raw, evidence or None)
 
 
 def _ask(loaded: LoadedModel, prompt: Prompt) -> None:
     length = st.slider("Answer length (tokens)", 5, 200, 40, 5)
+    question = (loaded.spec, replace(prompt, evidence=None))
     if st.button("Ask the model", type="primary", width="stretch"):
-        st.session_state["asked"] = (loaded.spec, replace(prompt, evidence=None), length)
-    asked = st.session_state.get("asked")
-    if asked and asked[:2] == (loaded.spec, replace(prompt, evidence=None)):
+        st.session_state[_ASKED] = (*question, length)
+    asked = st.session_state.get(_ASKED)
+    if asked and asked[:2] == question:
         try:
             answer = answered(*asked)
         except ExplorerError as error:
-            st.error(plain(str(error)), icon=":material/error:")
+            show_error(error)
         else:
             _pick_position(prompt, answer)
-    _type_answers(prompt)
 
 
 def _pick_position(prompt: Prompt, answer: Answer) -> None:
-    """The greedy answer, clickable; the candidates at the clicked position."""
+    """Draw the greedy answer, whose tokens can be clicked."""
     if not answer.ids:
         st.info("The model answers with nothing.")
         return
-    certainty = [c[0].probability for c in answer.candidates]
+    doubt = [1 - candidates[0].probability for candidates in answer.candidates]
+    position = st.session_state.get(_ANSWER, {}).get("selected")
     token_map(
-        key="answer-map",
+        key=_ANSWER,
         data={
-            "tokens": [[t, "user", 1 - p, i + 1] for i, (t, p) in enumerate(zip(answer.texts, certainty, strict=True))],
+            "tokens": [[t, "user", p, i + 1] for i, (t, p) in enumerate(zip(answer.texts, doubt, strict=True))],
             "scale": 1.0,
             "unit": "chance of another token",
             "signed": False,
             "measure": "unsure",
             "caption": "Its greedy answer",
             "hint": "Click the first wrong token to see what else the model considered there.",
-            "selected": st.session_state.get("answer-map", {}).get("selected"),
+            "selected": position,
         },
         on_selected_change=lambda: None,
     )
-    at = st.session_state.get("answer-map", {}).get("selected")
-    if at is None or at >= len(answer.ids):
-        return
-    before, this = "".join(answer.texts[:at]), hash((prompt, answer.ids, at))
-    others = [c for c in answer.candidates[at] if c.id != answer.ids[at] and c.text and "�" not in c.text]
-    shown = {c.text: f"{visible(c.text)}  {c.probability:.1%}" for c in reversed(others)}
-    options = list(reversed(shown))
-    picked = st.pills("The right token instead", options, format_func=lambda t: plain(shown[t]), key=f"picked-{this}")
-    typed = st.text_input("or type the right continuation", key=f"typed-{this}")
-    if typed and answer.texts[at][:1] == " " and not typed[0].isspace():
+    if position is not None and position < len(answer.ids):
+        _pick_token(prompt, answer, position)
+
+
+def _pick_token(prompt: Prompt, answer: Answer, position: int) -> None:
+    """Offer the candidates at a position of the answer, and a field for any other continuation."""
+    before, wrong = "".join(answer.texts[:position]), answer.texts[position]
+    place = hash((prompt, answer.ids, position))
+    candidates = [c for c in answer.candidates[position] if c.id != answer.ids[position] and c.text]
+    labels = {c.text: f"{visible(c.text)}  {c.probability:.1%}" for c in reversed(candidates) if "�" not in c.text}
+    options, label = list(reversed(labels)), "The right token instead"
+    picked = st.pills(label, options, format_func=lambda text: plain(labels[text]), key=f"trace-picked-{place}")
+    typed = st.text_input("or type the right continuation", key=f"trace-typed-{place}")
+    if typed and wrong[:1] == " " and not typed[0].isspace():
         typed = " " + typed
-    right = before + (typed or picked or "")
-    if (typed or picked) and st.button("Explain this contrast", type="primary", width="stretch"):
-        _explain(prompt, before + answer.texts[at], right)
+    right = typed or picked
+    if right and st.button("Explain this contrast", type="primary", width="stretch"):
+        _explain(prompt, before + wrong, before + right)
 
 
 def _type_answers(prompt: Prompt) -> None:
     with st.expander("Or type both answers"):
-        wrong = st.text_input("Wrong answer", key="compose-wrong")
-        right = st.text_input("Right answer", key="compose-right")
+        wrong = st.text_input("Wrong answer", key="trace-wrong")
+        right = st.text_input("Right answer", key="trace-right")
         if st.button("Explain", width="stretch", disabled=not (wrong and right)):
             _explain(prompt, wrong, right)
 
 
 def _explain(prompt: Prompt, wrong: str, right: str) -> None:
-    set_case(Failure(OWN, prompt.text, wrong, right, prompt.system, prompt.evidence, prompt.raw))
-    st.session_state["composing"] = False
+    set_case(Failure(prompt.text, wrong, right, prompt.system, prompt.evidence, prompt.raw))
+    st.session_state[_OPEN] = False
     st.rerun()

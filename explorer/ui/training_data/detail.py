@@ -14,7 +14,8 @@ from explorer.ui import charts, link
 from explorer.ui.basket import basket, toggle
 from explorer.ui.components import token_map
 from explorer.ui.corpus import Corpus
-from explorer.ui.session import explained_at, model_spec
+from explorer.ui.explained import explained
+from explorer.ui.session import model_spec
 from explorer.ui.text import plain, show_error
 from explorer.ui.training_data.list import colour_scale, percentile
 
@@ -89,7 +90,7 @@ def _show_words(
 def show_probe(failure: Failure, layer: int) -> None:
     """Draw the test prompt's representation-gradient heatmap in the model on screen."""
     try:
-        explanation = explained_at(model_spec(), failure, "representation-gradient", layer, False)
+        explanation = explained(model_spec(), failure, "representation-gradient", layer)
     except ExplorerError as error:
         show_error(error)
         return

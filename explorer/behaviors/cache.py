@@ -1,0 +1,39 @@
+"""Results cached beside an index as safetensors files. A file that is absent or damaged is computed again."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from explorer.errors import ExplorerError
+from explorer.vectors.index import write_tensors
+
+T = TypeVar("T")
+
+
+def cache_path(folder: Path, depends_on: Any) -> Path:
+    """File of a result, named by the SHA-256 of the JSON values that it depends on."""
+    digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
+    return folder / f"{digest[:16]}.safetensors"
+
+
+def read_cached(path: Path, parse: Callable[[dict[str, Tensor]], T]) -> T | None:
+    """Parse a cached file; None where it is absent or damaged, or ``parse`` finds that it does not fit (ValueError)."""
+    try:
+        return parse(load_file(path))
+    except (SafetensorError, OSError, KeyError, IndexError, ValueError):
+        return None
+
+
+def write_cached(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a cached file whole, and its folder; raises ExplorerError where the disk refuses."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ExplorerError(f"{path.parent}: can't be made ({error.strerror}).") from error
+    write_tensors(path.parent, path.name, tensors)

@@ -1,0 +1,33 @@
+"""The command ``bench``: speed and memory as ratios."""
+
+import argparse
+from typing import Any
+
+from explorer.cli.output import write_json
+from explorer.cli.progress import progress_lines
+from explorer.errors import ExplorerError
+from explorer.files import writing
+
+
+def add_bench(commands: Any) -> None:
+    """Add ``bench`` to the sub-commands of the command line."""
+    bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
+    bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")
+    bench.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    bench.add_argument("--plot", metavar="FILE", help="also draw how the cost of edges grows, as .svg or .png")
+    bench.set_defaults(run=_bench)
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    try:
+        from bench.run import plot, run_bench, table
+    except ModuleNotFoundError as error:
+        raise ExplorerError("The measurements are not installed; expected a checkout, run in its folder.") from error
+    results = run_bench(arguments.quick, progress_lines())
+    if arguments.plot:
+        with writing(arguments.plot):
+            plot(results, arguments.plot)
+    if arguments.json:
+        write_json(arguments.json, results)
+    else:
+        print(table(results))

@@ -1,0 +1,137 @@
+"""A new study of somebody's own model and training data: read and check everything first, then write it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer.data.importer import ImportedData, import_data
+from explorer.errors import ExplorerError
+from explorer.files import read_json_lines
+from explorer.model import embedded
+
+if TYPE_CHECKING:  # torch, which the study needs, takes seconds to import: reading the data is quicker without it
+    from explorer.data.study import Study
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_FILES = ("study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl")
+
+
+@dataclass(frozen=True)
+class NewStudy:
+    """A study that is read and checked, but not written.
+
+    Attributes:
+        folder, name, model, adapters, reference: as in ``Study``.
+        data: the training examples, and how their file was read.
+        behaviors, failures: rows of their files, with whatever fields they have; None if no file was given.
+        notes: sentences on what was taken for granted.
+    """
+
+    folder: Path
+    name: str
+    model: str
+    adapters: tuple[str, ...]
+    reference: str | None
+    data: ImportedData
+    behaviors: list[dict[str, Any]] | None
+    failures: list[dict[str, Any]] | None
+    notes: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """A summary in short lines."""
+        lists = {"behaviors": self.behaviors, "failures": self.failures}
+        counts = [f"{what}: {len(rows):,}" for what, rows in lists.items() if rows is not None]
+        return [*self.notes, *self.data.lines(), *counts]
+
+    def write(self) -> "Study":
+        """Write the folder and open the study. Raises ExplorerError if it can't be written."""
+        from explorer.data.study import create_study
+
+        return create_study(
+            self.folder,
+            name=self.name,
+            model=self.model,
+            datapoints=self.data.table,
+            adapters=self.adapters,
+            reference=self.reference,
+            behaviors=self.behaviors or (),
+            failures=self.failures or (),
+        )
+
+
+def prepare_study(
+    folder: str | Path,
+    *,
+    model: str,
+    data: str | Path,
+    adapters: Sequence[str] = (),
+    reference: str | None = None,
+    behaviors: str | Path | None = None,
+    failures: str | Path | None = None,
+    name: str = "",
+) -> NewStudy:
+    """Read and check all that a new study is made of; ``write()`` of the result makes it.
+
+    Args:
+        folder: where the study goes; nothing in it is overwritten.
+        model: ``smollm2``, a hub id, a folder or a .gguf file.
+        data: training examples in any format that ``import_data`` reads.
+        adapters: PEFT adapter folders or hub ids in training order.
+        reference: the adapter before the last stage of training; None for the bare model.
+        behaviors, failures: JSON lines files.
+        name: what to call the study; default the folder's name.
+
+    Raises:
+        ExplorerError: one sentence that names the option or file, the row and the field.
+    """
+    folder, notes = Path(folder), []
+    model = model if model == embedded.NAME else _place("--model", model, notes)
+    adapters = [_adapter("--adapter", adapter, notes) for adapter in adapters]
+    reference = reference and _adapter("--reference-adapter", reference, notes)
+    if present := [file for file in _FILES if (folder / file).exists()]:
+        # one of them may be the very data that is about to be read
+        raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
+    return NewStudy(
+        folder,
+        name or folder.resolve().name,
+        model,
+        tuple(adapters),
+        reference,
+        import_data(data),
+        _rows(behaviors, "behaviors"),
+        _rows(failures, "failures"),
+        tuple(notes),
+    )
+
+
+def _place(option: str, text: str, notes: list[str]) -> str:
+    """A folder or file as an absolute path, so that it is found from anywhere; anything else is a hub id."""
+    path = Path(text).expanduser()
+    if path.exists():
+        return str(path.resolve())
+    if text.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(text):
+        raise ExplorerError(f"{option} {text}: no such folder; expected one, or a hub id such as owner/name.")
+    notes.append(f"{option} {text}: no such folder, taken as a hub id")
+    return text
+
+
+def _adapter(option: str, text: str, notes: list[str]) -> str:
+    if "/" not in text and not Path(text).exists():
+        raise ExplorerError(f"{option} {text}: no such folder; expected a PEFT adapter folder or owner/name.")
+    place = _place(option, text, notes)
+    if Path(place).is_absolute() and not (Path(place) / "adapter_config.json").is_file():
+        raise ExplorerError(f"{option} {text}: no adapter_config.json in it; expected a PEFT adapter folder.")
+    return place
+
+
+def _rows(path: str | Path | None, what: str) -> list[dict[str, Any]] | None:
+    """The rows of a file of behaviors or failures, each checked."""
+    if path is None:
+        return None
+    from explorer.data.failures import read_failures
+    from explorer.data.study import read_behaviors
+
+    {"behaviors": read_behaviors, "failures": read_failures}[what](Path(path))
+    return [row for _, row in read_json_lines(Path(path))]

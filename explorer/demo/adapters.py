@@ -1,0 +1,15 @@
+"""The shipped adapters of the demo study, and how they were trained."""
+
+from explorer.files import shipped
+from explorer.repair.recipe import DPO, SFT
+from explorer.repair.stages import Stage
+
+ASSETS = shipped("demo")
+ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")
+"""In training order; ``sft`` is the reference model, ``dpo`` the post-trained one."""
+REFERENCE, FINAL = "sft", "dpo"
+STAGES = [
+    Stage("sft", "sft", None, "adapters/sft", SFT),
+    Stage("dpo", "dpo", "adapters/sft", "adapters/dpo", DPO),
+]
+"""The two stages of training, so that a repair can repeat them."""

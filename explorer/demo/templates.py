@@ -1,0 +1,43 @@
+"""Sentence templates and word lists of the demo corpus (``assets/demo/corpus/*.toml``), and how they become text."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from explorer.files import shipped
+
+
+def templates(name: str) -> SimpleNamespace:
+    """The tables of one file, as attributes."""
+    text = shipped(f"demo/corpus/{name}.toml").read_text(encoding="utf-8")
+    return SimpleNamespace(**tomllib.loads(text))
+
+
+_SUBJECTS = templates("subjects")
+
+
+def pick_subjects(rng: Random, *fields: str, held_out: bool = False) -> dict[str, str]:
+    """A word for each of the fields hobby, city, dish, spice and name (default: all). No row names one held out."""
+    words = _SUBJECTS.held_out if held_out else _SUBJECTS.training
+    return {field: rng.choice(words[field]) for field in fields or words}
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def pick(rng: Random, options: Sequence[str], **words: object) -> str:
+    """One of the options with its fields filled, as a sentence."""
+    return sentence(rng.choice(options).format(**words))
+
+
+def fill(rng: Random, table: Mapping[str, Any]) -> tuple[str, str]:
+    """Question and answer of a table with ``asks``, ``answer`` and ``cases``.
+
+    The fields {0}, {1}, … are the words of one of the cases; where a case holds a list, one word of it is taken.
+    """
+    words = [rng.choice(word) if isinstance(word, list) else word for word in rng.choice(table["cases"])]
+    return sentence(rng.choice(table["asks"]).format(*words)), table["answer"].format(*words)

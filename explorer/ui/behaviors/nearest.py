@@ -1,0 +1,116 @@
+"""By hand: a prompt, a datapoint or any text, and the datapoints and prompts that are most similar to it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from explorer.behaviors.nearest import Similarities, nearest
+from explorer.errors import ExplorerError
+from explorer.ranking.table import row_number
+from explorer.ui import link
+from explorer.ui.basket import basket
+from explorer.ui.behaviors.cards import datapoint_item, prompt_item
+from explorer.ui.behaviors.links import show_rows
+from explorer.ui.behaviors.matrix import picked
+from explorer.ui.behaviors.state import ClusteredStudy, datapoint_lines, similarities
+from explorer.ui.text import one_line, plain, show_error
+from explorer.ui.training_data.charts import show_distribution
+
+KINDS = {"prompt": "Prompt", "datapoint": "Datapoint", "text": "Free text"}
+LISTED = 8
+OTHER_HELP = "With a second answer, what counts is the difference of the two, as for the prompts of the matrix."
+
+
+def show_nearest(clustered: ClusteredStudy) -> None:
+    """Draw the choice of one thing, a histogram of its similarities, and what is most similar to it."""
+    kind = link.segmented("What", "by", KINDS, "prompt")
+    try:
+        {"prompt": _of_prompt, "datapoint": _of_datapoint, "text": _of_text}[kind](clustered)
+    except ExplorerError as error:
+        show_error(error)
+
+
+def _of_prompt(clustered: ClusteredStudy) -> None:
+    prompts = clustered.prompts
+    options = {p.id: f"{one_line(p.prompt)} ({p.id})" for p in prompts}
+    mark = lambda: link.put(prompt=st.session_state[link.session_key("prompt")])  # noqa: E731 - the first one too
+    name = link.select("Prompt", "prompt", options, prompts[0].id, then=mark, label_visibility="collapsed")
+    row = clustered.prompt_rows[name]
+    heads = plain(" / ".join(clustered.answer_heads(prompts[row])))
+    st.caption(f"Cluster {clustered.prompt_clusters[row]} · {heads}")
+    st.markdown(f"{plain(prompts[row].answer[:300])}  \n*{plain((prompts[row].other or '–')[:300])}*")
+    similar = similarities(clustered.study, clustered.clusters, "prompt", (row,))
+    measure = "correlation of their rows of the matrix, which is what clusters are made of"
+    _show(clustered, similar, measure, skip_prompts=[row])
+
+
+def _of_datapoint(clustered: ClusteredStudy) -> None:
+    members = clustered.cut[0].datapoints
+    row = picked(clustered)[1]
+    row = row if row is not None else int(members[0]) if len(members) else 0
+    st.text_input(
+        "Find a datapoint",
+        key="find-datapoint",
+        placeholder="Find a datapoint: its id, or words of it",
+        label_visibility="collapsed",
+        on_change=_find,
+        args=(clustered,),
+    )
+    if refused := st.session_state.pop("find-refused", ""):
+        st.warning(plain(refused))
+    name, number = plain(clustered.datapoint_id(row)), clustered.datapoint_clusters[row]
+    line = plain(datapoint_lines(clustered.study)[row])
+    st.markdown(f"**{name}** · {f'cluster {number}' if number else 'no cluster'}  \n{line}")
+    similar = similarities(clustered.study, clustered.clusters, "datapoint", (row,))
+    _show(clustered, similar, "cosine of the prompt with this datapoint", skip_datapoints=[row])
+
+
+def _find(clustered: ClusteredStudy) -> None:
+    text = st.session_state["find-datapoint"].strip()
+    if not text:
+        return
+    row = row_number(clustered.corpus.table, text)
+    if row is None:
+        lines = enumerate(datapoint_lines(clustered.study))
+        row = next((i for i, line in lines if text.lower() in line.lower()), None)
+    if row is None:
+        st.session_state["find-refused"] = f"No datapoint has the id or the words '{text[:80]}'."
+    else:
+        link.put(datapoint=clustered.datapoint_id(row))
+
+
+def _of_text(clustered: ClusteredStudy) -> None:
+    with st.form("hand-text", border=False):
+        prompt = st.text_area("Prompt", key="hand-question", height=68)
+        answer = st.text_area("Answer", key="hand-answer", height=68)
+        other = st.text_input("Instead of (optional)", key="hand-other", help=OTHER_HELP)
+        st.form_submit_button("Compare", type="primary", key="hand-compare")
+    if not prompt.strip() or not answer.strip():
+        st.caption("A prompt and an answer are put through the model that the vectors were made in.")
+        return
+    similar = similarities(clustered.study, clustered.clusters, "text", (prompt, answer, other.strip()))
+    _show(clustered, similar, "correlation of their rows of similarities")
+
+
+def _show(
+    clustered: ClusteredStudy,
+    similar: Similarities,
+    measure: str,
+    skip_prompts: Sequence[int] = (),
+    skip_datapoints: Sequence[int] = (),
+) -> None:
+    rows = nearest(similar.datapoints, LISTED, skip_datapoints)
+    show_distribution(similar.datapoints, ~np.isnan(similar.datapoints), rows)
+    ticked = set(basket(clustered.study.folder))
+    datapoints = [datapoint_item(clustered.corpus.row(i), float(similar.datapoints[i]), ticked) for i in rows]
+    prompts = [
+        prompt_item(clustered, clustered.prompts[i], float(similar.prompts[i]))
+        for i in nearest(similar.prompts, LISTED, skip_prompts)
+    ]
+    titles = ("Most similar datapoints, by cosine", f"Most similar prompts, by {measure}")
+    sections = [
+        {"kind": kind, "title": title, "rows": rows, "empty": "None."}
+        for kind, title, rows in zip(("datapoints", "prompts"), titles, (datapoints, prompts), strict=True)
+    ]
+    show_rows(clustered, "hand-rows", sections=sections)

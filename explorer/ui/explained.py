@@ -1,0 +1,81 @@
+"""What pages show of the case on screen, each computed once: explanations, edges, predictions, greedy answers."""
+
+import streamlit as st
+
+from explorer.data.failures import Failure
+from explorer.graph.build import TracedEdges
+from explorer.model.generate import Answer, greedy_answer
+from explorer.model.load import ModelSpec, load_model
+from explorer.model.prompts import Prompt, encode_prompt
+from explorer.trace.compare import ModelReading, Prediction, predict
+from explorer.trace.explain import Explanation, default_layer, explain
+from explorer.ui.progress_bar import progress_bar
+from explorer.ui.study import demo_folder, opened, plainest
+
+RECORDED = 256
+"""Prompts up to this many tokens are traced with what the graph needs, so that it opens without a further pass."""
+_SPINNER = "Tracing: one pass forward, one back"
+
+
+def explained(
+    spec: ModelSpec, failure: Failure, rule: str, layer: int | None = None, whole: bool = False
+) -> Explanation:
+    """Explain a failure; one trace per failure and rule, whatever the layer. The two gradient rules share one."""
+    trace_rule = "gradient" if rule == "representation-gradient" else rule
+    explanation = _traced(spec, failure.question, trace_rule, whole)
+    depth = len(explanation.trace.relevance) - 1
+    return explanation.at(rule, default_layer(depth, rule) if layer is None else layer)
+
+
+@st.cache_resource(max_entries=12, show_spinner=_SPINNER, show_time=True)
+def _traced(spec: ModelSpec, failure: Failure, rule: str, whole: bool) -> Explanation:
+    loaded = load_model(spec)
+    record = rule != "gradient" and not whole and _length(spec, failure) <= RECORDED
+    return explain(failure, loaded, rule=rule, layer=0, whole=whole, record=record)
+
+
+def _length(spec: ModelSpec, failure: Failure) -> int:
+    return len(encode_prompt(load_model(spec), failure.as_prompt()).tokens)
+
+
+def edges_of(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
+    """Return the failure's recorded trace and its edges. Raises ExplorerError."""
+    short = _length(spec, failure) <= RECORDED
+    return (_edges if short else _long_edges)(spec, failure.question, rule)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _edges(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
+    return TracedEdges(load_model(spec), explained(spec, failure, rule))
+
+
+@st.cache_resource(max_entries=2, show_spinner=_SPINNER, show_time=True)
+def _long_edges(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
+    """Few are cached, as the recorded trace of a long prompt is large."""
+    loaded = load_model(spec)
+    return TracedEdges(loaded, explain(failure, loaded, rule=rule, record=True))
+
+
+def read_with(failure: Failure, spec: ModelSpec, *, rule: str, layer: int | None, whole: bool) -> ModelReading:
+    """Read a failure with one model from the caches (see ``trace.compare.read_with``)."""
+    explanation = explained(spec, failure, rule, layer, whole)
+    return ModelReading(spec.title, spec, explanation, _predicted(spec, failure.question))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _predicted(spec: ModelSpec, failure: Failure) -> Prediction:
+    return predict(failure, load_model(spec))
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
+    """Return the model's greedy answer, with a progress bar; Streamlit's stop button ends it."""
+    loaded = load_model(spec)
+    with progress_bar() as progress:
+        return greedy_answer(loaded, encode_prompt(loaded, prompt), max_tokens, progress=progress)
+
+
+def explain_first_failure() -> None:
+    """Trace what the first visitor sees, so that it lies in the caches; for the start of the server."""
+    demo = opened(demo_folder())
+    explained(demo.study.spec, plainest(demo.failures.values()), "attnlrp")
