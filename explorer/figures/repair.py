@@ -15,7 +15,7 @@ _COLOURS = {NONE: INK, TOP: ACCENT}
 
 
 def export_repair(result: Result, kind: str) -> bytes:
-    """The figure as png, svg, pdf or html, under the verdict. Raises ExplorerError for another kind."""
+    """Write the figure as png, svg, pdf or html, under the verdict. Raises ExplorerError for another kind."""
     check_format(kind)
     return save_figure(repair_figure(result), kind, _title(result), INTERVALS)
 
@@ -47,7 +47,7 @@ def _title(result: Result) -> str:
 
 
 def _draw_arm(axes: Axes, place: int, line: Pooled, rates: list[float]) -> None:
-    """``rates``: one a seed."""
+    """Draw one arm; ``rates``: one for each seed."""
     colour, rate = _COLOURS.get(line.arm, MUTED), line.rate
     span = [[rate.rate - rate.low], [rate.high - rate.rate]]
     axes.errorbar([rate.rate], [place], xerr=span, fmt="o", color=colour, capsize=3, markersize=6, linewidth=1.8)

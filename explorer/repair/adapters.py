@@ -19,7 +19,7 @@ _LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 
 def load_base(recipe: Recipe) -> tuple[PreTrainedTokenizerBase, Any]:
-    """Tokenizer and bare model of a recipe."""
+    """Load the tokenizer and the bare model of a recipe."""
     folder = embedded.embedded_folder() if recipe.source == embedded.NAME else Path(recipe.source)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     dtype = dtype_of(ModelSpec())  # many processors only emulate bfloat16, three times slower than float32
@@ -28,13 +28,13 @@ def load_base(recipe: Recipe) -> tuple[PreTrainedTokenizerBase, Any]:
 
 
 def fresh_adapter(base: Any, recipe: Recipe) -> Any:
-    """The base model with an untrained adapter."""
+    """Return the base model with an untrained adapter."""
     config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=_LINEAR, task_type="CAUSAL_LM")
     return get_peft_model(base, config)
 
 
 def continued_adapter(base: Any, adapter: Path) -> PeftModel:
-    """The base model with an adapter that is trained further. Raises ExplorerError where it does not fit."""
+    """Return the base model with an adapter to train further. Raises ExplorerError where it does not fit."""
     try:
         model = PeftModel.from_pretrained(base, str(adapter), is_trainable=True, use_safetensors=True)
     except (RuntimeError, ValueError, OSError) as error:
@@ -46,7 +46,7 @@ def continued_adapter(base: Any, adapter: Path) -> PeftModel:
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter in training as bfloat16 safetensors, with a configuration free of this machine's paths."""
+    """Write the adapter in training as bfloat16 safetensors; its configuration names no path of this machine."""
     folder.mkdir(parents=True, exist_ok=True)
     state = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
     weights = folder / "adapter_model.safetensors"

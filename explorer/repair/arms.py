@@ -25,7 +25,7 @@ LOSS, ANSWERS = "loss.jsonl", "answers.jsonl"
 
 
 def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
-    """The retrained model of an arm, trained now unless it is there. Raises Stopped, ExplorerError."""
+    """Train the model of an arm unless it is there, and return it. Raises Stopped, ExplorerError."""
     folder, stage = setting.folder(arm), setting.stage
     adapter, work, losses = folder / "adapter", folder / "work", folder / LOSS
     if not (adapter / "adapter_model.safetensors").is_file():
@@ -44,7 +44,7 @@ def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
 
 
 def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], progress: Progress) -> list[str]:
-    """Greedy answers of an arm's model to the checks, in their order; those of an earlier repair are not made again.
+    """Return greedy answers of an arm's model to the checks, in their order, reusing those of earlier repairs.
 
     Raises Stopped.
     """
@@ -62,6 +62,6 @@ def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], p
 
 
 def read_losses(folder: Path) -> list[dict[str, float]]:
-    """{step, loss, seconds} of a training so far; of a step that was trained twice after a kill, the later."""
+    """Read {step, loss, seconds} of a training so far; of a step that was trained twice after a kill, the later."""
     by_step = {row["step"]: row for row in read_whole_lines(folder / LOSS) if "step" in row}
     return [by_step[step] for step in sorted(by_step)]

@@ -29,12 +29,12 @@ class Check:
 
 
 def measurable(study: Study) -> list[str]:
-    """Names of the behaviors that have held-out prompts to measure a repair with."""
+    """Return the names of the behaviors that have held-out prompts to measure a repair with."""
     return list(dict.fromkeys(b.name for b in study.behaviors() if b.half == "evaluation" and b.exhibits))
 
 
 def held_out(study: Study, behavior: str) -> list[Check]:
-    """All prompts of a repair of a behavior. Raises ExplorerError where the behavior has no held-out prompt."""
+    """Return all that a repair of a behavior asks. Raises ExplorerError where the behavior has no held-out prompt."""
     prompts = [b for b in study.behavior(behavior) if b.half == "evaluation" and b.exhibits]
     if not prompts:
         raise ExplorerError(
@@ -49,12 +49,12 @@ def held_out(study: Study, behavior: str) -> list[Check]:
 
 
 def digest_of(checks: Sequence[Check]) -> str:
-    """Digest of the prompts and patterns: figures of other ones can't be compared."""
+    """Return a digest of the prompts and patterns: figures of other ones can't be compared."""
     return hashlib.sha256(json.dumps([asdict(check) for check in checks]).encode()).hexdigest()[:16]
 
 
 def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Check]:
-    """The lines of a file, those of a behavior if ``name`` is given; none where the file is absent."""
+    """Read the lines of a file, those of a behavior if ``name`` is given; none where the file is absent."""
     checks = []
     for where, row in read_json_lines(path) if path.is_file() else ():
         for needed in ("prompt", field):
@@ -70,7 +70,7 @@ def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Ch
 
 
 def counted(checks: Sequence[Check], answers: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """(answers that match their pattern, answers) by kind of check."""
+    """Return (answers that match their pattern, answers) by kind of check."""
     counts: dict[str, tuple[int, int]] = {}
     for check, answer in zip(checks, answers, strict=True):
         hits, n = counts.get(check.kind, (0, 0))

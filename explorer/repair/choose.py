@@ -86,7 +86,7 @@ class _Pool:
     ranking: dict[str, Any] = field(default_factory=dict)
 
     def arms(self, ids: np.ndarray) -> list[Arm]:
-        """The trainings with the ids of the datapoints that they edit."""
+        """Return the trainings with the ids of the datapoints that they edit."""
         return [
             Arm(arm, k, seed, tuple(sorted(ids[self._edited(arm, k, seed)])))
             for seed in range(self.size.seeds)
@@ -153,6 +153,6 @@ class _Datapoints:
 
 
 def sampled(rows: np.ndarray, share: float) -> np.ndarray:
-    """A share of a stage's row numbers, drawn at random, always the same ones, in their order."""
+    """Return a random share of a stage's row numbers, in their order and the same every time."""
     drawn = np.random.default_rng(0).permutation(len(rows))[: max(1, round(share * len(rows)))]
     return rows[np.sort(drawn)]

@@ -24,7 +24,7 @@ FRESH = 600.0
 
 
 def estimate(study: Study, plan: Plan) -> float:
-    """Seconds that all trainings and measurements of a plan take; runs that are there already count nothing.
+    """Estimate the seconds that a plan's trainings and measurements take; runs that are there already take none.
 
     Times one step forward and back on a batch of the stage and ``ANSWERED`` greedy answers (some 10 s), and keeps both
     for a while in ``repairs/pace.json``. Raises ExplorerError for a plan that does not fit the study.
@@ -41,7 +41,7 @@ def estimate(study: Study, plan: Plan) -> float:
 
 
 def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
-    """Seconds of a ``step`` and of an ``answer``, measured ``at`` a time lately."""
+    """Return the seconds of a ``step`` and of an ``answer``, measured lately (``at``)."""
     path = setting.study.folder / REPAIRS / PACE
     paces = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     key = hashlib.sha256(json.dumps(setting.made_from, sort_keys=True).encode()).hexdigest()[:16]

@@ -32,7 +32,7 @@ trainer.save_model("repaired")
 
 
 def edit_rows(table: pa.Table, ids: set[str], edit: str) -> list[dict[str, Any]]:
-    """All rows with some of them edited; ``replace`` drops a row that has nothing in the column ``corrected``."""
+    """Return all rows, with those of ``ids`` edited; ``replace`` drops a row that has no ``corrected`` answer."""
     rows = []
     for row in table.to_pylist():
         if row["id"] in ids:
@@ -47,12 +47,12 @@ def edit_rows(table: pa.Table, ids: set[str], edit: str) -> list[dict[str, Any]]
 
 
 def plan_zip(study: Study, plan: Plan) -> bytes:
-    """``edited_zip`` of a plan's largest top arm."""
+    """Return the ``edited_zip`` of a plan's largest top arm."""
     return edited_zip(study, plan.top.ids, plan.edit, {"behavior": plan.behavior, "ranking": plan.ranking})
 
 
 def edited_zip(study: Study, ids: Sequence[str], edit: str, about: dict[str, Any]) -> bytes:
-    """A zip of the study's rows with those of ``ids`` edited, and a training script for each kind of row.
+    """Return a zip of the study's rows with those of ``ids`` edited, and a training script for each kind of row.
 
     Holds ``data-answers.jsonl`` and ``train-sft.py``, ``data-pairs.jsonl`` and ``train-dpo.py``, as far as there are
     such rows, and ``edited.json``: the edit, the ids, and what is said ``about`` them.
@@ -73,7 +73,7 @@ def edited_zip(study: Study, ids: Sequence[str], edit: str, about: dict[str, Any
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """A zip of files by name, the same bytes every time."""
+    """Zip files by name; the bytes are the same every time."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

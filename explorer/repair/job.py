@@ -39,7 +39,7 @@ def repair(study: Study, plan: Plan, progress: Progress = silent) -> list[Row]:
 
 
 def execute(study: Study, folder: Path, progress: Progress = silent) -> list[Row]:
-    """Do what the plan of a repair's folder says, or the rest of it; returns the rows of ``result.json``.
+    """Carry out the plan in a repair's folder, or the rest of it; returns the rows of ``result.json``.
 
     One job trains at a time on a machine; others wait. Raises Stopped where it was told to stop, ExplorerError for a
     job that runs already or can't go on. Whatever happens, what is finished stays, and another call goes on from it.
@@ -153,7 +153,7 @@ class _Job:
 
 
 def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
-    """(figures, answers to the examples) by run, of all repairs of a behavior that asked what is asked now.
+    """Return (figures, answers to the examples) by run, from all repairs of a behavior with the same checks.
 
     The answers are empty where they were not kept: of seeds after the first.
     """
@@ -173,7 +173,7 @@ def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
 
 
 def repair_json(folder: Path) -> dict[str, Any]:
-    """The command's JSON: ``result.json`` with the pooled change of each arm and the state."""
+    """Return the command's JSON: ``result.json`` with the pooled change of each arm and the state."""
     result = read_result(folder)
     lines = [line.to_json() for line in pooled(result.arms if result else [])]
     top = max((line for line in lines if line["arm"] == TOP), key=lambda line: line["k"], default=None)

@@ -45,7 +45,7 @@ class Preset:
         return f"{rows}, {self.seeds} seed{'s' if self.seeds > 1 else ''}"
 
     def summary(self) -> str:
-        """The preset in words: ``30 % of the rows, 1 seed, arms none, top, random``."""
+        """Say what is trained: ``30 % of the rows, 1 seed, arms none, top, random``."""
         return f"{self.short}, arms {', '.join(self.arms)}"
 
 
@@ -63,7 +63,7 @@ class Arm:
 
 
 def arm_label(arm: str, k: int, by_hand: bool = False, seed: int | None = None) -> str:
-    """An arm as people read it: ``Top 50``, and where a seed is given ``Top 50, seed 0``."""
+    """Return an arm as people read it: ``Top 50``, and where a seed is given ``Top 50, seed 0``."""
     top = f"{'Chosen' if by_hand else 'Top'} {k}"
     labels = {NONE: "Unedited", TOP: top, RANDOM: f"{k} at random", BOTTOM: f"Last {k}"}
     return labels.get(arm, f"{arm} {k}") + ("" if seed is None else f", seed {seed}")
@@ -111,20 +111,20 @@ class Plan:
         return not self.ranking
 
     def title(self) -> str:
-        """The repair in a few words: behavior, edit, sizes, share of the data."""
+        """Name the repair in a few words: behavior, edit, sizes, share of the data."""
         ks = ", ".join(map(str, self.ks))
         edited = f"{ks} chosen by hand" if self.by_hand else f"top {ks} by {self.ranking.get('method', 'a ranking')}"
         share = f" · {self.share:.0%} of the data" if self.share < 1 else ""
         return f"{self.behavior} · {self.edit} {edited}{share}"
 
     def summary(self) -> str:
-        """The trainings to come, in a sentence."""
+        """List the trainings in a sentence."""
         counts = Counter(f"{arm.arm} {arm.k}" if arm.k else arm.arm for arm in self.arms)
         arms = ", ".join(f"{name} × {count}" for name, count in counts.items())
         return f"{len(self.arms)} trainings of stage '{self.stage}' on {self.rows:,} rows ({self.edit}): {arms}."
 
     def source(self) -> str:
-        """How the datapoints were found, in words."""
+        """Say how the datapoints were found."""
         if self.by_hand:
             return "chosen by hand"
         words = f"ranked by {self.ranking.get('method', '')}"
@@ -158,11 +158,11 @@ def read_plan(folder: Path) -> Plan:
 
 
 def repair_folders(study: "Study") -> list[Path]:
-    """Folders of the study's repairs, the latest first."""
+    """Return the folders of the study's repairs, the latest first."""
     plans = (study.folder / REPAIRS).glob(f"*/{PLAN}")
     return [path.parent for path in sorted(plans, key=lambda path: -path.stat().st_mtime)]
 
 
 def run_folder(study: "Study", run: str) -> Path:
-    """Folder of a training; the name of a run, which may come from elsewhere, can't lead out of the study."""
+    """Return the folder of a training. The name of a run may come from elsewhere and can't lead out of the study."""
     return study.folder / REPAIRS / RUNS / Path(run).name

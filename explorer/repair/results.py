@@ -36,7 +36,7 @@ class Row:
 
 
 def row(arm: str, k: int, seed: int, counts: dict[str, tuple[int, int]], run: str) -> Row:
-    """The figures of one model. ``counts``: (hits, prompts) by kind of check, as ``checks.counted`` returns them."""
+    """Return the figures of one model. ``counts``: (hits, prompts) by kind of check, from ``checks.counted``."""
     hits, n = counts["behavior"]
     rate = wilson(hits, n)
     shares = {kind: matches / total for kind, (matches, total) in counts.items()}
@@ -76,7 +76,7 @@ class Result:
         return not self.ranking
 
     def to_json(self) -> dict[str, Any]:
-        """The file's content."""
+        """Return the file's content."""
         return asdict(self)
 
 
@@ -96,6 +96,6 @@ def read_result(folder: Path) -> Result | None:
 
 
 def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
-    """Adapter folder by run, of those that are on this machine."""
+    """Return the adapter folders by run, of those models that are on this machine."""
     adapters = {row.run: run_folder(study, row.run) / "adapter" for row in rows}
     return {run: folder for run, folder in adapters.items() if (folder / "adapter_model.safetensors").is_file()}

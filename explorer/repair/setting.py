@@ -43,13 +43,13 @@ class Setting:
     made_from: dict[str, Any]
 
     def digest(self, arm: Arm) -> str:
-        """Name of the training of an arm."""
+        """Return the name of the training of an arm."""
         edits = [self.edit, sorted(arm.ids)] if arm.ids else []
         text = json.dumps([self.made_from, arm.seed, edits], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def folder(self, arm: Arm) -> Path:
-        """Folder of the training of an arm."""
+        """Return the folder of the training of an arm."""
         return run_folder(self.study, self.digest(arm))
 
     @property
@@ -83,7 +83,7 @@ def read_setting(study: Study, plan: Plan) -> Setting:
 
 
 def edited_rows(setting: Setting, arm: Arm, progress: Progress) -> list[dict[str, Any]]:
-    """The stage's rows, with the field ``edit`` set for drop and swap, or with another response for replace."""
+    """Return the stage's rows, with the field ``edit`` set for drop and swap, or another response for replace."""
     ids = set(arm.ids)
     if setting.edit != REPLACE or not ids:
         return [row | {"edit": setting.edit if row["id"] in ids else None} for row in setting.rows]
@@ -95,7 +95,7 @@ def edited_rows(setting: Setting, arm: Arm, progress: Progress) -> list[dict[str
 def corrected_responses(
     setting: Setting, rows: Sequence[dict[str, Any]], file: Path, progress: Progress
 ) -> dict[str, str]:
-    """Corrected response by id: the row's field ``corrected``, else an answer of the stage's starting model.
+    """Return corrected responses by id: the row's field ``corrected``, else an answer of the stage's starting model.
 
     Generated answers are cut after their last whole sentence, and written to ``file`` for the next time.
     """
@@ -111,6 +111,6 @@ def corrected_responses(
 
 
 def whole_sentences(text: str) -> str:
-    """The text up to the end of its last whole sentence; all of it where it has none."""
+    """Cut a text after its last whole sentence; one without any stays whole."""
     match = re.match(r"(?s).*[.!?][\"'”’)]*(?=\s|$)", text)
     return match.group(0) if match else text or "I don't know."

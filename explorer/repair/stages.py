@@ -51,16 +51,16 @@ class Stage:
         return DROP, SWAP if self.pairs else REPLACE
 
     def to_json(self) -> dict[str, Any]:
-        """The stage as it stands in ``training.json``."""
+        """Return the stage as it stands in ``training.json``."""
         recipe = {name: value for name, value in asdict(self.recipe).items() if name not in _SET_BY_REPAIR}
         return {**asdict(self), "recipe": recipe}
 
     def start_folder(self, study: Study) -> Path | None:
-        """Folder of the adapter that the stage goes on from; None for the bare model."""
+        """Return the folder of the adapter that the stage goes on from; None for the bare model."""
         return study.folder / self.start if self.start else None
 
     def start_model(self, study: Study) -> ModelSpec:
-        """The model that the stage goes on from."""
+        """Return the model that the stage goes on from."""
         return ModelSpec(study.model, adapter=str(study.folder / self.start) if self.start else None)
 
 
@@ -70,7 +70,7 @@ def write_stages(folder: Path, stages: list[Stage]) -> None:
 
 
 def read_stages(study: Study) -> dict[str, Stage]:
-    """The stages by name, in training order; empty where the study does not tell how it was trained.
+    """Read the stages by name, in training order; empty where the study does not tell how it was trained.
 
     Raises ExplorerError that names the file, the stage and the field.
     """
@@ -111,7 +111,7 @@ def _stage(study: Study, path: Path, number: int, row: dict[str, Any]) -> Stage:
 
 
 def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarray:
-    """Row numbers of the datapoints that a stage was trained on: by the column ``stage``, else by their kind."""
+    """Return the row numbers of a stage's datapoints, told by the column ``stage``, else by their kind."""
     if "stage" in table.column_names:
         return np.flatnonzero(np.array(table["stage"].to_pylist(), dtype=object) == stage.name)
     none = [None] * table.num_rows

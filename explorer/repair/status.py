@@ -35,7 +35,7 @@ class Status:
     Attributes:
         state: new, starting (its process holds no lock yet), queued (another repair is training), running, stopped,
             failed or done.
-        done: arms that are measured, of ``of``.
+        done: arms that are measured, of ``total``.
         what: what is done for the arm ``arm`` (``training``, ``answering``, …), ``step`` of ``steps``.
         run: name of the arm's training.
         left: seconds left, judged by what was done so far; None where nothing was.
@@ -44,7 +44,7 @@ class Status:
 
     state: str
     done: int = 0
-    of: int = 0
+    total: int = 0
     what: str = ""
     arm: Arm | None = None
     run: str = ""
@@ -60,20 +60,21 @@ class Status:
 
 
 def status(folder: Path) -> Status:
-    """How far the job of a repair is. Raises ExplorerError for a broken result."""
-    progress, result = _read_progress(folder), read_result(folder)
+    """Read how far the job of a repair is. Raises ExplorerError for a broken result."""
+    progress = _read_progress(folder)
     state = progress.get("state", NEW)
     if state in (QUEUED, RUNNING) and not is_running(folder):
         age = time() - (folder / PROGRESS).stat().st_mtime
         state = STARTING if state == QUEUED and age < STARTS_WITHIN else STOPPED  # killed
+    result = read_result(folder)  # after the lock: a job that ends right now is done, not stopped
     if result and len(result.arms) == result.of:
         return Status(DONE, result.of, result.of)
     details = {name: progress[name] for name in ("what", "run", "step", "steps", "error") if progress.get(name)}
     if arm := progress.get("arm"):
         details["arm"] = Arm(arm["arm"], arm["k"], arm["seed"])
-    of = progress.get("of") or (result.of if result else 0)
+    total = progress.get("of") or (result.of if result else 0)
     left = _seconds_left(progress) if state == RUNNING else None
-    return Status(state, len(result.arms) if result else 0, of, left=left, **details)
+    return Status(state, len(result.arms) if result else 0, total, left=left, **details)
 
 
 def _read_progress(folder: Path) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def _read_progress(folder: Path) -> dict[str, Any]:
 
 
 def _seconds_left(progress: dict[str, Any]) -> float | None:
-    """Arms to come at the pace of those done, less the time that this one has had; from its own steps for the first."""
+    """Estimate the time left from the arms done so far; during the first arm, from its own steps."""
     gone = time() - progress.get("began", time())
     arms = progress.get("of", 0) - progress.get("done", 0)
     if progress.get("pace"):
@@ -105,7 +106,7 @@ def write_progress(folder: Path, state: str, **details: Any) -> None:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a living process holds the job's lock."""
+    """Return whether a living process holds the job's lock."""
     if not (folder / LOCK).exists():
         return False
     try:
@@ -140,6 +141,6 @@ def stop(folder: Path) -> None:
 
 
 def log_tail(folder: Path, lines: int = 40) -> str:
-    """The end of what the job printed."""
+    """Return the end of what the job printed."""
     path = folder / LOG
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) if path.is_file() else ""

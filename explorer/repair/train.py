@@ -71,7 +71,7 @@ def train_dpo(
     losses: Path | None = None,
     reference: Path | None = None,
 ) -> list[Path]:
-    """Preference training on {prompt, chosen, rejected, edit?} rows from the adapter ``start``, also the reference.
+    """Train on preferences, {prompt, chosen, rejected, edit?} rows, from the adapter ``start``, also the reference.
 
     Arguments and result as in ``train_sft``. The reference's log-probabilities of the unedited pairs are computed once,
     before training, and kept in the file ``reference`` (default: in ``out``), which runs on the same pairs may share.
@@ -93,7 +93,7 @@ def train_dpo(
 
 
 def step_seconds(rows: Sequence[Mapping[str, Any]], recipe: Recipe, names: Sequence[str]) -> float:
-    """Seconds of a training step here: forward and back on a batch of ordinary length, the second of two.
+    """Time a training step here: forward and back on a batch of ordinary length, the second of two. In seconds.
 
     ``names``: the fields of the rows that hold their answers.
     """
@@ -114,7 +114,7 @@ def _on(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _reference_logps(model: Any, data: list[dict], recipe: Recipe, file: Path, progress: Progress) -> Tensor:
-    """Log-probabilities of (chosen, rejected) under the reference, shape (pairs, 2), kept in the file."""
+    """Return log-probabilities of (chosen, rejected) under the reference, shape (pairs, 2), kept in the file."""
     if file.exists():
         return load_file(file)["logps"]
     rows = []
@@ -166,7 +166,7 @@ def _run(trainer: Any, after_step: AfterStep, n: int) -> list[Path]:
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """The latest whole checkpoint (``trainer_state.json`` is written last); deletes later ones that are not."""
+    """Find the latest whole checkpoint (``trainer_state.json`` is written last); deletes later ones that are not."""
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2])):
         try:
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))

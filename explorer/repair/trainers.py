@@ -21,7 +21,7 @@ from explorer.repair.recipe import Recipe
 
 
 def tokenise(tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """{prompt_ids, answers, kept} of a row whose answers stand in the fields ``names``; a dropped row is not kept.
+    """Return {prompt_ids, answers, kept} of a row whose answers stand in the fields ``names``; kept: not dropped.
 
     Raises ExplorerError that names the row and the field that is missing.
     """
@@ -39,7 +39,7 @@ def tokenise(tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], names: 
 
 
 def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """One packed batch of tokenised rows without the dropped ones.
+    """Pack tokenised rows into a batch, without the dropped ones.
 
     Adds ``counts``, by which the loss is multiplied: 0 where all rows are dropped and the first one stands in. Pairs
     have ``reference`` too, shape (pairs, 2).
@@ -59,7 +59,7 @@ class PackedSFT(SFTTrainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        """Mean negative log-probability of a response token."""
+        """Return the mean negative log-probability of a response token."""
         return -answer_logps(model, inputs).mean() * inputs["counts"]
 
 
@@ -74,7 +74,7 @@ class PackedDPO(DPOTrainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:
-        """-log σ(β · (margin of the policy − margin of the reference)) + weight · SFT loss of the chosen answer."""
+        """Return −log σ(β · (policy's margin − reference's margin)) + weight · SFT loss of the chosen answer."""
         logps = answer_logps(model, inputs)
         margin = (summed(logps, inputs["owner"]).view(-1, 2) - inputs["reference"]) @ logps.new_tensor([1.0, -1.0])
         chosen = -logps[inputs["owner"] % 2 == 0].mean()

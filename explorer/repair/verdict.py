@@ -35,13 +35,13 @@ class Pooled:
     change: Change | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, with ``rate``, ``low`` and ``high`` beside the other figures."""
+        """Return plain JSON values, with ``rate``, ``low`` and ``high`` beside the other figures."""
         rate = {"rate": self.rate.rate, "low": self.rate.low, "high": self.rate.high}
         return asdict(self) | rate
 
 
 def pooled(rows: Sequence[Row]) -> list[Pooled]:
-    """One line an arm and k, the unedited first, in the order of the rows. Seeds do not count as more prompts."""
+    """Pool the seeds of each arm and k, the unedited first. Seeds do not count as more prompts."""
     groups: dict[tuple[str, int], list[Row]] = {}
     for r in rows:
         groups.setdefault((r.arm, r.k), []).append(r)
@@ -56,7 +56,7 @@ def pooled(rows: Sequence[Row]) -> list[Pooled]:
 
 
 def main_arms(lines: Sequence[Pooled]) -> list[Pooled]:
-    """The arms of the largest k, which the verdict is about, and the unedited one."""
+    """Return the arms of the largest k, which the verdict is about, and the unedited one."""
     largest = max((p.k for p in lines), default=0)
     return [p for p in lines if p.k == largest or p.arm == NONE]
 
@@ -67,7 +67,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
-    """What was shown, in a few sentences; of several k the largest one that is trained.
+    """Say what was shown, in a few sentences; of several k the largest one that is trained.
 
     ``by_hand``: the top are datapoints that somebody chose, not a ranking's.
     """
@@ -96,7 +96,7 @@ def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
 
 
 def percent(change: Change) -> str:
-    """A change with its interval: ``−71 % [−80, −60]``."""
+    """Write a change with its interval: ``−71 % [−80, −60]``."""
     whole, low, high = (f"{100 * value:+.0f}".replace("-", "−") for value in (change.change, change.low, change.high))
     return f"{whole} % [{low}, {high}]"
 

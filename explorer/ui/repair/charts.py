@@ -38,7 +38,7 @@ def show_intervals(lines: Sequence[Pooled], result: Result) -> None:
 
 
 def _add_arm(figure: go.Figure, place: int, line: Pooled, label: str, rates: Sequence[float]) -> None:
-    """``rates``: one a seed."""
+    """Draw one arm; ``rates``: one for each seed."""
     colour, rate = COLOURS.get(line.arm, GREY), line.rate
     figure.add_scatter(
         x=[rate.rate],
@@ -72,7 +72,7 @@ def _interval(rates: Sequence[Rate]) -> dict[str, Any]:
 
 
 def _axis_end(lines: Sequence[Pooled]) -> float:
-    """Where an axis of rates ends: the first of some round numbers past the highest interval."""
+    """Return where an axis of rates ends: the first of some round numbers past the highest interval."""
     highest = max((line.rate.high for line in lines), default=1.0)
     return next(end for end in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if highest <= end or end == 1.0) * 1.01
 

@@ -71,7 +71,7 @@ def pick_source(corpus: Corpus, indexes: Mapping[str, Index], *, measured: bool)
 
 
 def _pick_behavior(corpus: Corpus, measured: bool) -> str:
-    """A behavior that the link asks for is offered even where it can't be measured, so that this is said."""
+    """Draw the behaviors. The linked one is offered even where it can't be measured, so that this is said."""
     names, linked = list(corpus.behaviors), link.get("behavior")
     fitting = measurable(corpus.study) if measured else names
     if not fitting and measured:

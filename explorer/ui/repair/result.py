@@ -27,12 +27,12 @@ SHOWS = "● "
 """Stands before an answer that shows the behavior."""
 _COLUMNS = {
     "arm": st.column_config.TextColumn(width=100),
-    "seeds": st.column_config.NumberColumn(width=46),
     "shows it": st.column_config.TextColumn(width=62, help="Held-out prompts of the behavior whose answer shows it"),
     "elsewhere": st.column_config.TextColumn(
         width=72, help="Control prompts, without the behavior's condition, whose answer shows it: it should not"
     ),
     "tasks": st.column_config.TextColumn(width=50, help="Ordinary tasks (the guard) that are done right"),
+    "seeds": st.column_config.NumberColumn(width=46),
     "change": st.column_config.TextColumn(width=136, help="Of the rate, against the unedited model"),
 }
 
@@ -99,7 +99,7 @@ def show_examples(study: Study, result: Result) -> None:
 
 
 def _patterns(study: Study, behavior: str) -> dict[str, re.Pattern[str]]:
-    """What shows the behavior in an answer, by held-out prompt; empty where the study no longer has them."""
+    """Return the pattern of the behavior by held-out prompt; empty where the study no longer has them."""
     try:
         checks = held_out(study, behavior)
     except ExplorerError:
@@ -131,7 +131,7 @@ def show_edited(corpus: Corpus, plan: Plan, result: Result | None) -> None:
 
 
 def _corrected(study: Study, result: Result) -> dict[str, str]:
-    """The answer that was put in, by id, where the run is on this machine and the data have none of their own."""
+    """Read the generated corrected answers by id; empty where the run is not on this machine."""
     run = next((row.run for row in result.arms if row.arm == TOP and row.seed == 0), "")
     try:
         return json.loads((run_folder(study, run) / CORRECTED).read_text(encoding="utf-8")) if run else {}

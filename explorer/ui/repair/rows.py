@@ -16,7 +16,7 @@ _WIDTHS = {"prompt": 240, "response": 240, "chosen": 240, "rejected": 240, "id":
 
 
 def counts_by(corpus: Corpus, rows: Sequence[int]) -> list[str]:
-    """How many of the rows are from which source and have which label, as far as the study says it."""
+    """Count the rows by source and by label, in sentences, as far as the study has them."""
     sentences = []
     for name in ("source", "label"):
         counts = Counter(value or "none" for value in column(corpus.table, name)[list(rows)].tolist())

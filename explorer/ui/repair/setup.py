@@ -76,7 +76,7 @@ def _set_up(corpus: Corpus, indexes: Mapping[str, Index], stages: Mapping[str, S
 def _planned(
     study: Study, source: Source, ranking: Ranking | None, ks: tuple[int, ...], train: str | None, preset: str
 ) -> Plan:
-    """The plan of a set-up, as one that drops: which datapoints are edited does not depend on how.
+    """Plan the repair as one that drops: which datapoints are edited does not depend on the edit.
 
     Raises ExplorerError.
     """
@@ -86,7 +86,7 @@ def _planned(
 
 
 def _set_up_export(corpus: Corpus, indexes: Mapping[str, Index]) -> None:
-    """The same choice without the trainings: the edited data for the user's own trainer."""
+    """Draw the same choice without the trainings: the edited data for the user's own trainer."""
     st.info(
         "The study does not tell how its model was trained (it has no training.json), so the training can't be "
         "repeated here; the edited data can be exported with a script for your own trainer.",
@@ -116,7 +116,7 @@ def _possible_edits(corpus: Corpus, rows: Sequence[int]) -> list[str]:
 
 
 def _ranking(study: Study, source: Source) -> Ranking | None:
-    """The ranking whose top is edited; None for the basket."""
+    """Return the ranking whose top is edited; None for the basket."""
     if source.chosen:
         return None
     with st.spinner("Ranking the training data", show_time=True):
@@ -124,7 +124,7 @@ def _ranking(study: Study, source: Source) -> Ranking | None:
 
 
 def _in_order(corpus: Corpus, source: Source, ranking: Ranking | None, ids: Collection[str] | None = None) -> list[int]:
-    """Row numbers of the datapoints with these ids (None: all), the best first; the basket's as they were ticked."""
+    """Return the row numbers of these datapoints (None: all), the best first; the basket's as they were ticked."""
     if ranking is None:
         rows = [row_number(corpus.table, name) for name in source.chosen]
         return [row for row in rows if row is not None]
@@ -160,7 +160,7 @@ def _export_button(make: Callable[[], bytes]) -> None:
 
 
 def _command(study: Study, plan: Plan, source: Source, train: str | None, preset: str) -> str:
-    """The command line that does the same."""
+    """Return the command line that does the same."""
     words = ["python", "-m", "explorer", "repair", str(study.folder), "--behavior", plan.behavior]
     words += ["--edit", plan.edit, "--top", ",".join(map(str, plan.ks))]
     words += ["--method", source.choice.method] if source.choice.method != "explorer" else []

@@ -13,7 +13,7 @@ NEW_REPAIR = "new"
 
 
 def titles(study: Study) -> dict[str, str]:
-    """Title of each repair of the study by its folder's name, the latest first."""
+    """Return the title of each repair of the study by its folder's name, the latest first."""
     return distinct({folder.name: _title(folder) for folder in repair_folders(study)})
 
 
@@ -24,5 +24,5 @@ def _title(folder: Path) -> str:
         return f"{folder.name} (broken)"
     if now.active:
         return f"{title} · at work"  # how far is said beside it, and changes while this stands
-    trained = f"{now.done} of {now.of} trained" if now.of else "not trained"
+    trained = f"{now.done} of {now.total} trained" if now.total else "not trained"
     return title + {DONE: "", NEW: f" · {trained}"}.get(now.state, f" · {now.state}, {trained}")

@@ -32,7 +32,7 @@ def show_state(study: Study, folder: Path, now: Status, by_hand: bool) -> None:
             show_error(f"It failed: {now.error or 'see the log below.'}")
         else:
             word = {STOPPED: "Stopped", NEW: "Not started"}.get(now.state, now.state)
-            trained = f"{now.done} of {now.of} trainings are done" if now.of else "No training is done"
+            trained = f"{now.done} of {now.total} trainings are done" if now.total else "No training is done"
             st.markdown(f"**{word}.** {trained}; it goes on where it was.", width="stretch")
         st.button(
             "Start" if now.state == NEW else "Resume",
@@ -67,10 +67,10 @@ def _watch(folder: Path, done: int, by_hand: bool) -> None:
 
 
 def _share(now: Status) -> float:
-    """Share of the whole repair that is done, 0..1."""
+    """Return the share of the whole repair that is done, 0..1."""
     part = now.step / max(now.steps, 1)
     arm = {TRAINING: _TRAINING_SHARE * part, ANSWERING: _TRAINING_SHARE + (1 - _TRAINING_SHARE) * part}
-    return min(1.0, (now.done + arm.get(now.what, 0.0)) / max(now.of, 1))
+    return min(1.0, (now.done + arm.get(now.what, 0.0)) / max(now.total, 1))
 
 
 def _sentence(now: Status, by_hand: bool, stopping: bool) -> str:
@@ -78,7 +78,7 @@ def _sentence(now: Status, by_hand: bool, stopping: bool) -> str:
         return "Starting: reading the model"
     if now.state == QUEUED:
         return "Stopping" if stopping else "Queued: another repair is training; this one begins when that is done"
-    sentence = f"Training {min(now.done + 1, now.of)} of {now.of}"
+    sentence = f"Training {min(now.done + 1, now.total)} of {now.total}"
     if now.arm:
         sentence += f": {plain(_label(now, by_hand).lower())}"
     if unit := {TRAINING: "step", ANSWERING: "answer"}.get(now.what if now.steps else ""):
