@@ -18,6 +18,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from explorer.behaviors.clusters import Clusters
+    from explorer.behaviors.pipeline import cluster
     from explorer.data.failures import Failure
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from explorer.trace.explain import Explanation, explain
 
 _PUBLIC = {
+    "explorer.behaviors.clusters": ["Clusters"],
+    "explorer.behaviors.pipeline": ["cluster"],
     "explorer.data.failures": ["Failure"],
     "explorer.data.study": ["open_study"],
     "explorer.graph.build": ["attribution_graph"],
@@ -47,11 +51,13 @@ __all__ = [
     "AboutFailure",
     "AboutNode",
     "AboutPersona",
+    "Clusters",
     "Explanation",
     "Failure",
     "LikeDatapoint",
     "Ranking",
     "attribution_graph",
+    "cluster",
     "compare",
     "evaluate",
     "explain",

@@ -144,5 +144,5 @@ def test_the_examples_to_copy_are_short():
 def definitions(path: Path) -> dict[str, int]:
     """Lines of every function and class at the top of a file, by name."""
     body = ast.parse(path.read_text(encoding="utf-8")).body
-    kinds = ast.FunctionDef | ast.ClassDef
-    return {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in body if isinstance(node, kinds)}
+    named = [node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    return {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in named}
