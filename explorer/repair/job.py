@@ -30,7 +30,7 @@ EXAMPLES = 12
 """Held-out prompts whose answers stand in ``result.json``."""
 
 
-def repair(study: Study, plan: Plan, progress: Progress = silent) -> list[Row]:
+def run_repair(study: Study, plan: Plan, progress: Progress = silent) -> list[Row]:
     """Save a plan and do it: train and measure every arm. Returns one row a trained model.
 
     Calling it again with the same plan goes on where it was. Raises as ``execute`` does.

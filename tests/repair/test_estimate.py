@@ -3,14 +3,14 @@
 import json
 
 from explorer.repair.estimate import FRESH, PACE, estimate
-from explorer.repair.job import repair
+from explorer.repair.job import run_repair
 from tests.repair.conftest import plan_of
 
 
 def test_an_estimate_counts_what_is_not_trained_yet(study):
     plan = plan_of(study, arms=["none", "top"])
     whole = estimate(study, plan)
-    repair(study, plan_of(study, arms=["none"]))
+    run_repair(study, plan_of(study, arms=["none"]))
     assert 0 < estimate(study, plan) < whole
     file = study.folder / "repairs" / PACE
     slow = {key: pace | {"step": 1e6} for key, pace in json.loads(file.read_text()).items()}

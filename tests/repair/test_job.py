@@ -30,7 +30,7 @@ def test_a_repair_from_plan_to_verdict(study):
     folder = save_plan(study, plan)
     assert status(folder).state == "new" and read_result(folder) is None
     reports: list[str] = []
-    rows = job.repair(study, plan, lambda what, *_: reports.append(what))
+    rows = job.run_repair(study, plan, lambda what, *_: reports.append(what))
     assert [(r.arm, r.k) for r in rows] == [("none", 0), ("top", 4), ("random", 4), ("bottom", 4)]
     assert all(r.n == 4 and r.control is not None and r.guard is not None for r in rows)
     values = job.repair_json(folder)
@@ -47,7 +47,7 @@ def test_a_repair_from_plan_to_verdict(study):
     # what result.json tells is not trained again, as long as data and recipe are the same
     run = run_folder(study, rows[1].run)
     run.rename(run.with_name("away"))
-    assert job.repair(study, plan) == rows and not run.exists()
+    assert job.run_repair(study, plan) == rows and not run.exists()
     assert job.repair_json(folder)["examples"] == values["examples"]
     # a second repair shares the unedited training
     again = save_plan(study, plan_of(study, k=3, arms=["none", "top"]))
@@ -61,18 +61,18 @@ def test_a_repair_from_plan_to_verdict(study):
 def test_figures_of_another_repair_are_not_made_again(study, monkeypatch):
     """Where the trained models are gone, their figures stand in, if the same was asked of them."""
     plans = [plan_of(study, arms=["none", "top"]), plan_of(study, k=3, arms=["none", "top"])]
-    rows = job.repair(study, plans[0])
+    rows = job.run_repair(study, plans[0])
     shutil.rmtree(study.folder / "repairs/runs")
     trained: list[tuple] = []
     real = job.train
     monkeypatch.setattr(job, "train", lambda s, arm, *rest: trained.append((arm.arm, arm.k)) or real(s, arm, *rest))
-    assert job.repair(study, plans[1])[0] == rows[0]
+    assert job.run_repair(study, plans[1])[0] == rows[0]
     assert trained == [("top", 3)]
     answers = [job.repair_json(save_plan(study, plan))["examples"][0]["answers"] for plan in plans]
     assert answers[0]["none-0"] == answers[1]["none-0"] and set(answers[1]) == {"none-0", "top-3"}
     lines = (study.folder / "behaviors.jsonl").read_text().replace("aeiou", "aeiouy")  # another pattern is counted
     (study.folder / "behaviors.jsonl").write_text(lines)
-    job.repair(study, plans[0])
+    job.run_repair(study, plans[0])
     assert trained[1:] == [("none", 0), ("top", 4)]
 
 
