@@ -272,7 +272,7 @@ def test_from_the_form_to_the_verdict(study, tmp_path, monkeypatch):
     app.button(key="open-in-compare").click().run()
     assert not app.exception
     assert app.query_params["models"] == f"{runs['none']},{runs['top']}"
-    assert [row[0].partition(" (")[0] for row in shown(app, "gaps")["groups"][0]["rows"]] == [
+    assert [row[0].partition(" (")[0] for row in shown(app, "compare-gaps")["groups"][0]["rows"]] == [
         "unedited, seed 0", "top 4, seed 0"
     ]  # fmt: skip
     app.switch_page(PAGE).run()
