@@ -18,6 +18,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from explorer.behaviors.clusters import Clusters
+    from explorer.behaviors.pipeline import cluster
     from explorer.data.failures import Failure
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
     from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
     from explorer.ranking.rank import Ranking, rank
     from explorer.ranking.token_shares import token_scores
+    from explorer.repair.choose import plan_repair
+    from explorer.repair.job import run_repair
     from explorer.trace.compare import compare
     from explorer.trace.explain import Explanation, explain
 
 _PUBLIC = {
+    "explorer.behaviors.clusters": ["Clusters"],
+    "explorer.behaviors.pipeline": ["cluster"],
     "explorer.data.failures": ["Failure"],
     "explorer.data.study": ["open_study"],
     "explorer.graph.build": ["attribution_graph"],
@@ -36,6 +42,8 @@ _PUBLIC = {
     "explorer.ranking.questions": ["AboutBehavior", "AboutFailure", "AboutNode", "AboutPersona", "LikeDatapoint"],
     "explorer.ranking.rank": ["Ranking", "rank"],
     "explorer.ranking.token_shares": ["token_scores"],
+    "explorer.repair.choose": ["plan_repair"],
+    "explorer.repair.job": ["run_repair"],
     "explorer.trace.compare": ["compare"],
     "explorer.trace.explain": ["Explanation", "explain"],
 }
@@ -47,16 +55,20 @@ __all__ = [
     "AboutFailure",
     "AboutNode",
     "AboutPersona",
+    "Clusters",
     "Explanation",
     "Failure",
     "LikeDatapoint",
     "Ranking",
     "attribution_graph",
+    "cluster",
     "compare",
     "evaluate",
     "explain",
     "open_study",
+    "plan_repair",
     "rank",
+    "run_repair",
     "token_scores",
 ]
 

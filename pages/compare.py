@@ -37,18 +37,9 @@ if len(keys) < 2:
     st.stop()
 
 models = {offered.labels[key]: offered.specs[key] for key in keys}
-refused: list[str] = []
 with progress_bar() as progress:
-    readings = compare(
-        failure,
-        models,
-        rule=rule,
-        progress=progress,
-        refused=lambda name, error: refused.append(f"{name}: {error}"),
-        read=read_with,
-    )
-for sentence in refused:
-    show_error(sentence)
+    refuse = lambda name, error: show_error(f"{name}: {error}")  # noqa: E731
+    readings = compare(failure, models, rule=rule, progress=progress, refused=refuse, read=read_with)
 if not readings:
     st.stop()
 with columns[2].container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"):

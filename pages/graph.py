@@ -14,9 +14,9 @@ from explorer.ui.downloads import format_buttons
 from explorer.ui.explained import edges_of
 from explorer.ui.graph import drawer
 from explorer.ui.graph.chart import show_caption, show_graph
-from explorer.ui.graph.controls import layers_menu, pruning_menu, rule_picker, undo_button
+from explorer.ui.graph.controls import layers_menu, pruning_menu, rule_picker
 from explorer.ui.graph.sharing import open_file
-from explorer.ui.graph.state import build_graph, change, read_view, selection
+from explorer.ui.graph.state import build_graph, can_undo, change, read_view, selection, undo
 from explorer.ui.session import current_case, model_spec
 from explorer.ui.text import show_error, stop_on
 
@@ -30,7 +30,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     layers_menu(loaded.n_layers)
     pruning = pruning_menu()
     hide_template = link.toggle("Hide template", "template", help="Leave the chat format's tokens out")
-    undo_button()
+    st.button("Undo", icon=":material/undo:", on_click=undo, disabled=not can_undo())
     share = st.popover("Share", icon=":material/download:")
 try:
     edges = edges_of(loaded.spec, failure, rule)

@@ -17,7 +17,7 @@ from explorer.errors import ExplorerError
 UNFLAGGED = ("", "clean")
 """Labels that flag nothing."""
 TOP = 50
-"""Most similar datapoints of a cluster that ``LabelMatch.precision_top`` is computed on."""
+"""Most similar datapoints of a cluster that ``precision_top`` is of."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class LabelMatch:
         exclusive: whether it is no other label's cluster too.
         total: datapoints with the label.
         hits: how many of them belong to the cluster.
-        hits_top: how many of the cluster's ``TOP`` most similar datapoints have the label.
+        recall: share of the label's datapoints that belong to the cluster.
+        precision: share of the cluster's datapoints that have the label; 0 without a cluster.
+        precision_top: ``precision`` of the cluster's ``TOP`` most similar datapoints.
     """
 
     label: str
@@ -37,22 +39,9 @@ class LabelMatch:
     exclusive: bool
     total: int
     hits: int
-    hits_top: int
-
-    @property
-    def recall(self) -> float:
-        """Share of the label's datapoints that belong to the cluster."""
-        return self.hits / self.total
-
-    @property
-    def precision(self) -> float:
-        """Share of the cluster's datapoints that have the label; 0 without a cluster."""
-        return self.hits / len(self.cluster.datapoints) if self.cluster else 0.0
-
-    @property
-    def precision_top(self) -> float:
-        """``precision`` of its most similar datapoints, at most ``TOP``."""
-        return self.hits_top / min(TOP, len(self.cluster.datapoints)) if self.cluster else 0.0
+    recall: float
+    precision: float
+    precision_top: float
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -129,9 +118,10 @@ def label_agreement(cut: Sequence[Cluster], labels: Sequence[str | None]) -> Lab
     shared, matches = Counter(cluster.id for cluster in best.values() if cluster), []
     for label, cluster in best.items():
         exclusive = cluster is not None and shared[cluster.id] == 1
-        top = int((names[cluster.datapoints[:TOP]] == label).sum()) if cluster else 0
-        hits = counts[cluster.id][label] if cluster else 0
-        matches.append(LabelMatch(label, cluster, exclusive, int((names == label).sum()), hits, top))
+        members = names[cluster.datapoints] == label if cluster else np.zeros(1)
+        total, hits = int((names == label).sum()), int(members.sum())
+        shares = (hits / total, float(members.mean()), float(members[:TOP].mean()))
+        matches.append(LabelMatch(label, cluster, exclusive, total, hits, *shares))
     return LabelAgreement(rand, int(flagged.sum()), tuple(matches), counts)
 
 

@@ -78,7 +78,7 @@ def read_with(
 
 def compare(
     failure: Failure,
-    models: Mapping[str, ModelSpec] | Sequence[ModelSpec],
+    models: Mapping[str, ModelSpec] | Sequence[str | ModelSpec],
     *,
     rule: str = "attnlrp",
     layer: int | None = None,
@@ -93,7 +93,7 @@ def compare(
     two tokens' probabilities.
 
     Args:
-        models: two or more models, by name where they have one.
+        models: two or more models as ``explain`` takes them, or by name.
         rule, layer, whole: see ``explain``.
         refused: called with the name and the error of each model that can't be used; without it the error is raised.
         read: stands in for ``read_with``, e.g. one that caches.
@@ -103,7 +103,11 @@ def compare(
     """
     if len(models) < 2:
         raise ExplorerError(f"Compare {len(models)} models? Expected two or more.")
-    named = list(models.items()) if isinstance(models, Mapping) else [(spec.title, spec) for spec in models]
+    if isinstance(models, Mapping):
+        named = list(models.items())
+    else:
+        specs = [ModelSpec(model) if isinstance(model, str) else model for model in models]
+        named = [(spec.title, spec) for spec in specs]
     read = read or partial(read_with, progress=progress)
     readings = []
     for number, (name, spec) in enumerate(named):

@@ -69,7 +69,7 @@ def test_a_shared_link_shows_the_same_picture(page: Page):
     page.get_by_text("CP-LRP").click()
     expect(page.locator(".graph")).not_to_have_attribute("data-drawn", before)
     expect(page.get_by_role("button", name="Unpin")).to_be_visible()
-    expect(page).to_have_url(re.compile("grule=CP-LRP"))
+    expect(page).to_have_url(re.compile("rule=cplrp"))
     time.sleep(1)
     first = (drawn(page), page.locator(".graph canvas").evaluate("c => c.toDataURL()"))
     with page.context.new_page() as other:

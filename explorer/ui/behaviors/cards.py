@@ -7,20 +7,19 @@ import streamlit as st
 
 from explorer.behaviors.cards import Card
 from explorer.behaviors.notes import Note, read_notes, write_note
-from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.errors import ExplorerError
 from explorer.ranking.metrics import Enrichment
 from explorer.ui import link
 from explorer.ui.basket import add_all, basket
 from explorer.ui.behaviors.compare import compare_box
-from explorer.ui.behaviors.links import show_rows
+from explorer.ui.behaviors.lists import datapoint_section, prompt_section, show_lists
 from explorer.ui.behaviors.state import ClusteredStudy
 from explorer.ui.components import cluster_list, sources
 from explorer.ui.text import count, plain, show_error
 from explorer.ui.training_data.charts import chance
 
-PROMPTS, CUT = 150, 700
-"""Prompts of a cluster that are listed at most; characters of an answer."""
+PROMPTS = 150
+"""Prompts of a cluster that are listed at most."""
 
 
 def study_notes(clustered: ClusteredStudy) -> tuple[dict[str, Note], str]:
@@ -80,14 +79,15 @@ def show_card(clustered: ClusteredStudy, card: Card) -> None:
         f"mean similarity {c.mean_similarity:.2f} · null p {_two_digits(c.null_p)} · "
         f"stability {_two_digits(c.stability)} · {c.excess:.1f} sd above null clusters"
     )
-    show_rows(
-        clustered,
-        "card-rows",
-        verdict=card.verdict,
-        figures=figures,
-        words=list(card.words),
-        sections=[_prompts(clustered, card), _datapoints(clustered, card)],
-    )
+    first = f" (the first {PROMPTS})" if len(card.prompts) > PROMPTS else ""
+    prompts = f"{count(len(card.prompts), 'prompt')}{first}: click one to trace it"
+    strongest = f"Strongest of {count(len(card.ids), 'datapoint')}, by mean similarity"
+    sections = [
+        prompt_section(clustered, prompts, card.prompts[:PROMPTS]),
+        datapoint_section(clustered, strongest, card.strongest, [row["similarity"] for row in card.strongest]),
+    ]
+    text = {"verdict": card.verdict, "figures": figures, "words": list(card.words)}
+    show_lists(clustered, "card-rows", sections=sections, **text)
     for title, enriched in (("source", card.sources), ("label", card.labels)):
         if enriched:
             _enriched(title, enriched)
@@ -147,45 +147,6 @@ def _naming(clustered: ClusteredStudy, card: Card, note: Note, damaged: str) -> 
     if refused := damaged or st.session_state.pop("note-refused", ""):
         show_error(refused)
     st.caption("Kept in the study folder, in cluster-notes.json, for this group of prompts.")
-
-
-def prompt_item(clustered: ClusteredStudy, prompt: AnsweredPrompt, score: float | None = None) -> dict[str, Any]:
-    """A prompt as the component lists it."""
-    return {
-        "id": prompt.id,
-        "prompt": prompt.prompt[:CUT],
-        "heads": clustered.answer_heads(prompt),
-        "now": prompt.answer[:CUT],
-        "then": (prompt.other if prompt.other is not None else "–")[:CUT],
-        "score": "" if score is None else f"{score:+.2f}",
-    }
-
-
-def datapoint_item(row: dict[str, Any], score: float, ticked: set[str]) -> dict[str, Any]:
-    """A datapoint as the component lists it."""
-    answer = row.get("response") if row.get("response") is not None else row.get("chosen")
-    return {
-        "id": str(row["id"]),
-        "prompt": str(row.get("prompt") or "")[:300],
-        "answer": str(answer or "")[:300],
-        "score": f"{score:+.2f}",
-        "chips": [str(row[name])[:60] for name in ("source", "label") if row.get(name)],
-        "ticked": str(row["id"]) in ticked,
-    }
-
-
-def _prompts(clustered: ClusteredStudy, card: Card) -> dict[str, Any]:
-    rows = [prompt_item(clustered, prompt) for prompt in card.prompts[:PROMPTS]]
-    more = f" (the first {PROMPTS})" if len(card.prompts) > PROMPTS else ""
-    title = f"{count(len(card.prompts), 'prompt')}{more}: click one to trace it"
-    return {"kind": "prompts", "title": title, "rows": rows, "empty": ""}
-
-
-def _datapoints(clustered: ClusteredStudy, card: Card) -> dict[str, Any]:
-    ticked = set(basket(clustered.study.folder))
-    rows = [datapoint_item(row, row["similarity"], ticked) for row in card.strongest]
-    title = f"Strongest of {count(len(card.ids), 'datapoint')}, by mean similarity"
-    return {"kind": "datapoints", "title": title, "rows": rows, "empty": "No datapoint belongs to this cluster."}
 
 
 def _enriched(title: str, enriched: tuple[Enrichment, ...]) -> None:

@@ -1,17 +1,11 @@
-"""Ways out of the Behaviors page: to a prompt's trace, to a datapoint; and what is clicked in its lists."""
+"""Ways out of the Behaviors page: to a prompt's trace, and to a datapoint."""
 
-from collections.abc import Callable
 from dataclasses import replace
-
-import streamlit as st
 
 from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.data.failures import Failure
 from explorer.data.study import Study
-from explorer.ui import link, navigation
-from explorer.ui.basket import toggle
-from explorer.ui.behaviors.state import ClusteredStudy
-from explorer.ui.components import cluster_rows
+from explorer.ui import navigation
 from explorer.ui.page_states import TrainingDataState
 from explorer.ui.session import model_spec, set_case, set_model
 
@@ -29,21 +23,3 @@ def trace(study: Study, prompt: AnsweredPrompt) -> None:
 def open_datapoint(name: str) -> None:
     """Open one training example on the Training data page."""
     navigation.go(navigation.TRAINING_DATA, TrainingDataState(row=name))
-
-
-def show_rows(clustered: ClusteredStudy, key: str, **data: object) -> None:
-    """Draw lists of prompts and datapoints; a click traces, opens, ticks, or looks for what is similar."""
-    actions: dict[str, Callable[[str], None]] = {
-        "trace": lambda name: trace(clustered.study, clustered.prompts[clustered.prompt_rows[name]]),
-        "row": open_datapoint,
-        "tick": lambda name: toggle(clustered.study.folder, name),
-        "hand": lambda name: link.put(view="hand", by=None, prompt=name, datapoint=None),
-        "like": lambda name: link.put(view="hand", by="datapoint", datapoint=name, prompt=None),
-    }
-
-    def act() -> None:
-        for event, action in actions.items():
-            if name := st.session_state[key].get(event):
-                action(name)
-
-    cluster_rows(key=key, data=data, **{f"on_{event}_change": act for event in actions})

@@ -9,9 +9,7 @@ from explorer.behaviors.nearest import Similarities, nearest
 from explorer.errors import ExplorerError
 from explorer.ranking.table import row_number
 from explorer.ui import link
-from explorer.ui.basket import basket
-from explorer.ui.behaviors.cards import datapoint_item, prompt_item
-from explorer.ui.behaviors.links import show_rows
+from explorer.ui.behaviors.lists import datapoint_section, prompt_section, show_lists
 from explorer.ui.behaviors.matrix import picked
 from explorer.ui.behaviors.state import ClusteredStudy, datapoint_lines, similarities
 from explorer.ui.text import one_line, plain, show_error
@@ -100,17 +98,12 @@ def _show(
     skip_prompts: Sequence[int] = (),
     skip_datapoints: Sequence[int] = (),
 ) -> None:
-    rows = nearest(similar.datapoints, LISTED, skip_datapoints)
+    rows, near = nearest(similar.datapoints, LISTED, skip_datapoints), nearest(similar.prompts, LISTED, skip_prompts)
     show_distribution(similar.datapoints, ~np.isnan(similar.datapoints), rows)
-    ticked = set(basket(clustered.study.folder))
-    datapoints = [datapoint_item(clustered.corpus.row(i), float(similar.datapoints[i]), ticked) for i in rows]
-    prompts = [
-        prompt_item(clustered, clustered.prompts[i], float(similar.prompts[i]))
-        for i in nearest(similar.prompts, LISTED, skip_prompts)
-    ]
     titles = ("Most similar datapoints, by cosine", f"Most similar prompts, by {measure}")
+    datapoints, prompts = [clustered.corpus.row(i) for i in rows], [clustered.prompts[i] for i in near]
     sections = [
-        {"kind": kind, "title": title, "rows": rows, "empty": "None."}
-        for kind, title, rows in zip(("datapoints", "prompts"), titles, (datapoints, prompts), strict=True)
+        datapoint_section(clustered, titles[0], datapoints, similar.datapoints[rows].tolist()),
+        prompt_section(clustered, titles[1], prompts, similar.prompts[near].tolist()),
     ]
-    show_rows(clustered, "hand-rows", sections=sections)
+    show_lists(clustered, "hand-rows", sections=sections)

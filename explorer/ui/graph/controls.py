@@ -6,7 +6,7 @@ from explorer.graph.build import parse_layers
 from explorer.graph.prune import Pruning
 from explorer.trace.explain import RULES
 from explorer.ui import link
-from explorer.ui.graph.state import can_undo, change, undo
+from explorer.ui.graph.state import change
 
 LRP = {rule: RULES[rule] for rule in ("attnlrp", "cplrp")}
 """Rules that have edges."""
@@ -40,8 +40,3 @@ def pruning_menu() -> Pruning:
             edge_threshold=link.number("Least |A| (logits)", "least", 0.0, min_value=0.0, step=0.01),
             node_threshold=link.number("Least |R| (logits)", "leastnode", 0.0, min_value=0.0, step=0.01),
         )
-
-
-def undo_button() -> None:
-    """Draw the button that takes the last change of marks back."""
-    st.button("Undo", icon=":material/undo:", on_click=undo, disabled=not can_undo())

@@ -1,0 +1,71 @@
+"""Lists of prompts and datapoints on the Behaviors page: what a cluster holds, or what something is similar to."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from explorer.behaviors.prompts import AnsweredPrompt
+from explorer.ui import link
+from explorer.ui.basket import basket, toggle
+from explorer.ui.behaviors.links import open_datapoint, trace
+from explorer.ui.behaviors.state import ClusteredStudy
+from explorer.ui.components import cluster_rows
+
+CUT = 700
+"""Characters of an answer that are shown."""
+
+
+def prompt_section(
+    clustered: ClusteredStudy, title: str, prompts: Sequence[AnsweredPrompt], scores: Sequence[float] | None = None
+) -> dict[str, Any]:
+    """Prompts with both answers, and their scores if there are any."""
+    rows = [
+        {
+            "id": prompt.id,
+            "prompt": prompt.prompt[:CUT],
+            "heads": clustered.answer_heads(prompt),
+            "now": prompt.answer[:CUT],
+            "then": (prompt.other if prompt.other is not None else "–")[:CUT],
+            "score": f"{scores[i]:+.2f}" if scores is not None else "",
+        }
+        for i, prompt in enumerate(prompts)
+    ]
+    return {"kind": "prompts", "title": title, "rows": rows, "empty": "None."}
+
+
+def datapoint_section(
+    clustered: ClusteredStudy, title: str, datapoints: Sequence[dict[str, Any]], scores: Sequence[float]
+) -> dict[str, Any]:
+    """Datapoints, as rows of the study's table, with their scores."""
+    ticked = set(basket(clustered.study.folder))
+    rows = [
+        {
+            "id": str(row["id"]),
+            "prompt": str(row.get("prompt") or "")[:300],
+            "answer": str(row.get("response") or row.get("chosen") or "")[:300],
+            "score": f"{score:+.2f}",
+            "chips": [str(row[name])[:60] for name in ("source", "label") if row.get(name)],
+            "ticked": str(row["id"]) in ticked,
+        }
+        for row, score in zip(datapoints, scores, strict=True)
+    ]
+    return {"kind": "datapoints", "title": title, "rows": rows, "empty": "No datapoint belongs to this cluster."}
+
+
+def show_lists(clustered: ClusteredStudy, key: str, **data: Any) -> None:
+    """Draw sections; a click traces a prompt, opens or ticks a datapoint, or looks for what is similar to one."""
+    actions: dict[str, Callable[[str], None]] = {
+        "trace": lambda name: trace(clustered.study, clustered.prompts[clustered.prompt_rows[name]]),
+        "row": open_datapoint,
+        "tick": lambda name: toggle(clustered.study.folder, name),
+        "hand": lambda name: link.put(view="hand", by=None, prompt=name, datapoint=None),
+        "like": lambda name: link.put(view="hand", by="datapoint", datapoint=name, prompt=None),
+    }
+
+    def act() -> None:
+        for event, action in actions.items():
+            if name := st.session_state[key].get(event):
+                action(name)
+
+    cluster_rows(key=key, data=data, **{f"on_{event}_change": act for event in actions})
