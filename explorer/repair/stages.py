@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.files import require_text
 from explorer.repair.recipe import Recipe
 
 TRAINING = "training.json"
@@ -72,9 +73,7 @@ def read_stages(study: Study) -> dict[str, Stage]:
 
 def _stage(study: Study, path: Path, number: int, row: dict[str, Any]) -> Stage:
     where = f"{path}, stage {number}"
-    for field in ("name", "result"):
-        if not isinstance(row.get(field), str) or not row[field]:
-            raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
+    require_text(row, where, "name", "result")
     if row.get("kind") not in (SFT, DPO):
         raise ExplorerError(f"{where}: field 'kind' is {row.get('kind')!r}; expected {SFT} or {DPO}.")
     start = row.get("start")
