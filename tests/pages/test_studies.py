@@ -77,7 +77,7 @@ def test_a_model_of_ones_own_stays_until_a_failure_is_chosen(demo):
     demo.query_params.clear()  # as Streamlit does when a page is changed
     demo.switch_page("../../pages/graph.py").run()
     assert adapter(demo) == ""
-    demo.button(key="next").click().run()
+    demo.button(key="graph-next").click().run()
     assert adapter(demo) == "dpo"
     assert "model" not in demo.query_params
 
