@@ -18,9 +18,8 @@ def add_cluster(commands: Any) -> None:
     cluster.add_argument("--method", default="explorer", help="what makes two things alike; see the README")
     cluster.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
     cluster.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
-    cluster.add_argument(
-        "--clusters", dest="count", type=int, metavar="N", help="how many; default: as the silhouette says"
-    )
+    count = "how many; default: as the silhouette says"
+    cluster.add_argument("--clusters", dest="count", type=int, metavar="N", help=count)
     kinds = ["all", "behaviors", "discovery"]
     cluster.add_argument("--prompts", default="all", choices=kinds, help="known behaviors, unlabelled prompts, or both")
     cluster.add_argument("--reference", metavar="NAME", help="whose answers count as before; default: --stage")

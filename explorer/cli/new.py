@@ -16,9 +16,8 @@ def add_new(commands: Any) -> None:
     new.add_argument("--model", required=True, metavar="M", help="smollm2, a hub id, a folder or a .gguf file")
     again = "a PEFT adapter folder or hub id; again for every later stage of training, in order"
     new.add_argument("--adapter", dest="adapters", action="append", default=[], metavar="A", help=again)
-    new.add_argument(
-        "--reference-adapter", dest="reference", metavar="A0", help="the adapter before the last stage; default none"
-    )
+    before = "the adapter before the last stage; default none"
+    new.add_argument("--reference-adapter", dest="reference", metavar="A0", help=before)
     formats = "training examples: .jsonl, .json, .csv, .parquet, .arrow or a save_to_disk folder"
     new.add_argument("--data", required=True, type=Path, metavar="FILE", help=formats)
     new.add_argument("--behaviors", type=Path, metavar="F", help="JSON lines {id, name, prompt, bad, good?, exhibits?}")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from explorer.data.failures import Failure, read_failures
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, first_line
 from explorer.files import read_rows, require_pattern, require_text, write_json_lines, writing, wrong_field
 from explorer.model.load import ModelSpec
 
@@ -215,7 +215,7 @@ def read_datapoints(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise ExplorerError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
+        raise ExplorerError(f"{path}: not a readable Parquet file ({first_line(error)}).") from error
     names = table.column_names
     for field in ("id", "prompt"):
         if field not in names:
