@@ -127,7 +127,8 @@ def require_pattern(row: Mapping[str, Any], where: object, field: str) -> None:
 
 def wrong_field(row: Mapping[str, Any], where: object, field: str, expected: str) -> ExplorerError:
     """The error for a field that holds something else than what was expected."""
-    return ExplorerError(f"{where}: field '{field}' is {repr(row.get(field))[:40]}; expected {expected}.")
+    value = json.dumps(row.get(field), ensure_ascii=False, default=str)
+    return ExplorerError(f"{where}: field '{field}' is {value[:40]}; expected {expected}.")
 
 
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

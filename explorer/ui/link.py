@@ -114,6 +114,11 @@ def text(label: str, name: str, default: str = "", **settings: Any) -> str:
     return _draw(st.text_input, name, get(name, default), default, str, label, **settings)
 
 
+def expander(label: str, name: str, **settings: Any) -> Any:
+    """Draw an expander; 1 in the link while it is open. Draw what is in it only where its ``open`` is true."""
+    return _draw(st.expander, name, flag(name), False, lambda on: str(int(on)), label, flag(name), **settings)
+
+
 def _draw(
     widget: Callable[..., Any],
     name: str,
@@ -124,7 +129,7 @@ def _draw(
     then: Callable[[], None] | None = None,
     **settings: Any,
 ) -> Any:
-    """Draw a widget with the link's value, and return that; when the widget is changed, the link says so."""
+    """Draw a widget with the link's value, and return what it returns; when it is changed, the link says so."""
     key = session_key(name)
 
     def changed() -> None:
@@ -134,8 +139,7 @@ def _draw(
             then()
 
     st.session_state[key] = value
-    widget(*arguments, key=key, on_change=changed, **settings)
-    return value
+    return widget(*arguments, key=key, on_change=changed, **settings)
 
 
 def _labels(options: Mapping[str, str]) -> dict[str, Any]:
@@ -156,7 +160,7 @@ def _number(name: str, default: Any, low: float, high: float) -> Any:
 
 @dataclass(frozen=True)
 class PageState:
-    """What a page's link may say: one field a key, empty text for the default.
+    """What a page's link may say: one field a key (hyphens are underscores here), empty text for the default.
 
     A subclass for each page lets other pages link to it without knowing how it spells its keys.
     """
@@ -164,13 +168,13 @@ class PageState:
     @classmethod
     def keys(cls) -> list[str]:
         """The keys of the link."""
-        return [field.name for field in fields(cls)]
+        return [field.name.replace("_", "-") for field in fields(cls)]
 
     @classmethod
     def read(cls) -> Self:
         """What the link says now."""
-        return cls(**{field.name: get(field.name) for field in fields(cls)})
+        return cls(*map(get, cls.keys()))
 
     def params(self) -> dict[str, str]:
         """The query parameters of a link to the page in this state."""
-        return {name: value for name, value in vars(self).items() if value}
+        return {name.replace("_", "-"): value for name, value in vars(self).items() if value}
