@@ -67,9 +67,3 @@ def html_page(title: str, body: str, style: str = _CSS, script: str = "") -> str
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
         f"<style>{style}</style></head><body>\n{body}\n{f'<script>{script}</script>' if script else ''}</body></html>\n"
     )
-
-
-def drawn_page(title: str, svg: str, note: str = "") -> bytes:
-    """To be deleted: ``save_figure`` does it."""
-    below = f"<p>{html.escape(note)}</p>" if note else ""
-    return html_page(title, f"<p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}").encode()

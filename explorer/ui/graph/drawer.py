@@ -116,7 +116,8 @@ def edge_drawer(edges: TracedEdges, source: Node, target: Node) -> None:
 def gap_drawer(view: GraphView, graph: AttributionGraph, low: int, high: int, statistics: pd.DataFrame) -> None:
     """Draw a gap between two drawn layers: expand it, or fold layers away."""
     st.markdown(f"**Layers {low} → {high}**")
-    row: Any = next(row for row in statistics.itertuples() if row.layer == high)
+    rows: Any = statistics.itertuples()
+    row = next(row for row in rows if row.layer == high)
     st.caption(
         f"{row.drawn_edges} edges drawn; {row.verticality:.0%} of |A| stays on its token; the rest looks back "
         f"{row.look_back / max(1 - row.verticality, 1e-9):.1f} tokens on average"
