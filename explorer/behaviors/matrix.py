@@ -75,5 +75,5 @@ def similarity(
 
 def _cosines(index: Index, target: Target, method: Method, layer: int, centre: bool) -> np.ndarray:
     each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
-    values = scores(index, target, method, [layer], centre, "contrast", each)
+    values = scores(index, target, method, layer, centre, "contrast", each)
     return np.ascontiguousarray(values.numpy().T)

@@ -19,7 +19,6 @@ from explorer.model.load import load_model
 from explorer.progress import Progress, silent
 from explorer.ranking.scores import Target
 from explorer.vectors.find import check_index, index_model
-from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import Index
 from explorer.vectors.items import item_vectors
 
@@ -37,7 +36,7 @@ def prompt_vectors(
     ExplorerError where the model is not the one that the index was made in.
     """
     spec = index_model(study, index)
-    check_index(index, unloaded(spec))
+    check_index(index, spec)
     cached = _read(index.folder)
     todo = list({p.digest: p for p in prompts if p.digest not in cached}.items())
     for start in range(0, len(todo), CHUNK):

@@ -14,7 +14,7 @@ from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
-from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.fingerprint import model_digest
 from explorer.vectors.items import Item
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
@@ -153,7 +153,7 @@ def cached_answers(
     A stopped run loses at most one batch. Cached answers are valid while the model's weights and precision, the
     template and the maximal length stay; the model is loaded only where one is missing.
     """
-    depends_on = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
+    depends_on = json.dumps([model_digest(spec), study.template, MAX_TOKENS], sort_keys=True)
     digest = hashlib.sha256(depends_on.encode()).hexdigest()[:16]
     rows = [row for row in _answer_rows(study, checkpoint) if row.get("model") == digest]
     answers = {row["prompt"]: row["answer"] for row in rows if isinstance(row.get("answer"), str)}

@@ -24,7 +24,7 @@ from explorer.progress import Progress
 from explorer.repair.choose import sampled
 from explorer.repair.plan import NONE, REPLACE, Arm, Plan, run_folder
 from explorer.repair.stages import Stage, read_stages, rows_of
-from explorer.vectors.fingerprint import model_digest, rows_digest, unloaded
+from explorer.vectors.fingerprint import model_digest, rows_digest
 
 CORRECTED = "corrected.json"
 CORRECTION_TOKENS = 48
@@ -69,7 +69,7 @@ def read_setting(study: Study, plan: Plan) -> Setting:
     edited_ids = [name for arm in plan.arms for name in arm.ids]
     edited = numbers[np.isin(np.array(table["id"].to_pylist(), dtype=object)[numbers], edited_ids)]
     rows = table.take(np.union1d(sampled(numbers, plan.share), edited).tolist()).to_pylist()
-    digest = model_digest(unloaded(stage.start_model(study)))
+    digest = model_digest(stage.start_model(study))
     made_from = {
         "code": CODE,
         "precision": str(dtype_of(ModelSpec())),
