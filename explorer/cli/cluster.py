@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_cluster(commands: Any) -> None:
-    """Add the sub-command to the command line's own."""
+    """Add ``cluster`` to the sub-commands."""
     cluster = commands.add_parser("cluster", help="what else training taught: groups of prompts with their datapoints")
     cluster.add_argument("study", type=Path, metavar="STUDY")
     cluster.add_argument("--method", default="explorer", help="what makes two things alike; see the README")
