@@ -9,11 +9,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import isnan
+from typing import Any
 
 import numpy as np
 
 from explorer.behaviors.cache import read_cached, write_cached
-from explorer.behaviors.matrix import Matrix
+from explorer.behaviors.matrix import Matrix, similarity
+from explorer.behaviors.prompt_vectors import prompt_vectors
+from explorer.behaviors.prompts import PromptKind, default_reference, study_prompts
 from explorer.behaviors.significance import (
     DRAWS,
     MAX_P,
@@ -25,8 +29,10 @@ from explorer.behaviors.significance import (
     measure,
 )
 from explorer.behaviors.tree import MAX_CLUSTERS, PromptTree, prompt_tree, silhouettes
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.progress import Progress, silent
+from explorer.vectors.find import pick_index
 from explorer.vectors.index import Index
 
 
@@ -63,6 +69,18 @@ class Cluster:
     def emergent(self) -> bool:
         """Whether it beats the null and survives resampling."""
         return len(self.datapoints) > 0 and self.null_p <= MAX_P and self.stability >= MIN_STABILITY
+
+    def to_json(self) -> dict[str, Any]:
+        """Its figures as plain JSON values, without prompts and datapoints."""
+        return {
+            "id": self.id,
+            "key": self.key,
+            "emergent": self.emergent,
+            "mean_similarity": self.mean_similarity,
+            "null_p": None if isnan(self.null_p) else self.null_p,
+            "null_excess": self.excess,
+            "stability": None if isnan(self.stability) else self.stability,
+        }
 
 
 @dataclass(frozen=True)
@@ -103,9 +121,9 @@ class Clusters:
             raise ExplorerError(f"{count} clusters were not looked at; expected 1 to {max(self.tree.cuts)}.")
         nodes = sorted(self.tree.cuts[count], key=lambda node: (-self.evidence.excess(node), node))
         closest = np.nan_to_num(self.means[nodes], nan=-np.inf).argmax(0)
-        return [self._cluster(i, node, count, np.flatnonzero(closest == i)) for i, node in enumerate(nodes)]
+        return [self._cluster(i, node, count, np.flatnonzero(closest == i - 1)) for i, node in enumerate(nodes, 1)]
 
-    def _cluster(self, place: int, node: int, count: int, closest: np.ndarray) -> Cluster:
+    def _cluster(self, number: int, node: int, count: int, closest: np.ndarray) -> Cluster:
         evidence, means = self.evidence, self.means[node]
         members = closest[means[closest] > evidence.cutoffs[node]]
         members = members[np.argsort(-means[members], kind="stable")]
@@ -113,16 +131,45 @@ class Clusters:
         if len(members):
             rows = rows[np.argsort(-self.matrix.values[np.ix_(rows, members)].mean(1), kind="stable")]
         ids = "\n".join(sorted(self.matrix.rows[i].id for i in rows))
-        return Cluster(
-            id=place + 1,
-            key=hashlib.sha256(ids.encode()).hexdigest()[:12],
-            prompts=rows,
-            datapoints=members,
-            similarities=means[members],
-            excess=evidence.excess(node),
-            null_p=evidence.p(node) if len(rows) >= MIN_PROMPTS else float("nan"),
-            stability=float(evidence.stability[count][node]),
-        )
+        key, excess = hashlib.sha256(ids.encode()).hexdigest()[:12], evidence.excess(node)
+        p = evidence.p(node) if len(rows) >= MIN_PROMPTS else float("nan")
+        return Cluster(number, key, rows, members, means[members], excess, p, float(evidence.stability[count][node]))
+
+
+def cluster(
+    study: Study,
+    *,
+    method: str = "explorer",
+    layer: int | None = None,
+    stage: str | None = None,
+    prompts: PromptKind = "all",
+    count: int | None = None,
+    seed: int = 0,
+    reference: str | None = None,
+    index: Index | None = None,
+    progress: Progress = silent,
+) -> Clusters:
+    """Group the prompts of a study by the datapoints that explain their answers, and test every group.
+
+    Generates missing answers and the prompts' vectors, which is slow the first time: answers, vectors and test results
+    are cached in the study. Other numbers of clusters are ``clusters.cut(count)``.
+
+    Args:
+        method: what makes a prompt and a datapoint similar (``vectors.methods``).
+        layer: 1 to L; by default the one that the index has chosen.
+        stage: checkpoint whose vectors are used; by default the earliest one that has vectors.
+        count: number of clusters; by default that of the best silhouette.
+        seed: of the null corpora and of the resampling.
+        reference: checkpoint whose answers count as before training; by default ``default_reference``.
+        index: the vectors to use, instead of choosing some by method, layer and stage.
+
+    Raises ExplorerError where vectors or prompts are missing.
+    """
+    index = index or pick_index(study, method, layer, stage)
+    reference = reference or default_reference(study, index.manifest.checkpoint)
+    answered = study_prompts(study, prompts, reference, progress)
+    matrix = similarity(index, answered, prompt_vectors(study, index, answered.rows, progress), method, layer)
+    return find_clusters(index, matrix, count, seed, progress=progress, cached=True)
 
 
 def find_clusters(
@@ -163,6 +210,6 @@ def find_clusters(
 def assignment(clusters: Sequence[Cluster], n: int) -> np.ndarray:
     """(n,) id of each datapoint's cluster; 0 for those of none."""
     ids = np.zeros(n, dtype=int)
-    for cluster in clusters:
-        ids[cluster.datapoints] = cluster.id
+    for c in clusters:
+        ids[c.datapoints] = c.id
     return ids

@@ -1,6 +1,7 @@
 """The similarity matrix: the cosine of every prompt with every datapoint, exact, streamed from the index."""
 
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 import torch
@@ -66,11 +67,10 @@ def similarity(
     if not has_token.any():
         raise ExplorerError("Nothing to cluster: no answer of any behavior prompt has a token.")
     target = Target({k: v[has_token] for k, v in target.vectors.items()}, target.kinds[has_token])
-    rows = [p for p, keep in zip(prompts.rows, has_token.tolist(), strict=True) if keep]
-    wordless = [p.id for p, keep in zip(prompts.rows, has_token.tolist(), strict=True) if not keep]
-    prompts = replace(prompts, rows=tuple(rows), wordless=tuple(wordless))
+    rows = tuple(compress(prompts.rows, has_token))
+    wordless = tuple(prompt.id for prompt in compress(prompts.rows, ~has_token))
     values = _cosines(index, target, by, choice.layer, choice.centre)
-    return Matrix(prompts, values, target, by, choice.layer, choice.centre)
+    return Matrix(replace(prompts, rows=rows, wordless=wordless), values, target, by, choice.layer, choice.centre)
 
 
 def _cosines(index: Index, target: Target, method: Method, layer: int, centre: bool) -> np.ndarray:

@@ -11,6 +11,7 @@ from explorer.behaviors.tree import MIN_SPREAD
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
+from explorer.ranking.metrics import top
 from explorer.ranking.rank import row_target
 from explorer.ranking.scores import Target
 from explorer.vectors.find import check_index, index_model
@@ -78,10 +79,9 @@ def correlations(row: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def nearest(values: np.ndarray, k: int, exclude: Sequence[int] = ()) -> list[int]:
     """Numbers of the k largest of values (n,), the largest first; without nan and without ``exclude``."""
-    scores = np.where(np.isnan(values), -np.inf, values).astype(np.float64)
-    scores[list(exclude)] = -np.inf
-    order = np.argsort(-scores, kind="stable")[:k]
-    return [int(i) for i in order if scores[i] > -np.inf]
+    scores = values.copy()
+    scores[list(exclude)] = np.nan
+    return top(scores, k).tolist()
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ class ClusterComparison:
     Attributes:
         shared_words: distinctive words of both.
         words: distinctive words of the first alone, and of the second alone.
-        top: number of most similar datapoints of each that are compared.
-        overlap: how many of them are the same datapoints.
+        top, overlap: number of most similar datapoints of each that are compared, and how many of them are the same.
         cross: mean similarity of the first one's prompts with the second one's datapoints, and the reverse; nan where
             there are no datapoints.
         correlation: of their mean similarities over all datapoints, −1..1.
@@ -106,22 +105,18 @@ class ClusterComparison:
     correlation: float
 
 
-def compare_clusters(clusters: Clusters, one: Card, two: Card, top: int = TOP) -> ClusterComparison:
+def compare_clusters(clusters: Clusters, one: Card, two: Card, most: int = TOP) -> ClusterComparison:
     """Compare two clusters of a cut.
 
-    A datapoint belongs to one cluster alone, so it is the datapoints most similar to each that are compared.
+    A datapoint belongs to one cluster alone, so it is the ``most`` datapoints most similar to each that are compared.
     """
-    values = clusters.matrix.values
-    means = np.stack([values[card.cluster.prompts].mean(0) for card in (one, two)])
-    top = min(top, int(clusters.matrix.ranked.sum()))
-    overlap = set(nearest(means[0], top)) & set(nearest(means[1], top))
+    a, b = (clusters.matrix.values[card.cluster.prompts] for card in (one, two))
+    first, second = a.mean(0), b.mean(0)
+    compared = min(most, int(clusters.matrix.ranked.sum()))
+    overlap = np.intersect1d(top(first, compared), top(second, compared))
     shared = tuple(word for word in one.words if word in two.words)
-    first, second = (tuple(word for word in card.words if word not in shared) for card in (one, two))
-    cross = (_mean_similarity(values, one, two), _mean_similarity(values, two, one))
-    correlation = float(correlations(means[0], means[1:])[0])
-    return ClusterComparison(shared, (first, second), top, len(overlap), cross, correlation)
-
-
-def _mean_similarity(values: np.ndarray, prompts: Card, datapoints: Card) -> float:
-    block = values[np.ix_(prompts.cluster.prompts, datapoints.cluster.datapoints)]
-    return float(block.mean()) if block.size else float("nan")
+    alone = [tuple(word for word in card.words if word not in shared) for card in (one, two)]
+    blocks = a[:, two.cluster.datapoints], b[:, one.cluster.datapoints]
+    cross = [float(block.mean()) if block.size else float("nan") for block in blocks]
+    correlation = float(correlations(first, second[None])[0])
+    return ClusterComparison(shared, (alone[0], alone[1]), compared, len(overlap), (cross[0], cross[1]), correlation)

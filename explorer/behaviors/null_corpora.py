@@ -13,22 +13,20 @@ import torch
 from torch import Tensor
 
 from explorer.behaviors.matrix import Matrix
-from explorer.vectors.index import UNRANKED, Index
+from explorer.vectors.index import Index
 
 
 @dataclass
 class Sample(Index):
-    """Some rows of an index, in memory.
+    """Some rows of an index, in memory; centred by the means of the whole index, which its folder has.
 
     Attributes:
         row_kinds: (rows,) kind of each.
         vectors: "<part>.<layer>" → (rows, width) float32.
-        source: the whole index, whose means centre the vectors.
     """
 
     row_kinds: Tensor
     vectors: dict[str, Tensor]
-    source: Index
 
     def __post_init__(self) -> None:
         self.kinds = self.row_kinds
@@ -37,47 +35,42 @@ class Sample(Index):
         """All rows as one block."""
         yield 0, self.vectors[f"{part}.{layer}"]
 
-    def means(self, part: str, layer: int) -> Tensor:
-        """The means of the whole index."""
-        return self.source.means(part, layer)
-
     def norms(self, part: str, layer: int, centred: bool) -> Tensor:
         """(rows,) lengths of the vectors, as they are or after the whole index's means are subtracted."""
         x = self.vectors[f"{part}.{layer}"]
         return (x - self.means(part, layer)[self.row_kinds.long()] if centred else x).norm(dim=1)
 
-    @property
-    def kind_rows(self) -> list[Tensor]:
-        """Row numbers of each kind that is ranked."""
-        kinds = self.row_kinds.unique().tolist()
-        return [(self.row_kinds == kind).nonzero()[:, 0] for kind in kinds if kind != UNRANKED]
+    def redrawn(self, draw: "Draw", rng: np.random.Generator) -> "Sample":
+        """The same rows with other vectors, drawn for each kind by itself."""
+        vectors = {key: x.clone() for key, x in self.vectors.items()}
+        for kind in self.row_kinds.unique():
+            rows = self.row_kinds == kind
+            for x, drawn in zip(vectors.values(), draw([x[rows] for x in vectors.values()], rng), strict=True):
+                x[rows] = drawn
+        return replace(self, vectors=vectors)
 
 
 def take_sample(index: Index, matrix: Matrix, rows: np.ndarray) -> Sample:
     """Read some rows of the index, the parts and the layer that the matrix was made of."""
     which = torch.from_numpy(rows)
     vectors = {f"{p}.{matrix.layer}": index.rows(p, matrix.layer, which) for p in matrix.method.parts}
-    return Sample(index.folder, index.manifest, index.kinds[which], vectors, index)
+    return Sample(index.folder, index.manifest, index.kinds[which], vectors)
 
 
-def permuted(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Permute each dimension over the rows of a kind, independently of the other dimensions."""
-    vectors = {key: x.clone() for key, x in sample.vectors.items()}
-    for rows in sample.kind_rows:
-        for x in vectors.values():
-            x[rows] = torch.from_numpy(rng.permuted(x[rows].numpy(), axis=0))
-    return replace(sample, vectors=vectors)
+Draw = Callable[[list[Tensor], np.random.Generator], list[Tensor]]
+"""From the vectors of a kind, one tensor (rows, width) a part, to as many of a corpus without structure."""
 
 
-def cloud(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Draw the rows of a kind from a Gaussian with the mean and covariance of that kind, over all parts at once."""
-    vectors = {key: x.clone() for key, x in sample.vectors.items()}
-    for rows in sample.kind_rows:
-        weights = torch.from_numpy(rng.standard_normal((len(rows), len(rows)), dtype=np.float32)) / len(rows) ** 0.5
-        for x in vectors.values():
-            mean = x[rows].mean(0)
-            x[rows] = weights @ (x[rows] - mean) + mean
-    return replace(sample, vectors=vectors)
+def permuted(parts: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    """Permute each dimension over the rows, independently of the other dimensions."""
+    return [torch.from_numpy(rng.permuted(x.numpy(), axis=0)) for x in parts]
 
 
-CORPORA: dict[str, Callable[[Sample, np.random.Generator], Sample]] = {"permuted": permuted, "cloud": cloud}
+def cloud(parts: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    """Draw the rows from a Gaussian with the mean and covariance of the vectors, over all parts at once."""
+    n = len(parts[0])
+    weights = torch.from_numpy(rng.standard_normal((n, n), dtype=np.float32)) / n**0.5
+    return [weights @ (x - x.mean(0)) + x.mean(0) for x in parts]
+
+
+CORPORA: dict[str, Draw] = {"permuted": permuted, "cloud": cloud}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from torch import Tensor, from_numpy
+from torch import from_numpy
 
 from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.clusters import Clusters
@@ -28,9 +28,9 @@ class DatapointMap:
     @property
     def note(self) -> str:
         """How the map was made, in words."""
-        how = "PCA, then t-SNE: who is near whom means something, distances and axes do not."
-        sampled = f"{len(self.rows):,} of {self.total:,} datapoints, drawn at random; "
-        return sampled + how if len(self.rows) < self.total else how
+        few = len(self.rows) < self.total
+        sampled = f"{len(self.rows):,} of {self.total:,} datapoints, drawn at random; " if few else ""
+        return f"{sampled}PCA, then t-SNE: who is near whom means something, distances and axes do not."
 
 
 def project(values: np.ndarray, most: int = POINTS) -> DatapointMap:
@@ -61,11 +61,8 @@ def cached_map(clusters: Clusters) -> DatapointMap:
     settings = [POINTS, DIMENSIONS, PERPLEXITY, matrix.method.name, [matrix.layer], matrix.centre]
     path = cache_path(clusters.index.folder / FOLDER, [*settings, [p.digest for p in matrix.rows]])
 
-    def parse(tensors: dict[str, Tensor]) -> DatapointMap:
-        return DatapointMap(tensors["points"].numpy(), tensors["rows"].numpy(), int(matrix.ranked.sum()))
-
-    if (cached := read_cached(path, parse)) is not None:
-        return cached
+    if cached := read_cached(path, lambda tensors: (tensors["points"].numpy(), tensors["rows"].numpy())):
+        return DatapointMap(*cached, int(matrix.ranked.sum()))
     computed = project(matrix.values)
     with suppress(ExplorerError):  # a folder that can't be written costs time, not the map
         points = from_numpy(computed.points.astype(np.float32))

@@ -47,8 +47,8 @@ class Null:
     greatest: np.ndarray
 
     def z(self, profile: np.ndarray) -> np.ndarray:
-        """(u,) standard deviations that each profile (u, shares) lies above the mean, at its most unusual share."""
-        return ((profile - self.mean) / self.sd).max(1) if profile.shape[1] else np.zeros(len(profile))
+        """(…) standard deviations that profiles (…, shares) lie above the mean, each at its most unusual share."""
+        return ((profile - self.mean) / self.sd).max(-1) if profile.size else np.zeros(profile.shape[:-1])
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,6 @@ class Evidence:
     Attributes:
         profile: (u, shares) separations in the corpus itself.
         cutoffs: (u,) mean similarity that ``MEMBER_QUANTILE`` of permuted datapoints stay below.
-        nulls: by name.
         stability: number of clusters → (u,) mean Jaccard overlap with the closest cluster under resampling; nan for
             nodes that are not in that cut.
         sampled: number of datapoints that the nulls were drawn from, and of all ranked ones.
@@ -76,25 +75,18 @@ class Evidence:
         Counts the best of all clusters in all cuts of a draw, which corrects for testing many of them. Nodes of fewer
         than ``MIN_PROMPTS`` prompts can't be tested, as such clusters of the draws are left out.
         """
-        z = self._z(node)
-        reached = {name: int((null.greatest >= z[name]).sum()) for name, null in self.nulls.items()}
-        return max((1 + reached[name]) / (1 + len(null.greatest)) for name, null in self.nulls.items())
+        return float(max(np.mean([True, *(n.greatest >= n.z(self.profile[node]))]) for n in self.nulls.values()))
 
     def excess(self, node: int) -> float:
         """Standard deviations that its separation lies above a null's clusters; the smaller one of the nulls."""
-        return min(self._z(node).values())
-
-    def _z(self, node: int) -> dict[str, float]:
-        return {name: float(null.z(self.profile[node : node + 1])[0]) for name, null in self.nulls.items()}
+        return float(min(null.z(self.profile[node]) for null in self.nulls.values()))
 
     def tensors(self, tree: PromptTree) -> dict[str, Tensor]:
         """The evidence as a file holds it, with the tree's nodes."""
-        arrays = {"nodes": tree.nodes, "profile": self.profile, "cutoffs": self.cutoffs}
-        arrays["sampled"] = np.array(self.sampled)
-        for name, null in self.nulls.items():
-            arrays |= {f"null.{name}.{field}": array for field, array in vars(null).items()}
-        arrays |= {f"stability.{count}": array for count, array in self.stability.items()}
-        return {key: torch.from_numpy(np.array(array)) for key, array in arrays.items()}
+        arrays = {"nodes": tree.nodes, "profile": self.profile, "cutoffs": self.cutoffs, "sampled": self.sampled}
+        arrays |= {f"null.{name}.{key}": x for name, null in self.nulls.items() for key, x in vars(null).items()}
+        arrays |= {f"stability.{count}": x for count, x in self.stability.items()}
+        return {key: torch.from_numpy(np.array(x)) for key, x in arrays.items()}
 
     @classmethod
     def parse(cls, tensors: dict[str, Tensor], tree: PromptTree) -> "Evidence":
@@ -102,18 +94,15 @@ class Evidence:
         arrays = {key: x.numpy() for key, x in tensors.items()}
         if not np.array_equal(arrays["nodes"], tree.nodes):
             raise ValueError("evidence of another tree")
-        fields = ("mean", "sd", "greatest")
-        nulls = {name: Null(*(arrays[f"null.{name}.{field}"] for field in fields)) for name in CORPORA}
+        nulls = {name: Null(*(arrays[f"null.{name}.{key}"] for key in ("mean", "sd", "greatest"))) for name in CORPORA}
         stable = {count: arrays[f"stability.{count}"] for count in tree.cuts}
-        sampled, ranked = arrays["sampled"].tolist()
-        return cls(arrays["profile"], arrays["cutoffs"], nulls, stable, (sampled, ranked))
+        return cls(arrays["profile"], arrays["cutoffs"], nulls, stable, tuple(arrays["sampled"].tolist()))
 
 
 def evidence_path(index: Index, matrix: Matrix, tree: PromptTree, seed: int, draws: int, resamples: int) -> Path:
     """File that caches the evidence: named by all that it depends on but the tree, which it holds."""
     settings = [CODE, SAMPLE, MEMBER_QUANTILE, SHARES, MIN_PROMPTS, seed, draws, resamples]
-    digests = [p.digest for p in matrix.rows]
-    data = [matrix.method.name, [matrix.layer], matrix.centre, len(tree.cuts), digests]
+    data = [matrix.method.name, [matrix.layer], matrix.centre, len(tree.cuts), [p.digest for p in matrix.rows]]
     return cache_path(index.folder / FOLDER, [settings, data])
 
 
@@ -135,7 +124,7 @@ def measure(
     for number, (name, corpus) in enumerate(CORPORA.items()):
         profiles: list[np.ndarray] = []
         for i in range(draws):
-            values = matrix.similarities(corpus(sample, rng), matrix.target)
+            values = matrix.similarities(sample.redrawn(corpus, rng), matrix.target)
             null_tree = prompt_tree(values, counts)
             profiles.append(profile(null_tree.means(values)[null_tree.sizes >= MIN_PROMPTS]))
             if name == "permuted":

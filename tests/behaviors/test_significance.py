@@ -25,7 +25,7 @@ def test_null_corpora_keep_what_they_should(tmp_path: Path) -> None:
     np.testing.assert_allclose(matrix.similarities(sample, matrix.target), matrix.values, atol=1e-5)
     x = sample.vectors["gradient.2"].numpy()
     for name, corpus in CORPORA.items():
-        y = corpus(sample, np.random.default_rng(1)).vectors["gradient.2"].numpy()
+        y = sample.redrawn(corpus, np.random.default_rng(1)).vectors["gradient.2"].numpy()
         assert np.abs(y - x).max() > 1 and sample.vectors["gradient.2"].numpy() is not y
         for kind in (0, 1):
             a, b = x[kind::2], y[kind::2]
@@ -67,6 +67,6 @@ def test_the_member_quantile_is_what_it_says(tmp_path: Path) -> None:
     index, matrix = make_matrix(tmp_path, *noise(0, 8, 200, 12))
     clusters = find_clusters(index, matrix, draws=5, resamples=3)
     sample, rng = take_sample(index, matrix, np.arange(200)), np.random.default_rng(9)
-    permuted = [matrix.similarities(CORPORA["permuted"](sample, rng), matrix.target) for _ in range(20)]
+    permuted = [matrix.similarities(sample.redrawn(CORPORA["permuted"], rng), matrix.target) for _ in range(20)]
     above = [(clusters.tree.means(values) > clusters.evidence.cutoffs[:, None]).mean(1) for values in permuted]
     assert np.abs(np.mean(above, axis=0) - (1 - MEMBER_QUANTILE)).max() < 0.01

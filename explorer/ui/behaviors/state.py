@@ -9,10 +9,9 @@ import numpy as np
 import streamlit as st
 
 from explorer.behaviors.cards import Card, make_cards
-from explorer.behaviors.clusters import Cluster, Clusters, assignment
+from explorer.behaviors.clusters import Cluster, Clusters, assignment, cluster
 from explorer.behaviors.matrix_view import Cells, OrderedMatrix, Window, order_matrix, window_cells
 from explorer.behaviors.nearest import Similarities, similar_to_datapoint, similar_to_prompt, similar_to_text
-from explorer.behaviors.pipeline import cluster
 from explorer.behaviors.projection import DatapointMap, cached_map
 from explorer.behaviors.prompts import AnsweredPrompt, PromptKind
 from explorer.data.study import Study
