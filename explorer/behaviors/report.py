@@ -15,15 +15,13 @@ def summary(clusters: Clusters, cut: Sequence[Cluster]) -> str:
     """Say in sentences what was compared, what was left out, and what was computed on a sample."""
     prompts, ranked, none = clusters.matrix.prompts, clusters.evidence.sampled[1], _unassigned(clusters, cut)
     checkpoint = clusters.index.manifest.checkpoint
-    sentences = [f"{len(prompts.rows)} prompts against {ranked:,} datapoints, in the model '{checkpoint}'."]
+    note = f"{len(prompts.rows)} prompts against {ranked:,} datapoints, in the model '{checkpoint}'. "
     if prompts.models:
         after, before = prompts.models
-        same = len(prompts.unchanged)
-        sentences.append(f"{same} prompts are left out because '{after}' answers them as '{before}' does.")
+        note += f"{len(prompts.unchanged)} prompts are left out because '{after}' answers them as '{before}' does. "
     if prompts.wordless:
-        sentences.append(f"{len(prompts.wordless)} prompts are left out because an answer to them has no words.")
-    sentences.append(f"{none:,} datapoints ({none / ranked:.0%}) belong to no cluster.")
-    return " ".join([*sentences, reduction(clusters)])
+        note += f"{len(prompts.wordless)} prompts are left out because an answer to them has no words. "
+    return f"{note}{none:,} datapoints ({none / ranked:.0%}) belong to no cluster. {reduction(clusters)}"
 
 
 def reduction(clusters: Clusters) -> str:
@@ -55,16 +53,12 @@ def to_json(clusters: Clusters, cards: Sequence[Card], agreement: LabelAgreement
 
 def assignment_csv(cut: Sequence[Cluster], table: pa.Table) -> str:
     """One line for each datapoint: id, cluster (empty for none), similarity to it, whether it is called emergent."""
-    members = {
-        i: (c, value) for c in cut for i, value in zip(c.datapoints.tolist(), c.similarities.tolist(), strict=True)
-    }
-    rows = [members.get(i) for i in range(table.num_rows)]
-    columns = {
-        "id": table["id"],
-        "cluster": [row and row[0].id for row in rows],
-        "similarity": [row and round(row[1], 4) for row in rows],
-        "emergent": [row and row[0].emergent for row in rows],
-    }
+    rows: list[tuple[int, float, bool] | tuple[None, None, None]] = [(None, None, None)] * table.num_rows
+    for c in cut:
+        for row, value in zip(c.datapoints, c.similarities.tolist(), strict=True):
+            rows[row] = c.id, round(value, 4), c.emergent
+    ids, similarities, emergent = zip(*rows, strict=True)
+    columns = {"id": table["id"], "cluster": ids, "similarity": similarities, "emergent": emergent}
     return write_rows(pa.table(columns), "csv").decode()
 
 

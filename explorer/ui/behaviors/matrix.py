@@ -1,6 +1,8 @@
 """The left of the Behaviors page: the similarity matrix between its trees, and the map of the datapoints under it."""
 
 import base64
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from explorer.behaviors.matrix_view import (
 )
 from explorer.ranking.table import row_number
 from explorer.ui import components, link
-from explorer.ui.behaviors.links import open_datapoint, trace
+from explorer.ui.behaviors.lists import open_datapoint, trace
 from explorer.ui.behaviors.state import ClusteredStudy, cells, datapoint_lines, datapoint_map, ordered
 from explorer.ui.text import one_line, plain
 
@@ -49,7 +51,7 @@ def _matrix_data(clustered: ClusteredStudy, matrix: OrderedMatrix, drawn: Cells)
     lines = datapoint_lines(clustered.study)
     prompts = [clustered.prompts[i] for i in matrix.rows[rows[:-1]]]
     scaled = np.clip(drawn.values / (matrix.scale or 1) * 127, -127, 127).round().astype(np.int8)
-    marked = zip((matrix.rows, matrix.columns), picked(clustered), strict=True)
+    row, column = picked(clustered)
     return {
         "cells": base64.b64encode(scaled.tobytes()).decode(),
         "scale": matrix.scale,
@@ -64,35 +66,32 @@ def _matrix_data(clustered: ClusteredStudy, matrix: OrderedMatrix, drawn: Cells)
         "rowLinks": np.round(drawn.row_links, 3).tolist(),
         "columnLinks": np.round(drawn.column_links, 3).tolist(),
         "colours": clustered.colours,
-        "mark": [_place(order, number) for order, number in marked],
+        "mark": [_place(matrix.rows, row), _place(matrix.columns, column)],
     }
 
 
 def _place(order: np.ndarray, number: int | None) -> int | None:
-    places = np.flatnonzero(order == number) if number is not None else []
-    return int(places[0]) if len(places) else None
+    return next(iter(np.flatnonzero(order == number).tolist()), None)
 
 
 def _size(matrix: OrderedMatrix, drawn: Cells, window: Window) -> str:
     sizes = [last - first for first, last in (window.rows, window.columns)]
-    parts = [
-        f"{size:,}{f' of {total:,}' if size < total else ''}"
-        for size, total in zip(sizes, matrix.values.shape, strict=True)
-    ]
-    text = f"{parts[0]} prompts × {parts[1]} datapoints"
-    if sizes != list(drawn.values.shape):
-        text += f", {drawn.values.shape[0]:,} × {drawn.values.shape[1]:,} means of neighbours"
-    return f"{text}. Drag to zoom; click a cell."
+    shares = zip(sizes, matrix.values.shape, ("prompts", "datapoints"), strict=True)
+    parts = [f"{size:,}{f' of {total:,}' if size < total else ''} {what}" for size, total, what in shares]
+    r, c = drawn.values.shape
+    means = f", {r:,} × {c:,} means of neighbours" if sizes != [r, c] else ""
+    return f"{' × '.join(parts)}{means}. Drag to zoom; click a cell."
 
 
 def current_window(matrix: OrderedMatrix, selected: Card | None) -> Window:
     """The link's window where it is one, else the one that the drawing opens on."""
-    parts = [int(part) if part.isdecimal() and len(part) < 10 else -1 for part in link.get("window").split("-")]
-    m, n = matrix.values.shape
-    if len(parts) == 4 and 0 <= parts[0] < parts[1] <= m and 0 <= parts[2] < parts[3] <= n:
-        return Window((parts[0], parts[1]), (parts[2], parts[3]))
     if link.get("window") == "all":
         return matrix.whole
+    m, n = matrix.values.shape
+    if places := re.fullmatch(r"(\d{1,9})-(\d{1,9})-(\d{1,9})-(\d{1,9})", link.get("window")):
+        top, bottom, left, right = map(int, places.groups())
+        if top < bottom <= m and left < right <= n:
+            return Window((top, bottom), (left, right))
     return first_window(matrix, selected.cluster if selected else None)
 
 
@@ -101,16 +100,22 @@ def _write(matrix: OrderedMatrix, window: Window) -> None:
     link.put(window="all" if window == matrix.whole else "-".join(places))
 
 
+def _box(event: str) -> Window | None:
+    """Where the drawing was clicked or dragged."""
+    if not (box := st.session_state["similarity"].get(event)):
+        return None
+    top, bottom, left, right = map(int, box)
+    return Window((top, max(bottom, top + 1)), (left, max(right, left + 1)))
+
+
 def _zoom(matrix: OrderedMatrix) -> None:
-    if box := st.session_state["similarity"].get("window"):
-        top, bottom, left, right = (int(x) for x in box)
-        _write(matrix, Window((top, max(bottom, top + 1)), (left, max(right, left + 1))))
+    if box := _box("window"):
+        _write(matrix, box)
 
 
 def _pick_cell(clustered: ClusteredStudy, matrix: OrderedMatrix) -> None:
-    if box := st.session_state["similarity"].get("picked"):
-        top, bottom, left, right = (int(x) for x in box)
-        prompt, datapoint = strongest_within(matrix, Window((top, bottom), (left, right)))
+    if box := _box("picked"):
+        prompt, datapoint = strongest_within(matrix, box)
         link.put(prompt=clustered.prompts[prompt].id, datapoint=clustered.datapoint_id(datapoint))
         _select(clustered, int(clustered.prompt_clusters[prompt]))
 
@@ -129,27 +134,27 @@ def picked(clustered: ClusteredStudy) -> tuple[int | None, int | None]:
 
 def show_picked(clustered: ClusteredStudy) -> None:
     """Draw what was clicked: the prompt, the datapoint, how similar they are, and buttons to trace and open them."""
-    row, column = picked(clustered)
-    if row is None and column is None:
-        return
-    values, facts = clustered.clusters.matrix.values, []
-    prompt = clustered.prompts[row] if row is not None else None
-    if prompt:
+    (row, column), values = picked(clustered), clustered.clusters.matrix.values
+    facts: list[str] = []
+    buttons: list[tuple[str, str, str, Callable[..., None], tuple[Any, ...]]] = []
+    if row is not None:
+        prompt = clustered.prompts[row]
         facts.append(f"**{plain(one_line(prompt.prompt, 60))}** → {plain(one_line(prompt.answer, 60))}")
+        if prompt.other is not None:
+            buttons.append(("ink_highlighter", "Trace this prompt", "trace-picked", trace, (clustered.study, prompt)))
     if column is not None:
         facts.append(f"datapoint *{plain(one_line(datapoint_lines(clustered.study)[column], 60))}*")
+        name = clustered.datapoint_id(column)
+        buttons.append(("dataset", "Open this training example", "open-picked", open_datapoint, (name,)))
     if row is not None and column is not None and not np.isnan(values[row, column]):
         facts.append(f"similarity {values[row, column]:+.2f}")
+    if not facts:
+        return
+    buttons.append(("close", "Unmark", "unmark", link.put, ({"prompt": None, "datapoint": None},)))
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall", key="picked"):
         st.caption(" · ".join(facts), width="stretch")
-        if prompt and prompt.other is not None:
-            go = lambda: trace(clustered.study, prompt)  # noqa: E731
-            st.button("", icon=":material/ink_highlighter:", help="Trace this prompt", key="trace-picked", on_click=go)
-        if column is not None:
-            go = lambda: open_datapoint(clustered.datapoint_id(column))  # noqa: E731
-            st.button("", icon=":material/dataset:", help="Open this training example", key="open-picked", on_click=go)
-        unmark = lambda: link.put(prompt=None, datapoint=None)  # noqa: E731
-        st.button("", icon=":material/close:", help="Unmark", key="unmark", on_click=unmark)
+        for icon, about, key, act, args in buttons:
+            st.button("", icon=f":material/{icon}:", help=about, key=key, on_click=act, args=args)
 
 
 def show_map(clustered: ClusteredStudy, selected: Card | None) -> None:
