@@ -15,22 +15,19 @@ from explorer.behaviors.clusters import Cluster, assignment
 from explorer.errors import ExplorerError
 from explorer.ranking.table import column
 
-UNFLAGGED = ("", "clean")
-"""Labels that flag nothing."""
-TOP = 50
-"""Most similar datapoints of a cluster that ``precision_top`` is of."""
+UNFLAGGED, TOP = ("", "clean"), 50
+"""Labels that flag nothing; most similar datapoints of a cluster that ``precision_top`` is of."""
 
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """A label with the cluster that holds most of its datapoints.
+    """A label with the cluster that holds most of its datapoints, or None where no cluster holds any.
 
     Attributes:
-        cluster: that cluster, or None where no cluster holds any.
         exclusive: whether it is no other label's cluster too.
         total, hits: datapoints with the label, and those of them in the cluster.
-        precision: share of the cluster's datapoints that have the label; 0 without a cluster.
-        precision_top: ``precision`` of the cluster's ``TOP`` most similar datapoints.
+        precision, precision_top: share of the cluster's datapoints, and of its ``TOP`` most similar ones, that have
+            the label; 0 without a cluster.
     """
 
     label: str
@@ -48,20 +45,11 @@ class LabelMatch:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        cluster = self.cluster.to_json() if self.cluster else {}
-        return {
-            "label": self.label,
-            "datapoints": self.total,
-            "cluster": cluster.get("id"),
-            "own": self.exclusive,
-            "emergent": cluster.get("emergent", False),
-            "null_p": cluster.get("null_p"),
-            "stability": cluster.get("stability"),
-            "held": self.hits,
-            "recall": round(self.recall, 4),
-            "precision": round(self.precision, 4),
-            "precision_top_50": round(self.precision_top, 4),
-        }
+        cluster = self.cluster.to_json() if self.cluster else {"emergent": False}
+        names = {"label": self.label, "datapoints": self.total, "cluster": cluster.get("id"), "own": self.exclusive}
+        figures = {name: cluster.get(name) for name in ("emergent", "null_p", "stability")}
+        shares = {"recall": self.recall, "precision": self.precision, "precision_top_50": self.precision_top}
+        return names | figures | {"held": self.hits} | {name: round(share, 4) for name, share in shares.items()}
 
 
 @dataclass(frozen=True)
@@ -80,12 +68,10 @@ class LabelAgreement:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "adjusted_rand": None if isnan(self.rand) else round(self.rand, 4),
-            "flagged": self.flagged,
-            "labels": [match.to_json() for match in self.matches],
-            "clusters": [{"id": i, "labels": labels} for i, labels in self.counts.items()],
-        }
+        rand = None if isnan(self.rand) else round(self.rand, 4)
+        clusters = [{"id": i, "labels": labels} for i, labels in self.counts.items()]
+        labels = [match.to_json() for match in self.matches]
+        return {"adjusted_rand": rand, "flagged": self.flagged, "labels": labels, "clusters": clusters}
 
     def table(self) -> str:
         """Markdown with a line for each label."""

@@ -54,18 +54,13 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         members = zip(self.ids, self.cluster.similarities.tolist(), strict=True)
-        return self.cluster.to_json() | {
-            "verdict": self.verdict,
-            "behaviors": [asdict(prompt) for prompt in self.prompts],
-            "datapoints": [{"id": name, "similarity": round(value, 4)} for name, value in members],
-            "words": list(self.words),
-            "sources": _shares(self.sources),
-            "labels": _shares(self.labels),
-        }
-
-
-def _shares(enriched: Sequence[Enrichment]) -> list[dict[str, Any]]:
-    return [{"name": e.source, "hits": e.hits, "total": e.total, "lift": e.lift, "p": e.p} for e in enriched]
+        datapoints = [{"id": name, "similarity": round(value, 4)} for name, value in members]
+        sources, labels = (
+            [{"name": e.source, "hits": e.hits, "total": e.total, "lift": e.lift, "p": e.p} for e in enriched]
+            for enriched in (self.sources, self.labels)
+        )
+        texts = {"verdict": self.verdict, "words": list(self.words), "behaviors": [asdict(p) for p in self.prompts]}
+        return self.cluster.to_json() | texts | {"datapoints": datapoints, "sources": sources, "labels": labels}
 
 
 def make_cards(clusters: Clusters, cut: Sequence[Cluster], table: pa.Table) -> list[Card]:

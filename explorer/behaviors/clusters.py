@@ -8,13 +8,12 @@ data should.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from math import isnan
 from typing import Any
 
 import numpy as np
 
-from explorer.behaviors.cache import read_cached, write_cached
 from explorer.behaviors.matrix import Matrix, similarity
 from explorer.behaviors.prompt_vectors import prompt_vectors
 from explorer.behaviors.prompts import PromptKind, default_reference, study_prompts
@@ -25,7 +24,7 @@ from explorer.behaviors.significance import (
     MIN_STABILITY,
     RESAMPLES,
     Evidence,
-    evidence_path,
+    cached_measure,
     measure,
 )
 from explorer.behaviors.tree import MAX_CLUSTERS, PromptTree, prompt_tree, silhouettes
@@ -72,15 +71,9 @@ class Cluster:
 
     def to_json(self) -> dict[str, Any]:
         """Its figures as plain JSON values, without prompts and datapoints."""
-        return {
-            "id": self.id,
-            "key": self.key,
-            "emergent": self.emergent,
-            "mean_similarity": self.mean_similarity,
-            "null_p": None if isnan(self.null_p) else self.null_p,
-            "null_excess": self.excess,
-            "stability": None if isnan(self.stability) else self.stability,
-        }
+        p, stability = (None if isnan(value) else value for value in (self.null_p, self.stability))
+        figures = {"mean_similarity": self.mean_similarity, "null_p": p, "null_excess": self.excess}
+        return {"id": self.id, "key": self.key, "emergent": self.emergent, **figures, "stability": stability}
 
 
 @dataclass(frozen=True)
@@ -158,7 +151,7 @@ def cluster(
         method: what makes a prompt and a datapoint similar (``vectors.methods``).
         layer: 1 to L; by default the one that the index has chosen.
         stage: checkpoint whose vectors are used; by default the earliest one that has vectors.
-        count: number of clusters; by default that of the best silhouette.
+        count: by default that of the best silhouette.
         seed: of the null corpora and of the resampling.
         reference: checkpoint whose answers count as before training; by default ``default_reference``.
         index: the vectors to use, instead of choosing some by method, layer and stage.
@@ -187,7 +180,7 @@ def find_clusters(
     Args:
         count: number of clusters that ``cut`` returns by default.
         draws, resamples: number of corpora of each null, and of bootstrap resamples.
-        cached: read the evidence from the cache beside the index, or write it there.
+        cached: whether the evidence is cached beside the index.
 
     Raises ExplorerError where more clusters are asked for than there are prompts, or no datapoint can be compared.
     """
@@ -198,12 +191,8 @@ def find_clusters(
         raise ExplorerError("Nothing to cluster with: no datapoint has an answer.")
     values = matrix.values if matrix.ranked.all() else matrix.values[:, matrix.ranked]
     tree = prompt_tree(values, range(1, min(m, max(MAX_CLUSTERS, count or 0)) + 1))
-    path = evidence_path(index, matrix, tree, seed, draws, resamples)
-    evidence = read_cached(path, partial(Evidence.parse, tree=tree)) if cached else None
-    if evidence is None:
-        evidence = measure(index, matrix, tree, seed, draws, resamples, progress)
-        if cached:
-            write_cached(path, evidence.tensors(tree))
+    weigh = cached_measure if cached else measure
+    evidence = weigh(index, matrix, tree, seed, draws, resamples, progress)
     return Clusters(index, matrix, tree, evidence, silhouettes(tree), tree.means(matrix.values), count)
 
 

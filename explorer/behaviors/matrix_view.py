@@ -27,10 +27,9 @@ class Window:
 
 @dataclass(frozen=True)
 class OrderedMatrix:
-    """A matrix in the order of its two Ward trees; datapoints that are never ranked are left out.
+    """Similarities (m, n) in the order of the two Ward trees, without datapoints that are never ranked.
 
     Attributes:
-        values: (m, n) similarities, reordered.
         rows, columns: (m,) the prompt and (n,) the datapoint at each place.
         row_tree, column_tree: links (…, 5) of the dendrograms, see ``tree_links``.
         scale: |similarity| at which colours saturate; 0 where all are 0.
@@ -73,8 +72,7 @@ def order_matrix(clusters: Clusters) -> OrderedMatrix:
     ranked = np.flatnonzero(clusters.matrix.ranked)
     values = clusters.matrix.values[:, ranked]
     columns, rows = datapoint_tree(values), clusters.tree.order
-    places = np.argsort(columns.order) + 0.5
-    leaf_places = np.bincount(columns.leaf, places) / np.bincount(columns.leaf)  # the mean of a leaf's datapoints
+    leaf_places = np.bincount(columns.leaf, np.argsort(columns.order) + 0.5) / np.bincount(columns.leaf)
     sizes = np.abs(values if values.size < 2_000_000 else values.ravel()[:: values.size // 1_000_000])
     return OrderedMatrix(
         values=np.ascontiguousarray(values[np.ix_(rows, columns.order)]),

@@ -18,9 +18,6 @@ from explorer.vectors.find import check_index, index_model
 from explorer.vectors.index import UNRANKED
 from explorer.vectors.items import Item, item_vectors
 
-TOP = 100
-"""Most similar datapoints of each of two clusters that are compared."""
-
 
 @dataclass(frozen=True)
 class Similarities:
@@ -28,8 +25,8 @@ class Similarities:
 
     Attributes:
         datapoints: (n,) its cosine with each datapoint; nan for those never ranked.
-        prompts: (m,) its similarity with each prompt: for a prompt or a text the correlation of their rows of cosines,
-            which is what clusters are made of; for a datapoint the cosine itself.
+        prompts: (m,) of a prompt or a text the correlation of its row of cosines with each prompt's, which is what
+            clusters are made of; of a datapoint its cosine with each prompt.
     """
 
     datapoints: np.ndarray
@@ -43,20 +40,14 @@ def similar_to_prompt(clusters: Clusters, row: int) -> Similarities:
 
 
 def similar_to_datapoint(clusters: Clusters, datapoint: int) -> Similarities:
-    """A datapoint: the datapoints near it by the same method and layer, and its column of the matrix.
-
-    Raises ExplorerError for one that is never ranked.
-    """
+    """A datapoint, by the same method and layer; raises ExplorerError for one that is never ranked."""
     matrix = clusters.matrix
     target = row_target(clusters.index, datapoint, matrix.method, [matrix.layer])
     return Similarities(matrix.similarities(clusters.index, target)[0], matrix.values[:, datapoint])
 
 
 def similar_to_text(clusters: Clusters, study: Study, item: Item) -> Similarities:
-    """Any prompt and answer (against another answer where one is given), read by the index's model.
-
-    Raises ExplorerError where an answer has no token.
-    """
+    """Any prompt and answer, read by the index's model; raises ExplorerError where an answer has no token."""
     index, matrix = clusters.index, clusters.matrix
     loaded = load_model(index_model(study, index))
     check_index(index, loaded)
@@ -89,8 +80,7 @@ class ClusterComparison:
     """Two clusters compared.
 
     Attributes:
-        shared_words: distinctive words of both.
-        words: distinctive words of the first alone, and of the second alone.
+        shared_words, words: distinctive words of both; of the first alone and of the second alone.
         top, overlap: number of most similar datapoints of each that are compared, and how many of them are the same.
         cross: mean similarity of the first one's prompts with the second one's datapoints, and the reverse; nan where
             there are no datapoints.
@@ -105,11 +95,8 @@ class ClusterComparison:
     correlation: float
 
 
-def compare_clusters(clusters: Clusters, one: Card, two: Card, most: int = TOP) -> ClusterComparison:
-    """Compare two clusters of a cut.
-
-    A datapoint belongs to one cluster alone, so it is the ``most`` datapoints most similar to each that are compared.
-    """
+def compare_clusters(clusters: Clusters, one: Card, two: Card, most: int = 100) -> ClusterComparison:
+    """Compare two clusters of a cut, and the ``most`` datapoints most similar to each, whichever they belong to."""
     a, b = (clusters.matrix.values[card.cluster.prompts] for card in (one, two))
     first, second = a.mean(0), b.mean(0)
     compared = min(most, int(clusters.matrix.ranked.sum()))

@@ -10,7 +10,7 @@ overwritten.
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from explorer.errors import ExplorerError
@@ -40,7 +40,7 @@ def read_notes(study: Path) -> dict[str, Note]:
                 notes = {key: Note(**row) for key, row in rows.items()}
             case _:
                 raise ValueError("expected format 1 and an object 'clusters'")
-        if not all(isinstance(text, str) for note in notes.values() for text in vars(note).values()):
+        if not all(isinstance(text, str) for note in notes.values() for text in asdict(note).values()):
             raise ValueError("a name or a note is not text")
     except (ValueError, TypeError, OSError) as error:
         raise ExplorerError(f"{damaged} ({error}).") from error

@@ -12,9 +12,8 @@ from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.clusters import Clusters
 from explorer.errors import ExplorerError
 
-FOLDER = "maps"
-POINTS, DIMENSIONS, PERPLEXITY = 3_000, 30, 30
-"""Datapoints on the map at most; principal components that t-SNE starts from; its perplexity."""
+FOLDER, POINTS, DIMENSIONS, PERPLEXITY = "maps", 3_000, 30, 30
+"""Beside the index; datapoints on the map at most; principal components that t-SNE starts from; its perplexity."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,7 @@ class DatapointMap:
 def project(values: np.ndarray, most: int = POINTS) -> DatapointMap:
     """Place the columns of a similarity matrix (m, n) by PCA, then t-SNE; deterministic.
 
-    Leaves out columns with nan, and samples where there are more than ``most``. Columns that are all equal lie at the
-    centre.
+    Leaves out columns with nan, and samples ``most`` of the others. Columns that are all equal lie at the centre.
     """
     rows = np.flatnonzero(~np.isnan(values[0]))
     total = len(rows)
@@ -50,7 +48,7 @@ def project(values: np.ndarray, most: int = POINTS) -> DatapointMap:
     if len(rows) > 3 and x.shape[1] > 1:
         perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
         x = TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(x)
-    x = np.hstack([x, np.zeros((len(x), 1))])[:, :2]
+    x = np.pad(x, ((0, 0), (0, 1)))[:, :2]
     x -= (x.max(0) + x.min(0)) / 2
     return DatapointMap(x / max(np.abs(x).max(), 1e-12), rows, total)
 

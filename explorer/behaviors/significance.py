@@ -6,13 +6,14 @@ high everywhere do not pass for a group. In a null corpus the prompts stay as th
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.behaviors.cache import cache_path
+from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.matrix import Matrix
 from explorer.behaviors.null_corpora import CORPORA, take_sample
 from explorer.behaviors.tree import MIN_SPREAD, PromptTree, prompt_tree
@@ -27,10 +28,8 @@ MEMBER_QUANTILE = 0.99
 """A datapoint belongs to a cluster only if it is more similar to it than this share of permuted datapoints."""
 SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Shares of the datapoints that are tried as the ones that stand apart."""
-CODE = 1
-"""Raise it with every change that changes a measured value."""
-FOLDER = "weighed"
-"""Folder of cached evidence, beside the index."""
+FOLDER, CODE = "weighed", 1
+"""Folder of cached evidence, beside the index; raise the number with every change that changes a measured value."""
 
 
 @dataclass(frozen=True)
@@ -100,32 +99,38 @@ class Evidence:
 
 
 def evidence_path(index: Index, matrix: Matrix, tree: PromptTree, seed: int, draws: int, resamples: int) -> Path:
-    """File that caches the evidence: named by all that it depends on but the tree, which it holds."""
+    """File that caches the evidence: named by all that it depends on but the tree, which is in it."""
     settings = [CODE, SAMPLE, MEMBER_QUANTILE, SHARES, MIN_PROMPTS, seed, draws, resamples]
     data = [matrix.method.name, [matrix.layer], matrix.centre, len(tree.cuts), [p.digest for p in matrix.rows]]
     return cache_path(index.folder / FOLDER, [settings, data])
 
 
+def cached_measure(
+    index: Index, matrix: Matrix, tree: PromptTree, seed: int, draws: int, resamples: int, progress: Progress = silent
+) -> Evidence:
+    """``measure``, or read what was measured before of the same tree."""
+    path = evidence_path(index, matrix, tree, seed, draws, resamples)
+    evidence = read_cached(path, partial(Evidence.parse, tree=tree))
+    if evidence is None:
+        evidence = measure(index, matrix, tree, seed, draws, resamples, progress)
+        write_cached(path, evidence.tensors(tree))
+    return evidence
+
+
 def measure(
-    index: Index,
-    matrix: Matrix,
-    tree: PromptTree,
-    seed: int = 0,
-    draws: int = DRAWS,
-    resamples: int = RESAMPLES,
-    progress: Progress = silent,
+    index: Index, matrix: Matrix, tree: PromptTree, seed: int, draws: int, resamples: int, progress: Progress = silent
 ) -> Evidence:
     """Measure every node of the tree; deterministic for a seed."""
     rng = np.random.default_rng(seed)
     ranked = np.flatnonzero(matrix.ranked)
     rows = np.sort(rng.choice(ranked, SAMPLE, replace=False)) if len(ranked) > SAMPLE else ranked
-    sample, counts = take_sample(index, matrix, rows), list(tree.cuts)
+    sample = take_sample(index, matrix, rows)
     nulls, permuted_means = {}, []
     for number, (name, corpus) in enumerate(CORPORA.items()):
         profiles: list[np.ndarray] = []
         for i in range(draws):
             values = matrix.similarities(sample.redrawn(corpus, rng), matrix.target)
-            null_tree = prompt_tree(values, counts)
+            null_tree = prompt_tree(values, list(tree.cuts))
             profiles.append(profile(null_tree.means(values)[null_tree.sizes >= MIN_PROMPTS]))
             if name == "permuted":
                 permuted_means.append(tree.means(values))
@@ -155,14 +160,12 @@ def profile(means: np.ndarray) -> np.ndarray:
     n = means.shape[1]
     ordered = -np.sort(-means.astype(np.float64), axis=1)
     ordered -= ordered.mean(1, keepdims=True)
-    total, upper = (ordered**2).mean(1), ordered.cumsum(1)
-    columns = []
-    for top in sorted({max(1, round(share * n)) for share in SHARES} & set(range(1, n))):
-        share = top / n
-        gap = upper[:, top - 1] / top / (1 - share)
-        within = np.maximum(total - share * (1 - share) * gap**2, 1e-4 * total)
-        columns.append(np.divide(gap, np.sqrt(within), out=np.zeros_like(gap), where=total > MIN_SPREAD**2))
-    return np.stack(columns, axis=1) if columns else np.zeros((len(means), 0))
+    total, upper = (ordered**2).mean(1, keepdims=True), ordered.cumsum(1)
+    top = np.array(sorted({max(1, round(share * n)) for share in SHARES} & set(range(1, n))), dtype=int)
+    share = top / n
+    gap = upper.take(top - 1, axis=1) / top / (1 - share)
+    within = np.maximum(total - share * (1 - share) * gap**2, 1e-4 * total)
+    return np.divide(gap, np.sqrt(within), out=np.zeros_like(gap), where=total > MIN_SPREAD**2)
 
 
 def stability(
@@ -173,8 +176,7 @@ def stability(
     Draws prompts and datapoints with replacement and clusters them into as many clusters (Hennig, 2007).
     """
     m, n = values.shape
-    overlaps = {count: np.zeros(len(tree.nodes)) for count in tree.cuts}
-    drawn_times = {count: np.zeros(len(tree.nodes)) for count in tree.cuts}
+    overlaps, drawn_times = ({count: np.zeros(len(tree.nodes)) for count in tree.cuts} for _ in range(2))
     for i in range(resamples):
         rows, columns = rng.integers(0, m, m), rng.integers(0, n, n)
         resampled = prompt_tree(values[np.ix_(rows, columns)], list(tree.cuts))

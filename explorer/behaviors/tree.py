@@ -75,11 +75,10 @@ def _leaf_order(links: np.ndarray) -> np.ndarray:
 def _cut(links: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Every group of the tree (2 m − 1, m) bool, and by count the groups of the cut into at most that many clusters.
 
-    Cuts as scipy's ``fcluster`` with ``maxclust`` does, where one count costs as much as all of them here: merges at
-    the same height are made together.
+    Cuts as scipy's ``fcluster`` with ``maxclust`` does (merges at the same height are made together), all at once.
     """
     m = len(links) + 1
-    groups, ends = np.concatenate([np.eye(m, dtype=bool), np.zeros((m - 1, m), dtype=bool)]), np.full(2 * m - 1, m)
+    groups, ends = np.eye(2 * m - 1, m, dtype=bool), np.full(2 * m - 1, m)
     for i, (a, b) in enumerate(links[:, :2].astype(int)):
         groups[m + i] = groups[a] | groups[b]
         ends[[a, b]] = i
@@ -125,7 +124,6 @@ class DatapointTree:
     """The Ward tree of the datapoints, for drawing.
 
     Attributes:
-        linkage: of the leaves; empty for a single one.
         leaf: (n,) the leaf of each datapoint.
         order: (n,) datapoints in the order of the drawing.
         reduction: how many datapoints were reduced to fewer leaves, in words; empty where each is a leaf.
@@ -145,8 +143,8 @@ def datapoint_tree(
     leaf, reduction = np.arange(len(points)), ""
     if len(points) > max_linked:
         points, variance = _principal(values)
-        kmeans: Any = MiniBatchKMeans(micro_clusters, init="random", batch_size=4096, max_iter=2, random_state=0)
-        kmeans.set_params(n_init=1).fit(points)
+        settings: dict[str, Any] = {"init": "random", "n_init": 1, "batch_size": 4096, "max_iter": 2}
+        kmeans = MiniBatchKMeans(micro_clusters, random_state=0, **settings).fit(points)
         used, leaf = np.unique(kmeans.labels_, return_inverse=True)
         reduction = (
             f"{len(leaf):,} datapoints are drawn through {len(used):,} micro-clusters of similar ones (mini-batch "
@@ -154,11 +152,8 @@ def datapoint_tree(
             "centres); similarities and membership are exact."
         )
         points = kmeans.cluster_centers_[used]
-    distances = euclidean_distances(points)
-    np.fill_diagonal(distances, 0)
-    links = _ward(distances)
-    place = np.empty(len(points), dtype=int)
-    place[_leaf_order(links)] = np.arange(len(points))
+    links = _ward(euclidean_distances(points))
+    place = np.argsort(_leaf_order(links))
     return DatapointTree(links, leaf, np.argsort(place[leaf], kind="stable"), reduction)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from explorer.behaviors import clusters as module
+from explorer.behaviors import significance as module
 from explorer.behaviors.agreement import label_agreement
 from explorer.behaviors.clusters import Clusters, assignment, find_clusters
 from explorer.behaviors.matrix import Matrix
