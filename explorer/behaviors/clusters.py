@@ -14,19 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from explorer.behaviors import significance
 from explorer.behaviors.matrix import Matrix, similarity
 from explorer.behaviors.prompt_vectors import prompt_vectors
 from explorer.behaviors.prompts import PromptKind, default_reference, study_prompts
-from explorer.behaviors.significance import (
-    DRAWS,
-    MAX_P,
-    MIN_PROMPTS,
-    MIN_STABILITY,
-    RESAMPLES,
-    Evidence,
-    cached_measure,
-    measure,
-)
 from explorer.behaviors.tree import MAX_CLUSTERS, PromptTree, prompt_tree, silhouettes
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
@@ -67,7 +58,11 @@ class Cluster:
     @property
     def emergent(self) -> bool:
         """Whether it beats the null and survives resampling."""
-        return len(self.datapoints) > 0 and self.null_p <= MAX_P and self.stability >= MIN_STABILITY
+        return (
+            len(self.datapoints) > 0
+            and self.null_p <= significance.MAX_P
+            and self.stability >= significance.MIN_STABILITY
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Its figures as plain JSON values, without prompts and datapoints."""
@@ -90,7 +85,7 @@ class Clusters:
     index: Index
     matrix: Matrix
     tree: PromptTree
-    evidence: Evidence
+    evidence: significance.Evidence
     silhouettes: dict[int, float]
     means: np.ndarray
     count: int | None = None
@@ -125,7 +120,7 @@ class Clusters:
             rows = rows[np.argsort(-self.matrix.values[np.ix_(rows, members)].mean(1), kind="stable")]
         ids = "\n".join(sorted(self.matrix.rows[i].id for i in rows))
         key, excess = hashlib.sha256(ids.encode()).hexdigest()[:12], evidence.excess(node)
-        p = evidence.p(node) if len(rows) >= MIN_PROMPTS else float("nan")
+        p = evidence.p(node) if len(rows) >= significance.MIN_PROMPTS else float("nan")
         return Cluster(number, key, rows, members, means[members], excess, p, float(evidence.stability[count][node]))
 
 
@@ -170,8 +165,8 @@ def find_clusters(
     matrix: Matrix,
     count: int | None = None,
     seed: int = 0,
-    draws: int = DRAWS,
-    resamples: int = RESAMPLES,
+    draws: int = significance.DRAWS,
+    resamples: int = significance.RESAMPLES,
     progress: Progress = silent,
     cached: bool = False,
 ) -> Clusters:
@@ -191,7 +186,7 @@ def find_clusters(
         raise ExplorerError("Nothing to cluster with: no datapoint has an answer.")
     values = matrix.values if matrix.ranked.all() else matrix.values[:, matrix.ranked]
     tree = prompt_tree(values, range(1, min(m, max(MAX_CLUSTERS, count or 0)) + 1))
-    weigh = cached_measure if cached else measure
+    weigh = significance.cached_measure if cached else significance.measure
     evidence = weigh(index, matrix, tree, seed, draws, resamples, progress)
     return Clusters(index, matrix, tree, evidence, silhouettes(tree), tree.means(matrix.values), count)
 

@@ -44,20 +44,18 @@ class Matrix:
 
     def similarities(self, index: Index, target: Target) -> np.ndarray:
         """(k, n) cosines of k vectors with the rows of an index, by the matrix's method; nan where never ranked."""
-        return _cosines(index, target, self.method, self.layer, self.centre)
+        each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
+        values = scores(index, target, self.method, [self.layer], self.centre, "contrast", each)
+        return np.ascontiguousarray(values.numpy().T)
 
 
 def similarity(
     index: Index, prompts: PromptSet, target: Target, method: str, layer: int | None = None, centre: bool | None = None
 ) -> Matrix:
-    """Compute S[b, d], the cosine of prompt b with datapoint d.
+    """Compute the matrix; ``target`` is what ``prompt_vectors`` made of ``prompts.rows``.
 
-    Args:
-        target: what ``prompt_vectors`` made of ``prompts.rows``.
-        layer, centre: default to the index's layer and the method's own centring.
-
-    Raises ExplorerError for a method that has no vectors, a layer that the index lacks, and prompts none of which has
-    an answer with a token.
+    Layer and centring default to the index's and the method's. Raises ExplorerError for a method that has no vectors,
+    a layer that the index lacks, and prompts none of which has an answer with a token.
     """
     if method in METHODS and not METHODS[method].parts:
         raise ExplorerError(f"Method '{method}' has no vectors to cluster; choose another.")
@@ -69,11 +67,6 @@ def similarity(
     target = Target({k: v[has_token] for k, v in target.vectors.items()}, target.kinds[has_token])
     rows = tuple(compress(prompts.rows, has_token))
     wordless = tuple(prompt.id for prompt in compress(prompts.rows, ~has_token))
-    values = _cosines(index, target, by, choice.layer, choice.centre)
-    return Matrix(replace(prompts, rows=rows, wordless=wordless), values, target, by, choice.layer, choice.centre)
-
-
-def _cosines(index: Index, target: Target, method: Method, layer: int, centre: bool) -> np.ndarray:
-    each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
-    values = scores(index, target, method, [layer], centre, "contrast", each)
-    return np.ascontiguousarray(values.numpy().T)
+    prompts = replace(prompts, rows=rows, wordless=wordless)
+    matrix = Matrix(prompts, np.empty(0), target, by, choice.layer, choice.centre)
+    return replace(matrix, values=matrix.similarities(index, target))

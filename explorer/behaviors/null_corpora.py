@@ -36,7 +36,7 @@ class Sample(Index):
         yield 0, self.vectors[f"{part}.{layer}"]
 
     def norms(self, part: str, layer: int, centred: bool) -> Tensor:
-        """(rows,) lengths of the vectors, as they are or after the whole index's means are subtracted."""
+        """(rows,) lengths of the vectors, as they are or centred."""
         x = self.vectors[f"{part}.{layer}"]
         return (x - self.means(part, layer)[self.row_kinds.long()] if centred else x).norm(dim=1)
 

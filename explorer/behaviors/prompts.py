@@ -72,10 +72,8 @@ def study_prompts(
 ) -> PromptSet:
     """Collect the prompts of a study, and generate the answers that are not cached yet.
 
-    Args:
-        reference: checkpoint whose answers are the ``other`` of unlabelled prompts (see ``Study.checkpoint``).
-
-    Raises ExplorerError where there is no prompt with two different answers.
+    ``reference``: checkpoint whose answers are the ``other`` of unlabelled prompts (see ``Study.checkpoint``). Raises
+    ExplorerError where there is no prompt with two different answers.
     """
     prompts = PromptSet(() if kind == "discovery" else tuple(behavior_prompts(study)))
     if kind == "discovery" or (kind == "all" and (study.folder / DISCOVERY).is_file()):
@@ -153,8 +151,8 @@ def cached_answers(
 ) -> list[str]:
     """Greedy answers of one checkpoint, in the prompts' order; new ones are added to ``answers/<checkpoint>.jsonl``.
 
-    A stopped run loses at most one batch. Cached answers are valid while the model's weights and precision, the
-    template and the maximal length stay; the model is loaded only where one is missing.
+    A stopped run loses at most one batch. Answers are valid while model, precision, template and maximal length stay;
+    the model is loaded only where one is missing.
     """
     depends_on = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
     digest = hashlib.sha256(depends_on.encode()).hexdigest()[:16]

@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 
 def add_cluster(commands: Any) -> None:
-    """Add the sub-command to the command line's own."""
+    """Add the sub-command."""
     cluster = commands.add_parser("cluster", help="what else training taught: groups of prompts with their datapoints")
     cluster.add_argument("study", type=Path, metavar="STUDY")
     cluster.add_argument("--method", default="explorer", help="what makes two things alike; see the README")
     cluster.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
     cluster.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
-    cluster.add_argument("--clusters", type=int, metavar="N", help="how many; default: as the silhouette says")
-    kinds = ["all", "behaviors", "discovery"]
-    cluster.add_argument("--prompts", default="all", choices=kinds, help="known behaviors, unlabelled prompts, or both")
+    cluster.add_argument(
+        "--clusters", dest="count", type=int, metavar="N", help="how many; default: as the silhouette says"
+    )
+    kinds = {"default": "all", "choices": ["all", "behaviors", "discovery"]}
+    cluster.add_argument("--prompts", help="known behaviors, unlabelled prompts, or both", **kinds)
     cluster.add_argument("--reference", metavar="NAME", help="whose answers count as before; default: --stage")
     cluster.add_argument("--seed", type=int, default=0, metavar="N", help="of the nulls and the resampling")
     cluster.add_argument("--labels", action="store_true", help="hold the clusters against the datapoints' labels")
@@ -39,22 +41,13 @@ def _cluster(options: argparse.Namespace) -> None:
     from explorer.data.study import check_study
     from explorer.figures.cards_page import cards_html
 
-    if options.clusters is not None and options.clusters < 1:
-        raise ExplorerError(f"--clusters is {options.clusters}; expected at least 1.")
+    if options.count is not None and options.count < 1:
+        raise ExplorerError(f"--clusters is {options.count}; expected at least 1.")
     study = check_study(options.study)
     table = study.datapoints()
     labels = require_labels(table, options.study) if options.labels else None
-    clusters = cluster(
-        study,
-        method=options.method,
-        layer=options.layer,
-        stage=options.stage,
-        prompts=options.prompts,
-        count=options.clusters,
-        seed=options.seed,
-        reference=options.reference,
-        progress=progress_lines(),
-    )
+    names = ("method", "layer", "stage", "prompts", "count", "seed", "reference")
+    clusters = cluster(study, progress=progress_lines(), **{name: getattr(options, name) for name in names})
     cut = clusters.cut()
     cards, note = make_cards(clusters, cut, table), summary(clusters, cut)
     agreement = label_agreement(cut, labels) if labels else None

@@ -13,7 +13,7 @@ from explorer.errors import ExplorerError
 from explorer.ranking.metrics import Enrichment
 from explorer.ui import link
 from explorer.ui.basket import add_all, basket
-from explorer.ui.behaviors.lists import datapoint_section, prompt_section, show_lists
+from explorer.ui.behaviors.lists import datapoint_section, icon_button, prompt_section, show_lists
 from explorer.ui.behaviors.state import ClusteredStudy
 from explorer.ui.components import cluster_list, sources
 from explorer.ui.text import count, plain, show_error
@@ -21,6 +21,7 @@ from explorer.ui.training_data.charts import chance
 
 PROMPTS = 150
 """Prompts of a cluster that are listed at most."""
+BASKET_HELP = "All datapoints of this cluster; a repair drops or swaps what is in the basket."
 
 
 def _study_notes(clustered: ClusteredStudy) -> tuple[dict[str, Note], str]:
@@ -102,31 +103,23 @@ def _enriched(e: Enrichment) -> dict[str, Any]:
 def _head(clustered: ClusteredStudy, card: Card, notes: dict[str, Note]) -> None:
     keys = ["", *(other.cluster.key for other in clustered.cards), ""]
     place = keys.index(card.cluster.key)
+    before, after = keys[place - 1], keys[place + 1]
     name, number = _name(card, notes), f"Cluster {card.cluster.id}"
     also = f" &nbsp;`{number.lower()}`" if name != number else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.button("", icon=":material/arrow_back:", help="All clusters", key="all-clusters", on_click=_open, args=("",))
+        icon_button("arrow_back", "All clusters", "all-clusters", _open, "")
         st.markdown(f"**{plain(name)}**{also}", width="stretch")
-        for key, to, icon, about in (
-            ("card-before", keys[place - 1], ":material/chevron_left:", "Previous cluster"),
-            ("card-after", keys[place + 1], ":material/chevron_right:", "Next cluster"),
-        ):
-            st.button("", icon=icon, key=key, disabled=not to, help=about, on_click=_open, args=(to,))
+        icon_button("chevron_left", "Previous cluster", "card-before", _open, before, disabled=not before)
+        icon_button("chevron_right", "Next cluster", "card-after", _open, after, disabled=not after)
 
 
 def _tools(clustered: ClusteredStudy, card: Card, notes: dict[str, Note], damaged: str) -> None:
     study, note = clustered.study.folder, notes[card.cluster.key]
     new = len(set(card.ids) - set(basket(study)))
+    label = f"Add {new:,} to the basket" if new or not card.ids else "All in the basket"
+    add = {"on_click": add_all, "args": (study, card.ids), "disabled": not new, "help": BASKET_HELP}
     with st.container(horizontal=True, gap="xsmall"):
-        st.button(
-            f"Add {new:,} to the basket" if new or not card.ids else "All in the basket",
-            icon=":material/add_shopping_cart:",
-            key="basket-cluster",
-            disabled=not new,
-            help="All datapoints of this cluster; a repair drops or swaps what is in the basket.",
-            on_click=add_all,
-            args=(study, card.ids),
-        )
+        st.button(label, icon=":material/add_shopping_cart:", key="basket-cluster", **add)
         with st.popover("Name", icon=":material/edit:", key="naming"):
             _naming(clustered, card.cluster.key, note, damaged)
         if len(clustered.cards) > 1:

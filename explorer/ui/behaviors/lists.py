@@ -34,6 +34,11 @@ def open_datapoint(name: str) -> None:
     navigation.go(navigation.TRAINING_DATA, TrainingDataState(row=name))
 
 
+def icon_button(icon: str, about: str, key: str, act: Callable[..., None], *args: Any, disabled: bool = False) -> None:
+    """A button with an icon alone; ``about``: what it does."""
+    st.button("", icon=f":material/{icon}:", help=about, key=key, on_click=act, args=args, disabled=disabled)
+
+
 def prompt_section(
     clustered: ClusteredStudy, title: str, prompts: Sequence[AnsweredPrompt], scores: Sequence[float] = ()
 ) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from explorer.behaviors.matrix_view import (
 )
 from explorer.ranking.table import row_number
 from explorer.ui import components, link
-from explorer.ui.behaviors.lists import open_datapoint, trace
+from explorer.ui.behaviors.lists import icon_button, open_datapoint, trace
 from explorer.ui.behaviors.state import ClusteredStudy, cells, datapoint_lines, datapoint_map, ordered
 from explorer.ui.text import one_line, plain
 
@@ -39,8 +38,8 @@ def show_matrix(clustered: ClusteredStudy, selected: Card | None) -> None:
         key="similarity",
         data=_matrix_data(clustered, matrix, drawn) | {"selected": selected.cluster.id if selected else 0},
         on_picked_change=lambda: _pick_cell(clustered, matrix),
-        on_window_change=lambda: _zoom(matrix),
-        on_own_change=lambda: _write(matrix, window_around(matrix, selected.cluster)) if selected else None,
+        on_window_change=lambda: _zoom(matrix, _box("window")),
+        on_own_change=lambda: _zoom(matrix, window_around(matrix, selected.cluster) if selected else None),
         on_cluster_change=lambda: _select(clustered, st.session_state["similarity"].get("cluster")),
     )
     st.caption(_size(matrix, drawn, window), help=f"{MATRIX_HELP} {matrix.reduction}")
@@ -95,22 +94,18 @@ def current_window(matrix: OrderedMatrix, selected: Card | None) -> Window:
     return first_window(matrix, selected.cluster if selected else None)
 
 
-def _write(matrix: OrderedMatrix, window: Window) -> None:
-    places = map(str, (*window.rows, *window.columns))
-    link.put(window="all" if window == matrix.whole else "-".join(places))
+def _zoom(matrix: OrderedMatrix, window: Window | None) -> None:
+    if window:
+        places = map(str, (*window.rows, *window.columns))
+        link.put(window="all" if window == matrix.whole else "-".join(places))
 
 
 def _box(event: str) -> Window | None:
     """Where the drawing was clicked or dragged."""
-    if not (box := st.session_state["similarity"].get(event)):
-        return None
-    top, bottom, left, right = map(int, box)
-    return Window((top, max(bottom, top + 1)), (left, max(right, left + 1)))
-
-
-def _zoom(matrix: OrderedMatrix) -> None:
-    if box := _box("window"):
-        _write(matrix, box)
+    if box := st.session_state["similarity"].get(event):
+        top, bottom, left, right = map(int, box)
+        return Window((top, max(bottom, top + 1)), (left, max(right, left + 1)))
+    return None
 
 
 def _pick_cell(clustered: ClusteredStudy, matrix: OrderedMatrix) -> None:
@@ -134,27 +129,24 @@ def picked(clustered: ClusteredStudy) -> tuple[int | None, int | None]:
 
 def show_picked(clustered: ClusteredStudy) -> None:
     """Draw what was clicked: the prompt, the datapoint, how similar they are, and buttons to trace and open them."""
-    (row, column), values = picked(clustered), clustered.clusters.matrix.values
-    facts: list[str] = []
-    buttons: list[tuple[str, str, str, Callable[..., None], tuple[Any, ...]]] = []
-    if row is not None:
-        prompt = clustered.prompts[row]
+    row, column = picked(clustered)
+    if row is None and column is None:
+        return
+    prompt, values, facts = clustered.prompts[row] if row is not None else None, clustered.clusters.matrix.values, []
+    if prompt:
         facts.append(f"**{plain(one_line(prompt.prompt, 60))}** → {plain(one_line(prompt.answer, 60))}")
-        if prompt.other is not None:
-            buttons.append(("ink_highlighter", "Trace this prompt", "trace-picked", trace, (clustered.study, prompt)))
     if column is not None:
         facts.append(f"datapoint *{plain(one_line(datapoint_lines(clustered.study)[column], 60))}*")
-        name = clustered.datapoint_id(column)
-        buttons.append(("dataset", "Open this training example", "open-picked", open_datapoint, (name,)))
     if row is not None and column is not None and not np.isnan(values[row, column]):
         facts.append(f"similarity {values[row, column]:+.2f}")
-    if not facts:
-        return
-    buttons.append(("close", "Unmark", "unmark", link.put, ({"prompt": None, "datapoint": None},)))
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall", key="picked"):
         st.caption(" · ".join(facts), width="stretch")
-        for icon, about, key, act, args in buttons:
-            st.button("", icon=f":material/{icon}:", help=about, key=key, on_click=act, args=args)
+        if prompt and prompt.other is not None:
+            icon_button("ink_highlighter", "Trace this prompt", "trace-picked", trace, clustered.study, prompt)
+        if column is not None:
+            name = clustered.datapoint_id(column)
+            icon_button("dataset", "Open this training example", "open-picked", open_datapoint, name)
+        icon_button("close", "Unmark", "unmark", link.put, {"prompt": None, "datapoint": None})
 
 
 def show_map(clustered: ClusteredStudy, selected: Card | None) -> None:
@@ -174,7 +166,7 @@ def _wait_for_map(clustered: ClusteredStudy) -> None:
 
 def _draw_map(clustered: ClusteredStudy, selected: Card | None) -> None:
     points, lines = datapoint_map(clustered.clusters).result(), datapoint_lines(clustered.study)
-    data: dict[str, Any] = {
+    data = {
         "points": base64.b64encode((points.points * 32767).round().astype("<i2").tobytes()).decode(),
         "rows": points.rows.tolist(),
         "clusters": clustered.datapoint_clusters[points.rows].tolist(),

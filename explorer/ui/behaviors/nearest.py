@@ -41,7 +41,7 @@ def _of_prompt(clustered: ClusteredStudy) -> None:
     st.caption(f"Cluster {clustered.prompt_clusters[row]} · {heads}")
     st.markdown(f"{plain(prompts[row].answer[:300])}  \n*{plain((prompts[row].other or '–')[:300])}*")
     measure = "correlation of their rows of the matrix, which is what clusters are made of"
-    _show(clustered, by_prompt(clustered.clusters, row), measure, skip_prompts=[row])
+    _show(clustered, by_prompt(clustered.clusters, row), measure, prompts=[row])
 
 
 def _of_datapoint(clustered: ClusteredStudy) -> None:
@@ -56,7 +56,7 @@ def _of_datapoint(clustered: ClusteredStudy) -> None:
     line = plain(datapoint_lines(clustered.study)[row])
     st.markdown(f"**{name}** · {f'cluster {number}' if number else 'no cluster'}  \n{line}")
     similar = by_datapoint(clustered.clusters, row)
-    _show(clustered, similar, "cosine of the prompt with this datapoint", skip_datapoints=[row])
+    _show(clustered, similar, "cosine of the prompt with this datapoint", rows=[row])
 
 
 def _find(clustered: ClusteredStudy) -> None:
@@ -90,15 +90,16 @@ def _show(
     clustered: ClusteredStudy,
     similar: Similarities,
     measure: str,
-    skip_prompts: Sequence[int] = (),
-    skip_datapoints: Sequence[int] = (),
+    prompts: Sequence[int] = (),
+    rows: Sequence[int] = (),
 ) -> None:
-    rows, near = nearest(similar.datapoints, LISTED, skip_datapoints), nearest(similar.prompts, LISTED, skip_prompts)
+    """Draw what is most similar, without the ``prompts`` and ``rows`` that were chosen themselves."""
+    rows, prompts = nearest(similar.datapoints, LISTED, rows), nearest(similar.prompts, LISTED, prompts)
     show_distribution(similar.datapoints, ~np.isnan(similar.datapoints), rows)
-    datapoints, prompts = [clustered.corpus.row(i) for i in rows], [clustered.prompts[i] for i in near]
-    data_title, prompt_title = "Most similar datapoints, by cosine", f"Most similar prompts, by {measure}"
+    titles = "Most similar datapoints, by cosine", f"Most similar prompts, by {measure}"
+    datapoints, answered = [clustered.corpus.row(i) for i in rows], [clustered.prompts[i] for i in prompts]
     sections = [
-        datapoint_section(clustered, data_title, datapoints, similar.datapoints[rows].tolist()),
-        prompt_section(clustered, prompt_title, prompts, similar.prompts[near].tolist()),
+        datapoint_section(clustered, titles[0], datapoints, similar.datapoints[rows].tolist()),
+        prompt_section(clustered, titles[1], answered, similar.prompts[prompts].tolist()),
     ]
     show_lists(clustered, "hand-rows", sections=sections)

@@ -63,10 +63,6 @@ class ClusteredStudy:
         """(n,) number of each datapoint's cluster, 0 for none."""
         return assignment(self.cut, self.corpus.table.num_rows)
 
-    def card(self, key: str) -> Card | None:
-        """The card of a cluster by its key."""
-        return next((card for card in self.cards if card.cluster.key == key), None)
-
     @cached_property
     def prompt_rows(self) -> dict[str, int]:
         """The row of each prompt by its id."""
