@@ -33,12 +33,10 @@ class Card:
 
     Attributes:
         ids: of every datapoint that belongs to it, the most similar first.
-        prompts: its prompts with their answers.
         strongest: the most similar datapoints as rows of the study's table, with ``similarity`` and ``text``.
         words: words and word pairs that are frequent in its datapoints and rare in others, the most distinctive first.
         sources, labels: of its datapoints, those over-represented first; empty where the study has none.
-        chip: whether it is more than chance, in a word or two.
-        verdict: the same and why, in a sentence.
+        chip, verdict: whether it is more than chance, in a word or two; the same and why, in a sentence.
     """
 
     cluster: Cluster

@@ -140,18 +140,16 @@ def cluster(
     """Group the prompts of a study by the datapoints that explain their answers, and test every group.
 
     Generates missing answers and the prompts' vectors, which is slow the first time: answers, vectors and test results
-    are cached in the study. Other numbers of clusters are ``clusters.cut(count)``.
+    are cached in the study. Raises ExplorerError where vectors or prompts are missing.
 
     Args:
         method: what makes a prompt and a datapoint similar (``vectors.methods``).
         layer: 1 to L; by default the one that the index has chosen.
         stage: checkpoint whose vectors are used; by default the earliest one that has vectors.
-        count: by default that of the best silhouette.
+        count: number of clusters, by default that of the best silhouette; ``Clusters.cut`` gives others.
         seed: of the null corpora and of the resampling.
         reference: checkpoint whose answers count as before training; by default ``default_reference``.
         index: the vectors to use, instead of choosing some by method, layer and stage.
-
-    Raises ExplorerError where vectors or prompts are missing.
     """
     index = index or pick_index(study, method, layer, stage)
     reference = reference or default_reference(study, index.manifest.checkpoint)

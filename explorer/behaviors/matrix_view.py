@@ -52,12 +52,9 @@ class OrderedMatrix:
 
 @dataclass(frozen=True)
 class Cells:
-    """A window in cells.
+    """A window in cells: ``values`` (r, c) are means over the places between neighbouring edges (r + 1,), (c + 1,).
 
-    Attributes:
-        values: (r, c) means over the places between neighbouring edges.
-        row_edges, column_edges: (r + 1,) and (c + 1,) places.
-        row_links, column_links: links of the trees that lie within the window.
+    ``row_links`` and ``column_links`` are the links of the trees that lie within the window.
     """
 
     values: np.ndarray
@@ -90,8 +87,7 @@ def tree_links(linkage: np.ndarray, leaves: np.ndarray) -> np.ndarray:
 
     ``leaves`` (k,): the place of each leaf; a merge lies in the middle of its two branches.
     """
-    nodes = [(place, 0.0) for place in leaves]
-    links = []
+    nodes, links = [(place, 0.0) for place in leaves], []
     for a, b, distance, _ in linkage:
         left, right = sorted((nodes[int(a)], nodes[int(b)]), key=itemgetter(0))
         links.append((*left, *right, distance))

@@ -33,8 +33,7 @@ def prompt_vectors(
 ) -> Target:
     """Compute the prompts' vectors in the index's model, for all its parts and layers, or read them from the cache.
 
-    Vectors are rounded to bfloat16, as the index's are. The model is loaded only where one is missing. Raises
-    ExplorerError where the model is not the one that the index was made in.
+    They are rounded to bfloat16, as the index's are. Raises ExplorerError where the index was made in another model.
     """
     spec = index_model(study, index)
     check_index(index, unloaded(spec))
@@ -56,7 +55,7 @@ def prompt_vectors(
 
 def _read(folder: Path) -> dict[str, dict[str, Tensor]]:
     """The tensors of each cached prompt, by its digest."""
-    files = [read_cached(path, _split) or {} for path in sorted(folder.glob("*.safetensors"))]
+    files = (read_cached(path, _split) or {} for path in sorted(folder.glob("*.safetensors")))
     return {digest: tensors for prompts in files for digest, tensors in prompts.items()}
 
 

@@ -12,7 +12,7 @@ from explorer.ranking.table import write_rows
 
 
 def summary(clusters: Clusters, cut: Sequence[Cluster]) -> str:
-    """Say in sentences what was compared, what was left out, and what was computed on a sample."""
+    """Say what was compared, what was left out, and what was computed on a sample."""
     prompts, ranked, none = clusters.matrix.prompts, clusters.evidence.sampled[1], _unassigned(clusters, cut)
     checkpoint = clusters.index.manifest.checkpoint
     note = f"{len(prompts.rows)} prompts against {ranked:,} datapoints, in the model '{checkpoint}'. "
@@ -34,21 +34,20 @@ def reduction(clusters: Clusters) -> str:
 
 def to_json(clusters: Clusters, cards: Sequence[Card], agreement: LabelAgreement | None = None) -> dict[str, Any]:
     """The JSON of the command ``cluster``, plain values."""
-    cut, prompts = [card.cluster for card in cards], clusters.matrix.prompts
+    cut, matrix, prompts = [card.cluster for card in cards], clusters.matrix, clusters.matrix.prompts
     after, before = prompts.models or (None, None)
-    values = {
+    vectors = {"method": matrix.method.name, "layer": matrix.layer, "stage": clusters.index.manifest.checkpoint}
+    return {
         "clusters": [card.to_json() for card in cards],
-        "method": clusters.matrix.method.name,
-        "layer": clusters.matrix.layer,
-        "stage": clusters.index.manifest.checkpoint,
+        **vectors,
         "answers": {"now": after, "before": before},
         "unchanged": list(prompts.unchanged),
         "silhouettes": clusters.silhouettes,
         "unassigned": _unassigned(clusters, cut),
         "reduction": reduction(clusters) or None,
         "note": summary(clusters, cut),
+        **({"agreement": agreement.to_json()} if agreement else {}),
     }
-    return values | ({"agreement": agreement.to_json()} if agreement else {})
 
 
 def assignment_csv(cut: Sequence[Cluster], table: pa.Table) -> str:

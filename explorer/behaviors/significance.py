@@ -1,10 +1,11 @@
-"""Is a cluster more than chance? Tested against corpora without structure (``null_corpora``) and by resampling.
+"""Is a cluster more than chance? Tested against corpora without structure (``CORPORA``) and by resampling.
 
 A group of prompts is measured by its *separation*: how far the datapoints most similar to it stand apart from the rest,
 at several shares of the corpus. It does not depend on the scale of the similarities, so that similarities which are
 high everywhere do not pass for a group. In a null corpus the prompts stay as they are and are clustered anew.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,6 @@ from torch import Tensor
 
 from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.matrix import Matrix
-from explorer.behaviors.null_corpora import CORPORA, take_sample
 from explorer.behaviors.tree import MIN_SPREAD, PromptTree, prompt_tree
 from explorer.progress import Progress, silent
 from explorer.vectors.index import Index
@@ -30,6 +30,64 @@ SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.
 """Shares of the datapoints that are tried as the ones that stand apart."""
 FOLDER, CODE = "weighed", 1
 """Folder of cached evidence, beside the index; raise the number with every change that changes a measured value."""
+
+
+@dataclass
+class Sample(Index):
+    """Some rows of an index, in memory; centred by the means of the whole index, which its folder has.
+
+    ``row_kinds`` (rows,): kind of each; ``vectors``: "<part>.<layer>" → (rows, width) float32.
+    """
+
+    row_kinds: Tensor
+    vectors: dict[str, Tensor]
+
+    def __post_init__(self) -> None:
+        self.kinds = self.row_kinds
+
+    def blocks(self, part: str, layer: int) -> Iterator[tuple[int, Tensor]]:
+        """All rows as one block."""
+        yield 0, self.vectors[f"{part}.{layer}"]
+
+    def norms(self, part: str, layer: int, centred: bool) -> Tensor:
+        """(rows,) lengths of the vectors, as they are or centred."""
+        x = self.vectors[f"{part}.{layer}"]
+        return (x - self.means(part, layer)[self.row_kinds.long()] if centred else x).norm(dim=1)
+
+    def redrawn(self, draw: "Draw", rng: np.random.Generator) -> "Sample":
+        """The same rows with other vectors, drawn for each kind by itself."""
+        vectors = {key: x.clone() for key, x in self.vectors.items()}
+        for kind in self.row_kinds.unique():
+            rows = self.row_kinds == kind
+            for x, drawn in zip(vectors.values(), draw([x[rows] for x in vectors.values()], rng), strict=True):
+                x[rows] = drawn
+        return replace(self, vectors=vectors)
+
+
+def take_sample(index: Index, matrix: Matrix, rows: np.ndarray) -> Sample:
+    """Read some rows of the index, the parts and the layer that the matrix was made of."""
+    which = torch.from_numpy(rows)
+    vectors = {f"{p}.{matrix.layer}": index.rows(p, matrix.layer, which) for p in matrix.method.parts}
+    return Sample(index.folder, index.manifest, index.kinds[which], vectors)
+
+
+Draw = Callable[[list[Tensor], np.random.Generator], list[Tensor]]
+"""From the vectors of a kind, one tensor (rows, width) a part, to as many of a corpus without structure."""
+
+
+def permuted(parts: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    """Permute each dimension over the rows by itself: its values stay, its correlations with others go."""
+    return [torch.from_numpy(rng.permuted(x.numpy(), axis=0)) for x in parts]
+
+
+def cloud(parts: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    """Mix the rows at random, all parts alike: one Gaussian cloud of the same mean and covariance, without groups."""
+    n = len(parts[0])
+    weights = torch.from_numpy(rng.standard_normal((n, n), dtype=np.float32)) / n**0.5
+    return [weights @ (x - x.mean(0)) + x.mean(0) for x in parts]
+
+
+CORPORA: dict[str, Draw] = {"permuted": permuted, "cloud": cloud}
 
 
 @dataclass(frozen=True)

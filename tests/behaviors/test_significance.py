@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from explorer.behaviors.clusters import find_clusters
-from explorer.behaviors.null_corpora import CORPORA, take_sample
-from explorer.behaviors.significance import MEMBER_QUANTILE, MIN_STABILITY, SHARES, profile, stability
+from explorer.behaviors.significance import (
+    CORPORA,
+    MEMBER_QUANTILE,
+    MIN_STABILITY,
+    SHARES,
+    profile,
+    stability,
+    take_sample,
+)
 from explorer.behaviors.tree import prompt_tree
 from explorer.vectors.index import PAIR, SINGLE
 from tests.behaviors.synthetic import make_matrix, noise
