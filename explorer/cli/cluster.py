@@ -34,7 +34,7 @@ def add_cluster(commands: Any) -> None:
 def _cluster(options: argparse.Namespace) -> None:
     from explorer.behaviors.agreement import label_agreement, require_labels
     from explorer.behaviors.cards import MEANING, make_cards
-    from explorer.behaviors.pipeline import cluster
+    from explorer.behaviors.clusters import cluster
     from explorer.behaviors.report import assignment_csv, summary, to_json
     from explorer.data.study import check_study
     from explorer.figures.cards_page import cards_html
