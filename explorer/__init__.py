@@ -18,8 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from explorer.behaviors.clusters import Clusters
-    from explorer.behaviors.pipeline import cluster
+    from explorer.behaviors.clusters import Clusters, cluster
     from explorer.data.failures import Failure
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
@@ -33,8 +32,7 @@ if TYPE_CHECKING:
     from explorer.trace.explain import Explanation, explain
 
 _PUBLIC = {
-    "explorer.behaviors.clusters": ["Clusters"],
-    "explorer.behaviors.pipeline": ["cluster"],
+    "explorer.behaviors.clusters": ["Clusters", "cluster"],
     "explorer.data.failures": ["Failure"],
     "explorer.data.study": ["open_study"],
     "explorer.graph.build": ["attribution_graph"],

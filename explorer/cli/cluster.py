@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_cluster(commands: Any) -> None:
-    """Add the sub-command to the command line's own."""
+    """Add ``cluster`` to the sub-commands."""
     cluster = commands.add_parser("cluster", help="what else training taught: groups of prompts with their datapoints")
     cluster.add_argument("study", type=Path, metavar="STUDY")
     cluster.add_argument("--method", default="explorer", help="what makes two things alike; see the README")
@@ -34,7 +34,7 @@ def add_cluster(commands: Any) -> None:
 def _cluster(options: argparse.Namespace) -> None:
     from explorer.behaviors.agreement import label_agreement, require_labels
     from explorer.behaviors.cards import MEANING, make_cards
-    from explorer.behaviors.pipeline import cluster
+    from explorer.behaviors.clusters import cluster
     from explorer.behaviors.report import assignment_csv, summary, to_json
     from explorer.data.study import check_study
     from explorer.figures.cards_page import cards_html

@@ -49,16 +49,9 @@ class NewStudy:
         """Write the folder and open the study. Raises ExplorerError if it can't be written."""
         from explorer.data.study import create_study
 
-        return create_study(
-            self.folder,
-            name=self.name,
-            model=self.model,
-            datapoints=self.data.table,
-            adapters=self.adapters,
-            reference=self.reference,
-            behaviors=self.behaviors or (),
-            failures=self.failures or (),
-        )
+        settings: Any = {field: getattr(self, field) for field in ("name", "model", "adapters", "reference")}
+        rows: Any = {"behaviors": self.behaviors or (), "failures": self.failures or ()}
+        return create_study(self.folder, datapoints=self.data.table, **settings, **rows)
 
 
 def prepare_study(
@@ -91,17 +84,9 @@ def prepare_study(
     if present := [file for file in _FILES if (folder / file).exists()]:
         # one of them may be the very data that is about to be read
         raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
-    return NewStudy(
-        folder,
-        name or folder.resolve().name,
-        model,
-        tuple(adapters),
-        reference,
-        import_data(data),
-        _rows(behaviors, "behaviors"),
-        _rows(failures, "failures"),
-        tuple(notes),
-    )
+    name, examples = name or folder.resolve().name, import_data(data)
+    rows = (_rows(behaviors, "behaviors"), _rows(failures, "failures"))
+    return NewStudy(folder, name, model, tuple(adapters), reference, examples, *rows, tuple(notes))
 
 
 def _place(option: str, text: str, notes: list[str]) -> str:

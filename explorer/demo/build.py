@@ -118,11 +118,8 @@ def _date_repairs(repairs: Path) -> None:
 
 
 def _write_prompts(folder: Path) -> None:
-    controls = [
-        {"id": p.id, "name": p.behavior, "prompt": p.prompt, "exhibits": p.pattern}
-        for p in behavior_probes()
-        if p.half == "without"
-    ]
+    without = [p for p in behavior_probes() if p.half == "without"]
+    controls = [{"id": p.id, "name": p.behavior, "prompt": p.prompt, "exhibits": p.pattern} for p in without]
     guard = [{"id": p.id, "prompt": p.prompt, "right": p.pattern} for p in guard_probes()]
     discovery = [{"id": p.id, "prompt": p.prompt} for p in discovery_probes()]
     for name, rows in {"controls": controls, "guard": guard, "discovery": discovery}.items():

@@ -130,6 +130,5 @@ def _head_share(view: PreTrainedModel) -> float:
 
 def _biases(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies of the parameters called bias, as leaves that take gradients."""
-    return {
-        name: p.detach().clone().requires_grad_() for name, p in parameters.items() if name.rpartition(".")[2] == "bias"
-    }
+    biases = {name: p for name, p in parameters.items() if name.rpartition(".")[2] == "bias"}
+    return {name: p.detach().clone().requires_grad_() for name, p in biases.items()}

@@ -140,7 +140,7 @@ def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
         model = _merge_adapter(model, spec.adapter)
     progress(f"Moving to {device.type}")
     model = model.to(device).eval().requires_grad_(False)  # pyright: ignore[reportArgumentType]
-    decoder_blocks(model)
+    decoder_blocks(model)  # refuses a model without them
     return LoadedModel(spec, model, tokenizer)
 
 

@@ -38,13 +38,8 @@ RULES = ("attnlrp", "cplrp", "gradient")
 
 ATTENTION = "explorer_lrp"
 _POSITIONAL = {"position_ids", "cache_position"}
-_ACTIVATIONS: tuple[type, ...] = tuple(
-    {
-        kind
-        for entry in ACT2CLS.values()
-        if isinstance(kind := entry[0] if isinstance(entry, tuple) else entry, type) and issubclass(kind, nn.Module)
-    }
-)
+_CLASSES = {entry[0] if isinstance(entry, tuple) else entry for entry in ACT2CLS.values()}
+_ACTIVATIONS = tuple(kind for kind in _CLASSES if isinstance(kind, type) and issubclass(kind, nn.Module))
 
 
 @dataclass

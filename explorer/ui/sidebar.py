@@ -34,10 +34,7 @@ KINDS = {
     "negation": "Negation",
 }
 OTHER_FOLDER = "open a folder"
-MODEL_HELP = (
-    "A hub id, a local folder or a .gguf file. Empty: the embedded model. Weights are read from safetensors or GGUF "
-    "only."
-)
+MODEL_HELP = "A hub id, a local folder or a .gguf file, read from safetensors or GGUF only. Empty: the embedded model."
 
 
 def sidebar() -> None:

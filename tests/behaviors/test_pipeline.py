@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from explorer.behaviors.clusters import cluster
 from explorer.behaviors.matrix import similarity
-from explorer.behaviors.pipeline import cluster
 from explorer.behaviors.prompt_vectors import prompt_vectors
 from explorer.behaviors.prompts import AnsweredPrompt, PromptSet, study_prompts
 from explorer.behaviors.report import reduction, summary
