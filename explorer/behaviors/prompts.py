@@ -9,7 +9,7 @@ from typing import Literal
 
 from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
-from explorer.files import append_lines, read_json_lines, read_whole_lines
+from explorer.files import append_lines, read_rows, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
@@ -142,15 +142,7 @@ def missing_answers(study: Study, kind: PromptKind, reference: str) -> dict[str,
 
 def read_discovery(path: Path) -> list[tuple[str, str]]:
     """(id, prompt) of every line; raises ExplorerError that names file, line and field."""
-    prompts: dict[str, str] = {}
-    for where, row in read_json_lines(path):
-        for field in ("id", "prompt"):
-            if not isinstance(row.get(field), str) or not row[field].strip():
-                raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-        if row["id"] in prompts:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        prompts[row["id"]] = row["prompt"]
-    return list(prompts.items())
+    return [(row["id"], row["prompt"]) for _, row in read_rows(path, "prompt")]
 
 
 def cached_answers(

@@ -76,10 +76,8 @@ def prepare_study(
 
     Args:
         folder: where the study goes; nothing in it is overwritten.
-        model: ``smollm2``, a hub id, a folder or a .gguf file.
+        model, adapters, reference: as in ``Study``.
         data: training examples in any format that ``import_data`` reads.
-        adapters: PEFT adapter folders or hub ids in training order.
-        reference: the adapter before the last stage of training; None for the bare model.
         behaviors, failures: JSON lines files.
         name: what to call the study; default the folder's name.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import read_json_lines
+from explorer.files import read_json_lines, require_pattern, require_text
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 
@@ -57,13 +57,8 @@ def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Ch
     """Read the lines of a file, those of a behavior if ``name`` is given; none where the file is absent."""
     checks = []
     for where, row in read_json_lines(path) if path.is_file() else ():
-        for needed in ("prompt", field):
-            if not isinstance(row.get(needed), str) or not row[needed]:
-                raise ExplorerError(f"{where}: field '{needed}' is missing or empty; expected text.")
-        try:
-            re.compile(row[field])
-        except re.error as error:
-            raise ExplorerError(f"{where}: field '{field}' is not a regular expression ({error}).") from error
+        require_text(row, where, "prompt", field)
+        require_pattern(row, where, field)
         if name is None or row.get("name") == name:
             checks.append(Check(kind, row["prompt"], row[field]))
     return checks

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import write_json
+from explorer.files import require_text, write_json, wrong_field
 from explorer.model.load import ModelSpec
 from explorer.repair.plan import DROP, REPLACE, SWAP
 from explorer.repair.recipe import Recipe
@@ -88,20 +88,18 @@ def read_stages(study: Study) -> dict[str, Stage]:
 
 def _stage(study: Study, path: Path, number: int, row: dict[str, Any]) -> Stage:
     where = f"{path}, stage {number}"
-    for field in ("name", "result"):
-        if not isinstance(row.get(field), str) or not row[field]:
-            raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
+    require_text(row, where, "name", "result")
     if row.get("kind") not in tuple(ANSWERS):
-        raise ExplorerError(f"{where}: field 'kind' is {row.get('kind')!r}; expected {' or '.join(ANSWERS)}.")
+        raise wrong_field(row, where, "kind", " or ".join(ANSWERS))
     start = row.get("start")
     if (start is not None and not isinstance(start, str)) or (start is None and row["kind"] == "dpo"):
-        raise ExplorerError(f"{where}: field 'start' is {start!r}; expected an adapter folder.")
+        raise wrong_field(row, where, "start", "an adapter folder")
     if start and not (study.folder / start / "adapter_config.json").is_file():
         raise ExplorerError(f"{where}: adapter {study.folder / start} is not there; expected a PEFT adapter folder.")
     given = row.get("recipe", {})
     kinds = {field.name: type(field.default) for field in fields(Recipe) if field.name not in _SET_BY_REPAIR}
     if not isinstance(given, dict):
-        raise ExplorerError(f"{where}: field 'recipe' is {given!r}; expected an object.")
+        raise wrong_field(row, where, "recipe", "an object")
     for name, value in given.items():
         if name not in kinds or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             expected = f"a number above 0 for {', '.join(kinds)}"

@@ -9,7 +9,6 @@ from explorer.data.failures import OWN, Failure
 from explorer.model.load import ModelSpec
 from explorer.ui import link
 from explorer.ui.study import demo_folder, first_failure, gallery, model_of
-from explorer.ui.text import plain, stop_on  # noqa: F401
 
 MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
 """Query parameters of the Graph page that belong to one case."""
@@ -47,9 +46,6 @@ def set_study(folder: Path) -> None:
     """Open a study in this session: its first failure, its model."""
     link.put(**dict.fromkeys(TRAVELS), study=None if folder == demo_folder() else str(folder))
     st.session_state.pop("graph-history", None)
-
-
-put_query = link.put  # until every page uses link
 
 
 def keep_case(page: str) -> None:

@@ -121,12 +121,6 @@ def _label(case: Failure) -> str:
     return f"{KINDS.get(case.kind, case.kind)}: {case.title or case.prompt[:40]}"
 
 
-def step_buttons() -> None:
-    """Two buttons that go to the previous and the next failure."""
-    st.button("", icon=":material/chevron_left:", on_click=step, args=(-1,), help="Previous failure", key="previous")
-    st.button("", icon=":material/chevron_right:", on_click=step, args=(1,), help="Next failure", key="next")
-
-
 def step(by: int) -> None:
     """Go ``by`` failures on in the gallery, round its ends."""
     ids, case = list(gallery()), current_case()
