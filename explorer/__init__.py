@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
     from explorer.ranking.rank import Ranking, rank
     from explorer.ranking.token_shares import token_scores
+    from explorer.repair.choose import plan_repair
+    from explorer.repair.job import run_repair
     from explorer.trace.compare import compare
     from explorer.trace.explain import Explanation, explain
 
@@ -38,6 +40,8 @@ _PUBLIC = {
     "explorer.ranking.questions": ["AboutBehavior", "AboutFailure", "AboutNode", "AboutPersona", "LikeDatapoint"],
     "explorer.ranking.rank": ["Ranking", "rank"],
     "explorer.ranking.token_shares": ["token_scores"],
+    "explorer.repair.choose": ["plan_repair"],
+    "explorer.repair.job": ["run_repair"],
     "explorer.trace.compare": ["compare"],
     "explorer.trace.explain": ["Explanation", "explain"],
 }
@@ -60,7 +64,9 @@ __all__ = [
     "evaluate",
     "explain",
     "open_study",
+    "plan_repair",
     "rank",
+    "run_repair",
     "token_scores",
 ]
 

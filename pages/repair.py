@@ -3,62 +3,65 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.repair.job import DONE
 from explorer.repair.plan import REPAIRS, read_plan
+from explorer.repair.results import read_result
+from explorer.repair.status import DONE, status
+from explorer.ui import link
 from explorer.ui.corpus import built_indexes, corpus
-from explorer.ui.link_old import linked_select
-from explorer.ui.repair.files import files, models
-from explorer.ui.repair.result import read, show_arms, show_edited, show_examples, show_verdict
+from explorer.ui.repair.files import show_files, show_models
+from explorer.ui.repair.result import show_arms, show_edited, show_examples, show_verdict
 from explorer.ui.repair.setup import show_setup
-from explorer.ui.repair.state import NEW, state_of, titles
+from explorer.ui.repair.state import NEW_REPAIR, titles
 from explorer.ui.repair.watch import show_state, show_training
-from explorer.ui.session import plain, put_query, stop_on
+from explorer.ui.text import stop_on
 from explorer.vectors.index import Index
 
 try:
     data = corpus()
 except ExplorerError as error:
     stop_on(error)
-known = titles(data.study)
+study = data.study
+repairs = titles(study)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-    name = NEW
-    if known:
-        name = linked_select("Repair", "repair", {**known, NEW: "New repair"}, next(iter(known)))
-        st.button("New repair", icon=":material/add:", key="new", disabled=name == NEW,
-                  on_click=lambda: put_query(repair=NEW))  # fmt: skip
+    name = NEW_REPAIR
+    if repairs:
+        name = link.select("Repair", "repair", {**repairs, NEW_REPAIR: "New repair"}, next(iter(repairs)))
+        open_form = lambda: link.put(repair=NEW_REPAIR)  # noqa: E731
+        st.button("New repair", icon=":material/add:", key="new", disabled=name == NEW_REPAIR, on_click=open_form)
     tools = st.container(horizontal=True, width="content", gap="small")
 
-if name == NEW:
+if name == NEW_REPAIR:
     indexes: dict[str, Index] = {}
+    problem = ""
     try:
-        indexes, broken = built_indexes(data.study), ""
+        indexes = built_indexes(study)
     except ExplorerError as error:
-        broken = plain(str(error))
-    if not known:
+        problem = str(error)
+    if not repairs:
         st.markdown("### Is it really these examples? Edit them, train again, measure again, against controls.")
-    show_setup(data, indexes, broken)
+    show_setup(data, indexes, problem)
     st.stop()
 
-folder = data.study.folder / REPAIRS / name
+folder = study.folder / REPAIRS / name
 try:
-    plan, found, result = read_plan(folder), state_of(folder), read(folder)
+    plan, now, result = read_plan(folder), status(folder), read_result(folder)
 except ExplorerError as error:
     stop_on(error)
 with tools:
     if result:
-        models(data.study, result, not plan.ranking)
-    files(data.study, folder, plan, result)
-show_state(data.study, folder, found, not plan.ranking)
-show_verdict(result.get("verdict") if result else None)
+        show_models(study, result)
+    show_files(study, folder, plan, result)
+show_state(study, folder, now, plan.by_hand)
+show_verdict(result)
 if result:
-    show_arms(result, not plan.ranking)
-    answers = st.expander("Answers side by side", key="side-by-side", icon=":material/forum:", bind="query-params")
+    show_arms(result)
+    answers = link.expander("Answers side by side", "side-by-side", icon=":material/forum:")
     if answers.open:
         with answers:
-            show_examples(data, result, not plan.ranking)
-edited = st.expander("Set-up: what was edited", key="what", icon=":material/tune:", bind="query-params")
+            show_examples(study, result)
+edited = link.expander("Set-up: what was edited", "what", icon=":material/tune:")
 if edited.open:
     with edited:
         show_edited(data, plan, result)
-if found.state != DONE or result:
-    show_training(data.study, folder, result["rows"] if result else [], found, plan)
+if now.state != DONE or result:
+    show_training(study, folder, plan, result, now)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from explorer.cli.main import main, parser
-from explorer.repair.job import read_result
-from explorer.repair.results import percent, pooled
+from explorer.repair.results import read_result
+from explorer.repair.verdict import percent, pooled
 from explorer.vectors.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -110,12 +110,12 @@ def test_the_figures_on_repair_are_those_of_the_results():
     assert folders
     for folder in folders:
         found = read_result(folder)
-        assert found and found["rows"] and len(found["rows"]) == found["of"]
-        for p in pooled(found["rows"]):
+        assert found and len(found.arms) == found.of
+        for p in pooled(found.arms):
             assert p.guard is not None
             change = percent(p.change) if p.change else ""
             who = p.arm if p.arm == "none" else f"{p.arm} {p.k}"
-            how = f"{found['behavior']}, {found['edit']}{'' if found['share'] == 1 else ', small'}"
+            how = f"{found.behavior}, {found.edit}{'' if found.share == 1 else ', small'}"
             low, high = 100 * p.rate.low, 100 * p.rate.high
             shown = f"{100 * p.rate.rate:.0f} % ({low:.0f}–{high:.0f})"
             assert f"| {how} | {who} | {p.seeds} | {shown} | {change} | {100 * p.guard:.0f} % |" in text

@@ -45,7 +45,7 @@ class Matrix:
     def similarities(self, index: Index, target: Target) -> np.ndarray:
         """(k, n) cosines of k vectors with the rows of an index, by the matrix's method; nan where never ranked."""
         each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
-        values = scores(index, target, self.method, [self.layer], self.centre, "contrast", each)
+        values = scores(index, target, self.method, self.layer, self.centre, "contrast", each)
         return np.ascontiguousarray(values.numpy().T)
 
 

@@ -42,7 +42,7 @@ def similar_to_prompt(clusters: Clusters, row: int) -> Similarities:
 def similar_to_datapoint(clusters: Clusters, datapoint: int) -> Similarities:
     """A datapoint, by the same method and layer; raises ExplorerError for one that is never ranked."""
     matrix = clusters.matrix
-    target = row_target(clusters.index, datapoint, matrix.method, [matrix.layer])
+    target = row_target(clusters.index, datapoint, matrix.method, matrix.layer)
     return Similarities(matrix.similarities(clusters.index, target)[0], matrix.values[:, datapoint])
 
 

@@ -19,7 +19,6 @@ from explorer.model.load import load_model
 from explorer.progress import Progress, silent
 from explorer.ranking.scores import Target
 from explorer.vectors.find import check_index, index_model
-from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import Index
 from explorer.vectors.items import item_vectors
 
@@ -36,7 +35,7 @@ def prompt_vectors(
     They are rounded to bfloat16, as the index's are. Raises ExplorerError where the index was made in another model.
     """
     spec = index_model(study, index)
-    check_index(index, unloaded(spec))
+    check_index(index, spec)
     folder = index.folder / FOLDER
     cached = _read(folder)
     todo = list({p.digest: p for p in prompts if p.digest not in cached}.items())

@@ -10,12 +10,12 @@ from typing import Literal
 
 from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
-from explorer.files import append_lines, read_json_lines, read_whole_lines
+from explorer.files import append_lines, read_rows, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
-from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.fingerprint import model_digest
 from explorer.vectors.items import Item
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
@@ -135,15 +135,7 @@ def missing_answers(study: Study, kind: PromptKind, reference: str) -> dict[str,
 
 def read_discovery(path: Path) -> dict[str, str]:
     """The unlabelled prompts by id; raises ExplorerError that names file, line and field."""
-    prompts: dict[str, str] = {}
-    for where, row in read_json_lines(path):
-        for field in ("id", "prompt"):
-            if not isinstance(row.get(field), str) or not row[field].strip():
-                raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-        if row["id"] in prompts:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        prompts[row["id"]] = row["prompt"]
-    return prompts
+    return {row["id"]: row["prompt"] for _, row in read_rows(path, "prompt")}
 
 
 def cached_answers(
@@ -154,7 +146,7 @@ def cached_answers(
     A stopped run loses at most one batch. Answers are valid while model, precision, template and maximal length stay;
     the model is loaded only where one is missing.
     """
-    depends_on = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
+    depends_on = json.dumps([model_digest(spec), study.template, MAX_TOKENS], sort_keys=True)
     digest = hashlib.sha256(depends_on.encode()).hexdigest()[:16]
     path, rows = _answers(study, checkpoint)
     answers = {row["prompt"]: row["answer"] for row in rows if row.get("model") == digest}

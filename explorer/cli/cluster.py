@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import write, write_json
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines, write, write_json
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -13,17 +12,16 @@ if TYPE_CHECKING:
 
 
 def add_cluster(commands: Any) -> None:
-    """Add the sub-command."""
+    """Add ``cluster`` to the sub-commands."""
     cluster = commands.add_parser("cluster", help="what else training taught: groups of prompts with their datapoints")
     cluster.add_argument("study", type=Path, metavar="STUDY")
     cluster.add_argument("--method", default="explorer", help="what makes two things alike; see the README")
     cluster.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
     cluster.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
-    cluster.add_argument(
-        "--clusters", dest="count", type=int, metavar="N", help="how many; default: as the silhouette says"
-    )
-    kinds = {"default": "all", "choices": ["all", "behaviors", "discovery"]}
-    cluster.add_argument("--prompts", help="known behaviors, unlabelled prompts, or both", **kinds)
+    count = "how many; default: as the silhouette says"
+    cluster.add_argument("--clusters", dest="count", type=int, metavar="N", help=count)
+    kinds = ["all", "behaviors", "discovery"]
+    cluster.add_argument("--prompts", default="all", choices=kinds, help="known behaviors, unlabelled prompts, or both")
     cluster.add_argument("--reference", metavar="NAME", help="whose answers count as before; default: --stage")
     cluster.add_argument("--seed", type=int, default=0, metavar="N", help="of the nulls and the resampling")
     cluster.add_argument("--labels", action="store_true", help="hold the clusters against the datapoints' labels")
@@ -47,7 +45,7 @@ def _cluster(options: argparse.Namespace) -> None:
     table = study.datapoints()
     labels = require_labels(table, options.study) if options.labels else None
     names = ("method", "layer", "stage", "prompts", "count", "seed", "reference")
-    clusters = cluster(study, progress=progress_lines(), **{name: getattr(options, name) for name in names})
+    clusters = cluster(study, **{name: getattr(options, name) for name in names}, progress=progress_lines())
     cut = clusters.cut()
     cards, note = make_cards(clusters, cut, table), summary(clusters, cut)
     agreement = label_agreement(cut, labels) if labels else None

@@ -1,6 +1,7 @@
 """Ablation: what the logit gap becomes when some states of the residual stream are taken away."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -60,7 +61,7 @@ def ablate(
     def enter(_block: nn.Module, args: hooks.Args, kwargs: hooks.Kwargs) -> tuple[hooks.Args, hooks.Kwargs]:
         return hooks.with_hidden_states(args, kwargs, ablated(hooks.hidden_states(args, kwargs), 0))
 
-    def leave(layer: int, output: Any) -> Any:
+    def leave(_block: nn.Module, _args: hooks.Args, output: Any, layer: int) -> Any:
         return hooks.with_output_states(output, ablated(hooks.output_states(output), layer))
 
     blocks = decoder_blocks(view)
@@ -69,8 +70,7 @@ def ablate(
             if layer == 0:
                 handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
             else:
-                hook = lambda _block, _args, output, layer=layer: leave(layer, output)  # noqa: E731
-                handles.append(blocks[layer - 1].register_forward_hook(hook))
+                handles.append(blocks[layer - 1].register_forward_hook(partial(leave, layer=layer)))
         ids = torch.tensor([trace.ids], device=view.device)
         logits = view(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0].float()
     return Ablation(trace.gap, logit_gap(*contrast)(logits).item(), trace.gap + _predicted_change(trace, nodes, how))

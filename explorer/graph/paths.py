@@ -34,9 +34,7 @@ class LayerStatistics:
 
 def layer_statistics(graph: AttributionGraph) -> list[LayerStatistics]:
     """Return one entry a drawn layer, lowest first."""
-    into = {pair.high: pair for pair in graph.pairs if pair.total > 0}
-    nan = float("nan")
-    rows = []
+    into, rows = {pair.high: pair for pair in graph.pairs if pair.total > 0}, []
     for layer in graph.drawing.layers:
         pair = into.get(layer)
         size = np.sort(np.abs(graph.explanation.trace.relevance[layer].astype(float)))
@@ -46,8 +44,8 @@ def layer_statistics(graph: AttributionGraph) -> list[LayerStatistics]:
                 layer,
                 drawn_nodes=sum(at == layer for at, _ in graph.drawing.nodes),
                 drawn_edges=sum(target[0] == layer for _, target, _ in graph.drawing.edges),
-                verticality=pair.vertical / pair.total if pair else nan,
-                look_back=pair.reach / pair.total if pair else nan,
+                verticality=pair.vertical / pair.total if pair else np.nan,
+                look_back=pair.reach / pair.total if pair else np.nan,
                 gini=gini(size),
                 tokens_90=int(np.searchsorted(np.cumsum(size[::-1]), 0.9 * total) + 1) if total else 0,
             )

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -75,12 +75,9 @@ def prune(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) 
     contrast = (layers[-1], relevance.shape[1] - 1)
     candidates = [edge for pair in pairs for edge in _candidates(relevance, pair, pruning, contrast)]
     edges = _leading_to(contrast, candidates, pruning)
-    drawn = {node for edge in edges for node in edge[:2]} | {contrast} | set(pruning.pinned)
-    nodes = {
-        (layer, token): float(relevance[layer, token])
-        for layer, token in sorted(drawn)
-        if layer in layers and token < relevance.shape[1]
-    }
+    pinned = {(layer, token) for layer, token in pruning.pinned if layer in layers and token < relevance.shape[1]}
+    drawn = {node for edge in edges for node in edge[:2]} | {contrast} | pinned
+    nodes = {node: float(relevance[node]) for node in sorted(drawn)}
     rows = relevance[list(layers)]
     all_relevance = float(np.abs(rows).sum())
     all_edges = sum(pair.total for pair in pairs)
@@ -119,23 +116,19 @@ def _leading_to(contrast: Node, edges: list[Edge], pruning: Pruning) -> list[Edg
     into: dict[Node, list[Edge]] = defaultdict(list)
     for edge in edges:
         into[edge[1]].append(edge)
-    waiting: list[tuple[float, Node, Node, float]] = []
-    reached: set[Node] = set()
-    taken: list[Edge] = []
-
-    def reach(node: Node) -> None:
-        reached.add(node)
-        for source, target, weight in into[node]:
-            heappush(waiting, (-abs(weight), source, target, weight))
-
-    reach(contrast)
+    waiting = [(-abs(edge[2]), edge) for edge in into[contrast]]
+    heapify(waiting)
+    reached, taken = {contrast}, []
     while waiting and len(taken) < pruning.max_edges:
-        _, source, target, weight = heappop(waiting)
+        _, edge = heappop(waiting)
+        source = edge[0]
         if source not in reached:
             if len(reached) >= pruning.max_nodes:
                 continue
-            reach(source)
-        taken.append((source, target, weight))
+            reached.add(source)
+            for below in into[source]:
+                heappush(waiting, (-abs(below[2]), below))
+        taken.append(edge)
     return sorted(taken, key=lambda edge: -abs(edge[2]))
 
 

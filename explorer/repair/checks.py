@@ -1,8 +1,8 @@
 """What a retrained model is asked: held-out prompts of the behavior, the same without its condition, ordinary tasks.
 
-``behaviors.jsonl`` has the first (half ``evaluation``, with ``exhibits``). Two more files may lie in the study folder:
-``controls.jsonl`` ({id, name, prompt, exhibits}: the behavior must not show there) and ``guard.jsonl`` ({id, prompt,
-right}: ordinary tasks, with a regular expression that a right answer matches).
+The first stand in ``behaviors.jsonl`` (half ``evaluation``, with ``exhibits``). The study folder may hold two more
+files: ``controls.jsonl`` ({id, name, prompt, exhibits}: the behavior must not show there) and ``guard.jsonl`` ({id,
+prompt, right}: ordinary tasks, with a regular expression that a right answer matches).
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import read_json_lines
+from explorer.files import read_json_lines, require_pattern, require_text
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 
@@ -29,50 +29,45 @@ class Check:
 
 
 def measurable(study: Study) -> list[str]:
-    """Names of the behaviors that have held-out prompts to measure a repair with."""
+    """Return the names of the behaviors that have held-out prompts to measure a repair with."""
     return list(dict.fromkeys(b.name for b in study.behaviors() if b.half == "evaluation" and b.exhibits))
 
 
 def held_out(study: Study, behavior: str) -> list[Check]:
-    """All that a repair of a behavior measures. Raises ExplorerError where the behavior has no held-out prompt."""
-    own = study.behavior(behavior)
-    asked = [Check(BEHAVIOR, b.prompt, b.exhibits) for b in own if b.half == "evaluation" and b.exhibits]
-    if not asked:
+    """Return all that a repair of a behavior asks. Raises ExplorerError where the behavior has no held-out prompt."""
+    prompts = [b for b in study.behavior(behavior) if b.half == "evaluation" and b.exhibits]
+    if not prompts:
         raise ExplorerError(
             f"{study.folder}: behavior '{behavior}' has no held-out prompt to measure with; expected lines in "
             "behaviors.jsonl with half 'evaluation' and a pattern 'exhibits'."
         )
     return [
-        *asked,
-        *_more(study.folder / "controls.jsonl", CONTROL, "exhibits", behavior),
-        *_more(study.folder / "guard.jsonl", GUARD, "right", None),
+        *(Check(BEHAVIOR, b.prompt, b.exhibits) for b in prompts),
+        *_read_checks(study.folder / "controls.jsonl", CONTROL, "exhibits", behavior),
+        *_read_checks(study.folder / "guard.jsonl", GUARD, "right", None),
     ]
 
 
 def digest_of(checks: Sequence[Check]) -> str:
-    """Names what is asked and counted: figures of other prompts or patterns are other figures."""
+    """Return a digest of the prompts and patterns: figures of other ones can't be compared."""
     return hashlib.sha256(json.dumps([asdict(check) for check in checks]).encode()).hexdigest()[:16]
 
 
-def _more(path: Path, kind: str, field: str, name: str | None) -> list[Check]:
-    found = []
+def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Check]:
+    """Read the lines of a file, those of a behavior if ``name`` is given; none where the file is absent."""
+    checks = []
     for where, row in read_json_lines(path) if path.is_file() else ():
-        for needed in ("prompt", field):
-            if not isinstance(row.get(needed), str) or not row[needed]:
-                raise ExplorerError(f"{where}: field '{needed}' is missing or empty; expected text.")
-        try:
-            re.compile(row[field])
-        except re.error as error:
-            raise ExplorerError(f"{where}: field '{field}' is not a regular expression ({error}).") from error
+        require_text(row, where, "prompt", field)
+        require_pattern(row, where, field)
         if name is None or row.get("name") == name:
-            found.append(Check(kind, row["prompt"], row[field]))
-    return found
+            checks.append(Check(kind, row["prompt"], row[field]))
+    return checks
 
 
 def counted(checks: Sequence[Check], answers: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Kind → (answers that match their pattern, answers)."""
-    found: dict[str, tuple[int, int]] = {}
+    """Return (answers that match their pattern, answers) by kind of check."""
+    counts: dict[str, tuple[int, int]] = {}
     for check, answer in zip(checks, answers, strict=True):
-        hits, n = found.get(check.kind, (0, 0))
-        found[check.kind] = hits + bool(re.search(check.pattern, answer)), n + 1
-    return found
+        hits, n = counts.get(check.kind, (0, 0))
+        counts[check.kind] = hits + bool(re.search(check.pattern, answer)), n + 1
+    return counts

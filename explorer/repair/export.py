@@ -3,12 +3,13 @@
 import io
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from explorer.data.study import Study
-from explorer.repair.plan import TOP, Plan
+from explorer.repair.plan import REPLACE, SWAP, Plan
 
 _SCRIPT = '''"""Trains on {file} with TRL and PEFT. Fill in MODEL and the settings of your own training."""
 
@@ -31,42 +32,50 @@ trainer.save_model("repaired")
 
 
 def edit_rows(table: pa.Table, ids: set[str], edit: str) -> list[dict[str, Any]]:
-    """All rows with some of them dropped or swapped; ``replace`` puts the column ``corrected`` in, or drops the row."""
-    found = []
+    """Return all rows, with those of ``ids`` edited; ``replace`` drops a row that has no ``corrected`` answer."""
+    rows = []
     for row in table.to_pylist():
         if row["id"] in ids:
-            if edit == "swap" and row.get("chosen") is not None:
+            if edit == SWAP and row.get("chosen") is not None:
                 row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
-            elif edit == "replace" and row.get("corrected"):
+            elif edit == REPLACE and row.get("corrected"):
                 row["response"] = row["corrected"]
             else:
                 continue
-        found.append({name: value for name, value in row.items() if value is not None})
-    return found
+        rows.append({name: value for name, value in row.items() if value is not None})
+    return rows
 
 
-def edited_zip(study: Study, plan: Plan) -> bytes:
-    """A zip of ``data.jsonl`` (all rows, the top's edited), ``edited.json`` (which and how) and ``train.py``."""
-    arm = max((a for a in plan.arms if a.arm == TOP), key=lambda a: a.k)
-    return zip_of(study, arm.ids, plan.edit, {"behavior": plan.behavior, "ranking": plan.ranking})
+def plan_zip(study: Study, plan: Plan) -> bytes:
+    """Return the ``edited_zip`` of a plan's largest top arm."""
+    return edited_zip(study, plan.top.ids, plan.edit, {"behavior": plan.behavior, "ranking": plan.ranking})
 
 
-def zip_of(study: Study, ids: tuple[str, ...], edit: str, about: dict[str, Any]) -> bytes:
-    """``edited_zip`` for datapoints chosen by hand; needs nothing but the study's rows."""
+def edited_zip(study: Study, ids: Sequence[str], edit: str, about: dict[str, Any]) -> bytes:
+    """Return a zip of the study's rows with those of ``ids`` edited, and a training script for each kind of row.
+
+    Holds ``data-answers.jsonl`` and ``train-sft.py``, ``data-pairs.jsonl`` and ``train-dpo.py``, as far as there are
+    such rows, and ``edited.json``: the edit, the ids, and what is said ``about`` them.
+    """
     rows = edit_rows(study.datapoints(), set(ids), edit)
-    files = {"edited.json": json.dumps({**about, "edit": edit, "ids": list(ids)}, ensure_ascii=False, indent=1)}
-    singles = [row for row in rows if row.get("response") is not None]
     pairs = [row for row in rows if row.get("response") is None]
-    for name, kind, some, columns in (
-        ("data-answers.jsonl", "SFT", [{**r, "completion": r["response"]} for r in singles], ["prompt", "completion"]),
+    answers = [{**row, "completion": row["response"]} for row in rows if row.get("response") is not None]
+    files = {"edited.json": json.dumps({**about, "edit": edit, "ids": list(ids)}, ensure_ascii=False, indent=1)}
+    for name, kind, lines, columns in (
+        ("data-answers.jsonl", "SFT", answers, ["prompt", "completion"]),
         ("data-pairs.jsonl", "DPO", pairs, ["prompt", "chosen", "rejected"]),
     ):
-        if some:
-            files[name] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in some)
-            text = _SCRIPT.format(file=name, kind=kind, model=study.model, columns=columns)
-            files[f"train-{kind.lower()}.py"] = text
+        if lines:
+            files[name] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in lines)
+            script = _SCRIPT.format(file=name, kind=kind, model=study.model, columns=columns)
+            files[f"train-{kind.lower()}.py"] = script
+    return zipped({name: text.encode() for name, text in files.items()})
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Zip files by name; the bytes are the same every time."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()

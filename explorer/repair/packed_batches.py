@@ -23,14 +23,14 @@ class Example:
 
 
 def pack(examples: Sequence[Example]) -> dict[str, Tensor]:
-    """One packed batch of T tokens, of which N predict an answer's token.
+    """Pack examples into one batch of T tokens, of which N predict an answer's token.
 
     Returns:
         input_ids, position_ids: (1, T). attention_mask: (1, 1, T, T) bool, True where attention may look.
         predict: (N,) positions whose next token is an answer's; targets: (N,) those tokens.
         owner: (N,) index of the answer, counted over all examples in order.
     """
-    trunk = _shared(examples)
+    trunk = _common_prefix(examples)
     tokens, positions, branch = list(examples[0].prompt[:trunk]), list(range(trunk)), [0] * trunk
     parents = [0]
     predict, targets, owner = [], [], []
@@ -62,8 +62,8 @@ def pack(examples: Sequence[Example]) -> dict[str, Tensor]:
     }
 
 
-def _shared(examples: Sequence[Example]) -> int:
-    """How many tokens all prompts have in common at the start; each prompt keeps its last token to itself."""
+def _common_prefix(examples: Sequence[Example]) -> int:
+    """Count the tokens that all prompts begin with; the last token of a prompt is never one of them."""
     first = examples[0].prompt
     limit = min(len(e.prompt) for e in examples) - 1
     return next((i for i in range(limit) if any(e.prompt[i] != first[i] for e in examples)), limit)
@@ -77,7 +77,7 @@ def _mask(branch: Tensor, parents: list[int]) -> Tensor:
 
 
 def answer_logps(model: nn.Module, batch: dict[str, Any]) -> Tensor:
-    """Log-probability of every answer token, shape (N,), float32. Logits are made where an answer is predicted only."""
+    """Return the log-probability of every answer token, shape (N,), float32; computes no other logits."""
     logits = model(
         input_ids=batch["input_ids"],
         position_ids=batch["position_ids"],
@@ -89,6 +89,6 @@ def answer_logps(model: nn.Module, batch: dict[str, Any]) -> Tensor:
 
 
 def summed(values: Tensor, owner: Tensor) -> Tensor:
-    """Sum of the values of each answer, shape (number of answers,)."""
+    """Sum the values of each answer; shape (number of answers,)."""
     n = int(owner.max()) + 1
     return torch.zeros(n, dtype=values.dtype, device=values.device).index_add(0, owner, values)

@@ -28,7 +28,7 @@ class Change:
 
 
 def wilson(hits: float, n: int, z: float = 1.96) -> Rate:
-    """The rate with its Wilson interval; n = 0 gives 0 within (0, 1)."""
+    """Return the rate with its Wilson interval; n = 0 gives 0 within (0, 1)."""
     if n == 0:
         return Rate(0, 0, 0.0, 0.0, 1.0)
     p = hits / n
@@ -38,7 +38,7 @@ def wilson(hits: float, n: int, z: float = 1.96) -> Rate:
 
 
 def relative_change(after: Rate, before: Rate) -> Change | None:
-    """after / before − 1 with a 95 % interval from the two Wilson intervals; None where ``before`` may be 0.
+    """Return after / before − 1 with a 95 % interval from two Wilson intervals; None where ``before`` may be 0.
 
     MOVER-R (Donner and Zou, Statistical Methods in Medical Research 21, 2012), which stays sound where a rate is 0.
     The two rates are taken as independent; answers to the same prompts are not, which makes the interval wider than it

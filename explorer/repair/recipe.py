@@ -1,24 +1,13 @@
-"""How a stage of post-training is done; light to import, unlike the training itself."""
+"""How a stage of post-training is done. Light to import, unlike the training itself."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from explorer.errors import ExplorerError
 from explorer.model import embedded
-
-Progress = Callable[[str], None]
-Watch = Callable[[int, int, float | None], bool]
-"""Told the step, of how many, and the loss where one was measured; True stops the training, which can go on later."""
-DROP, SWAP = "drop", "swap"
-
-
-class Stopped(ExplorerError):
-    """The training was stopped on demand; it goes on from here when it is started again."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one stage is trained. ``batch`` counts examples (pairs in DPO); ``keep`` adapters are saved, evenly spaced.
+    """Settings of one stage. ``batch`` counts examples (pairs in DPO); ``keep`` adapters are saved, evenly spaced.
 
     ``beta`` and ``sft_weight`` (weight of the chosen answer's own loss beside the DPO loss) are for DPO alone.
     """

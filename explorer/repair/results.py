@@ -1,24 +1,25 @@
-"""What a repair has shown: rates of every arm, relative changes with intervals, and a verdict in words."""
+"""The figures of a repair's trained models, and the file that they stand in."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
-from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP
-from explorer.repair.rates import Change, Rate, relative_change, wilson
+from explorer.data.study import Study
+from explorer.errors import ExplorerError
+from explorer.repair.plan import run_folder
+from explorer.repair.rates import wilson
 
-GUARD_LOSS = 0.03
-"""Share of the guard set that an edit may cost."""
-COMMON = 0.1
-"""A behavior that the unedited model shows less often than this is too rare for a verdict."""
+RESULT = "result.json"
 
 
 @dataclass(frozen=True)
 class Row:
     """One trained model: ``hits`` of ``n`` held-out prompts show the behavior, ``low``..``high`` the Wilson interval.
 
-    ``control`` and ``guard``: share of the control prompts that show it too, and of ordinary tasks done rightly; None
-    where the study has none. ``run``: the folder under ``repairs/runs``.
+    ``control`` and ``guard``: share of the control prompts that show it too, and of ordinary tasks done right; None
+    where the study has none. ``run``: name of the folder under ``repairs/runs``.
     """
 
     arm: str
@@ -33,95 +34,68 @@ class Row:
     guard: float | None
     run: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return asdict(self)
-
 
 def row(arm: str, k: int, seed: int, counts: dict[str, tuple[int, int]], run: str) -> Row:
-    """The figures of one model from what ``held_out.counted`` found."""
+    """Return the figures of one model. ``counts``: (hits, prompts) by kind of check, from ``checks.counted``."""
     hits, n = counts["behavior"]
-    found = wilson(hits, n)
-    shares = {kind: h / of for kind, (h, of) in counts.items()}
-    return Row(
-        arm, k, seed, hits, n, found.rate, found.low, found.high, shares.get("control"), shares.get("guard"), run
-    )
+    rate = wilson(hits, n)
+    shares = {kind: matches / total for kind, (matches, total) in counts.items()}
+    return Row(arm, k, seed, hits, n, rate.rate, rate.low, rate.high, shares.get("control"), shares.get("guard"), run)
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """All seeds of an arm: their mean rate, its interval for ``n`` prompts (seeds answer the same ones), its change.
+class Result:
+    """``result.json``: what a repair has measured so far.
 
-    ``change`` is against the unedited arm; None for that itself, and where it is too rare.
+    Attributes:
+        k: the largest number of edited datapoints.
+        ranking, share, rows: as in the plan; ``rows`` is the number of training rows.
+        arms: the models that are trained and measured, of ``of`` in the plan.
+        examples: {prompt, answers: {"top-50": answer}} of the first held-out prompts, by the models of seed 0.
+        asked: digest of the prompts and patterns; figures of other ones can't be compared.
+        made_from: what the trainings depend on besides seed and edits (``Setting.made_from``).
     """
 
-    arm: str
-    k: int
-    seeds: int
-    rate: Rate
-    guard: float | None
-    control: float | None
-    change: Change | None = None
+    arms: list[Row]
+    behavior: str = ""
+    edit: str = ""
+    stage: str = ""
+    k: int = 0
+    ranking: dict[str, Any] = field(default_factory=dict)
+    share: float = 1.0
+    rows: int = 0
+    of: int = 0
+    verdict: str = ""
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    asked: str = ""
+    made_from: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody chose the datapoints instead of a ranking."""
+        return not self.ranking
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the file's content."""
+        return asdict(self)
 
 
-def pooled(rows: Sequence[Row]) -> list[Pooled]:
-    """One line an arm and k, the unedited first, in the order of the rows. Seeds do not count as more prompts."""
-    groups: dict[tuple[str, int], list[Row]] = {}
-    for r in rows:
-        groups.setdefault((r.arm, r.k), []).append(r)
-    rates = {key: wilson(sum(r.hits for r in own) / len(own), own[0].n) for key, own in groups.items()}
-    base = rates.get((NONE, 0))
-    made = []
-    for (arm, k), own in sorted(groups.items(), key=lambda item: item[0] != (NONE, 0)):
-        change = relative_change(rates[arm, k], base) if base and arm != NONE else None
-        guard, control = _mean([r.guard for r in own]), _mean([r.control for r in own])
-        made.append(Pooled(arm, k, len(own), rates[arm, k], guard, control, change))
-    return made
+def read_result(folder: Path) -> Result | None:
+    """Read ``result.json`` of a repair; None where no arm is done yet. Raises ExplorerError for a broken one."""
+    path = folder / RESULT
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        arms = [Row(**one) for one in values["arms"]]
+        known = {f.name: values[f.name] for f in fields(Result) if f.name in values}
+        arguments: dict[str, Any] = {"of": len(arms)} | known | {"arms": arms}
+        return Result(**arguments) if arms else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ExplorerError(f"{path}: not the result of a repair ({error}).") from error
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
-    """What was shown, in a few sentences; of several k the largest one that is trained.
-
-    ``by_hand``: the top are datapoints that somebody chose, not a ranking's.
-    """
-    found = pooled(rows)
-    top = max((p for p in found if p.arm == TOP), key=lambda p: p.k, default=None)
-    base = next((p for p in found if p.arm == NONE), None)
-    if base is None or top is None:
-        return "Not shown yet: the unedited and the edited model are still to be trained."
-    before = f"{base.rate.rate:.0%} → {top.rate.rate:.0%} of the held-out prompts show the behavior"
-    if base.rate.rate < COMMON or top.change is None:
-        return f"Nothing can be shown: only {base.rate.rate:.0%} of the unedited model's answers show the behavior."
-    control = next((p for p in found if p.arm == RANDOM and p.k == top.k), None)
-    said = f"{percent(top.change)} ({before})"
-    who, verb = ("the chosen datapoints", "are causes") if by_hand else ("the ranking", "found causes")
-    if control is None or control.change is None:
-        text = f"Not shown yet: {said}, but no random edit of the same size is trained to hold it against."
-    elif top.change.high < 0 and top.change.high < control.change.low:
-        text = f"{who[0].upper()}{who[1:]} {verb}: {said}; {top.k} at random: {percent(control.change)}."
-    else:
-        why = "better than random" if top.change.high < 0 else "better than nothing"
-        text = f"No {why}: {said}; {top.k} at random: {percent(control.change)}. That {who} {verb} is not shown."
-    last = next((p for p in found if p.arm == BOTTOM and p.k == top.k), None)
-    if last and last.change:
-        text += f" The last {top.k}: {percent(last.change)}."
-    return text + _guard(base.guard, top.guard)
-
-
-def percent(change: Change) -> str:
-    """A change with its interval: ``−71 % [−80, −60]``."""
-    whole, low, high = (f"{100 * value:+.0f}".replace("-", "−") for value in (change.change, change.low, change.high))
-    return f"{whole} % [{low}, {high}]"
-
-
-def _guard(before: float | None, after: float | None) -> str:
-    if before is None or after is None:
-        return ""
-    lost = before - after
-    word = "kept" if lost <= GUARD_LOSS else "worse"
-    return f" Ordinary tasks are {word}: {before:.0%} → {after:.0%} right."
+def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
+    """Return the adapter folders by run, of those models that are on this machine."""
+    adapters = {row.run: run_folder(study, row.run) / "adapter" for row in rows}
+    return {run: folder for run, folder in adapters.items() if (folder / "adapter_model.safetensors").is_file()}

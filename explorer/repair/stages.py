@@ -18,14 +18,16 @@ import pyarrow as pa
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.files import require_text, write_json, wrong_field
+from explorer.model.load import ModelSpec
+from explorer.repair.plan import DROP, REPLACE, SWAP
 from explorer.repair.recipe import Recipe
 
 TRAINING = "training.json"
-SFT, DPO = "sft", "dpo"
-ANSWERS_OF = {SFT: ("response",), DPO: ("chosen", "rejected")}
-"""The answers of a row, by kind of stage."""
-_OWN = ("seed", "keep", "source")
-"""Fields of a recipe that are no part of the stage: a repair sets them."""
+ANSWERS = {"sft": ("response",), "dpo": ("chosen", "rejected")}
+"""Kind of stage → the fields of a row that hold its answers."""
+_SET_BY_REPAIR = ("seed", "keep", "source")
+"""Fields of a recipe that are no part of the stage."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +40,37 @@ class Stage:
     result: str
     recipe: Recipe
 
-    def as_dict(self) -> dict[str, Any]:
-        """The stage as it stands in ``training.json``."""
-        recipe = {name: value for name, value in asdict(self.recipe).items() if name not in _OWN}
+    @property
+    def pairs(self) -> bool:
+        """Whether the stage is trained on pairs of answers (DPO)."""
+        return len(ANSWERS[self.kind]) > 1
+
+    @property
+    def edits(self) -> tuple[str, str]:
+        """The edits that apply to the stage's rows."""
+        return DROP, SWAP if self.pairs else REPLACE
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stage as it stands in ``training.json``."""
+        recipe = {name: value for name, value in asdict(self.recipe).items() if name not in _SET_BY_REPAIR}
         return {**asdict(self), "recipe": recipe}
 
-    def start_in(self, study: Study) -> Path | None:
-        """The folder of the adapter that the stage goes on from."""
+    def start_folder(self, study: Study) -> Path | None:
+        """Return the folder of the adapter that the stage goes on from; None for the bare model."""
         return study.folder / self.start if self.start else None
+
+    def start_model(self, study: Study) -> ModelSpec:
+        """Return the model that the stage goes on from."""
+        return ModelSpec(study.model, adapter=str(study.folder / self.start) if self.start else None)
 
 
 def write_stages(folder: Path, stages: list[Stage]) -> None:
     """Write ``training.json``."""
-    (folder / TRAINING).write_text(json.dumps([s.as_dict() for s in stages], indent=1) + "\n", encoding="utf-8")
+    write_json(folder / TRAINING, [stage.to_json() for stage in stages])
 
 
 def read_stages(study: Study) -> dict[str, Stage]:
-    """The stages by name, in training order; empty where the study does not tell how it was trained.
+    """Read the stages by name, in training order; empty where the study does not tell how it was trained.
 
     Raises ExplorerError that names the file, the stage and the field.
     """
@@ -62,30 +78,28 @@ def read_stages(study: Study) -> dict[str, Stage]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ExplorerError(f"{path}: not JSON ({error}).") from error
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ExplorerError(f"{path}: expected a list of stages.")
-    return {stage.name: stage for stage in (_stage(study, path, i, row) for i, row in enumerate(found, 1))}
+    return {stage.name: stage for stage in (_stage(study, path, i, row) for i, row in enumerate(rows, 1))}
 
 
 def _stage(study: Study, path: Path, number: int, row: dict[str, Any]) -> Stage:
     where = f"{path}, stage {number}"
-    for field in ("name", "result"):
-        if not isinstance(row.get(field), str) or not row[field]:
-            raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-    if row.get("kind") not in (SFT, DPO):
-        raise ExplorerError(f"{where}: field 'kind' is {row.get('kind')!r}; expected {SFT} or {DPO}.")
+    require_text(row, where, "name", "result")
+    if row.get("kind") not in tuple(ANSWERS):
+        raise wrong_field(row, where, "kind", " or ".join(ANSWERS))
     start = row.get("start")
-    if (start is not None and not isinstance(start, str)) or (start is None and row["kind"] == DPO):
-        raise ExplorerError(f"{where}: field 'start' is {start!r}; expected an adapter folder.")
+    if (start is not None and not isinstance(start, str)) or (start is None and row["kind"] == "dpo"):
+        raise wrong_field(row, where, "start", "an adapter folder")
     if start and not (study.folder / start / "adapter_config.json").is_file():
         raise ExplorerError(f"{where}: adapter {study.folder / start} is not there; expected a PEFT adapter folder.")
     given = row.get("recipe", {})
-    kinds = {field.name: type(field.default) for field in fields(Recipe) if field.name not in _OWN}
+    kinds = {field.name: type(field.default) for field in fields(Recipe) if field.name not in _SET_BY_REPAIR}
     if not isinstance(given, dict):
-        raise ExplorerError(f"{where}: field 'recipe' is {given!r}; expected an object.")
+        raise wrong_field(row, where, "recipe", "an object")
     for name, value in given.items():
         if name not in kinds or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             expected = f"a number above 0 for {', '.join(kinds)}"
@@ -95,7 +109,7 @@ def _stage(study: Study, path: Path, number: int, row: dict[str, Any]) -> Stage:
 
 
 def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarray:
-    """Numbers of the datapoints that a stage was trained on: by the column ``stage``, else by their kind."""
+    """Return the row numbers of a stage's datapoints, told by the column ``stage``, else by their kind."""
     if "stage" in table.column_names:
         return np.flatnonzero(np.array(table["stage"].to_pylist(), dtype=object) == stage.name)
     none = [None] * table.num_rows
@@ -105,4 +119,4 @@ def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarr
             f"Two stages of {TRAINING} are of kind '{stage.kind}', and the datapoints have no column 'stage' that says "
             "which is whose."
         )
-    return np.flatnonzero(np.array([(text is not None) == (stage.kind == DPO) for text in chosen]))
+    return np.flatnonzero(np.array([(text is not None) == stage.pairs for text in chosen]))

@@ -89,13 +89,8 @@ class Explanation:
 
     def segment_totals(self) -> dict[str, tuple[float, float, int]]:
         """For each segment that occurs: (sum of positive relevance, sum of negative relevance, tokens)."""
-        totals = {}
-        segments = np.array([t.segment for t in self.tokens])
-        for segment in SEGMENTS:
-            values = self.relevance[segments == segment]
-            if len(values):
-                totals[segment] = (float(values[values > 0].sum()), float(values[values < 0].sum()), len(values))
-        return totals
+        values = {segment: self.relevance[[t.segment == segment for t in self.tokens]] for segment in SEGMENTS}
+        return {s: (float(x[x > 0].sum()), float(x[x < 0].sum()), len(x)) for s, x in values.items() if len(x)}
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``explorer trace --json -`` prints."""
@@ -194,12 +189,11 @@ def _trace_answers(loaded: LoadedModel, view: PreTrainedModel, encoded: EncodedP
 
     What the answers' own tokens carry is left out.
     """
-    traces = []
+    n, traces = len(encoded.tokens), []
     for ids in (contrast.wrong_ids, contrast.right_ids):
-        check_length(loaded, len(encoded.tokens) + len(ids))
-        objective = answer_log_probability(ids)
-        traces.append(trace_objective(view, (*encoded.ids, *ids[:-1]), objective, positions=len(ids)))
-    n = len(encoded.tokens)
+        check_length(loaded, n + len(ids))
+        read = (*encoded.ids, *ids[:-1])
+        traces.append(trace_objective(view, read, answer_log_probability(ids), positions=len(ids)))
     wrong, right = traces
-    difference = wrong.relevance[:, :n] - right.relevance[:, :n]
-    return Trace(wrong.rule, encoded.ids, difference, wrong.gap - right.gap)
+    relevance = wrong.relevance[:, :n] - right.relevance[:, :n]
+    return Trace(wrong.rule, encoded.ids, relevance, wrong.gap - right.gap)

@@ -7,28 +7,28 @@ import streamlit as st
 
 
 def basket(study: Path) -> list[str]:
-    """Ids of the ticked datapoints of a study, in the order in which they were ticked."""
-    return list(_of(study))
+    """Return the ids of the ticked datapoints of a study, in the order in which they were ticked."""
+    return list(_ticked(study))
 
 
 def toggle(study: Path, name: str) -> None:
     """Tick a datapoint, or take its tick away."""
-    mine = _of(study)
-    if name in mine:
-        del mine[name]
+    ticked = _ticked(study)
+    if name in ticked:
+        del ticked[name]
     else:
-        mine[name] = None
+        ticked[name] = None
 
 
 def add_all(study: Path, names: Iterable[str]) -> None:
     """Tick several; those that are ticked stay."""
-    _of(study).update(dict.fromkeys(names))
+    _ticked(study).update(dict.fromkeys(names))
 
 
 def clear(study: Path) -> None:
     """Take all ticks away."""
-    _of(study).clear()
+    _ticked(study).clear()
 
 
-def _of(study: Path) -> dict[str, None]:
+def _ticked(study: Path) -> dict[str, None]:
     return st.session_state.setdefault("baskets", {}).setdefault(str(study), {})

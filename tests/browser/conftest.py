@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -33,12 +34,12 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def server(smollm) -> Iterator[str]:
-    """The app on a free port; its address."""
+@contextmanager
+def serve() -> Iterator[str]:
+    """The app on a free port, freshly started; its address."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "localhost"]
-    process = subprocess.Popen([*command, "--server.port", str(port)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "explorer", "app", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     address = f"http://localhost:{port}"
     try:
         for _ in range(120):
@@ -51,6 +52,13 @@ def server(smollm) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(smollm) -> Iterator[str]:
+    """The address of one server for all tests."""
+    with serve() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

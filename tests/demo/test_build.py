@@ -17,8 +17,7 @@ from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_st
 from explorer.demo.adapters import ADAPTERS, ASSETS
 from explorer.demo.build import NAME, STAMP, build_demo, default_folder
 from explorer.errors import ExplorerError
-from explorer.repair.job import repairs
-from explorer.repair.plan import read_plan
+from explorer.repair.plan import read_plan, repair_folders
 from explorer.vectors import fingerprint
 from explorer.vectors.find import study_indexes
 
@@ -57,7 +56,7 @@ def test_an_outdated_study_gets_its_files_anew_and_keeps_what_is_the_users(tmp_p
 
 
 def test_the_shipped_repair_with_the_most_trainings_comes_first(tmp_path):
-    trainings = [len(read_plan(folder).arms) for folder in repairs(build_demo(tmp_path / "demo"))]
+    trainings = [len(read_plan(folder).arms) for folder in repair_folders(build_demo(tmp_path / "demo"))]
     assert trainings[0] == max(trainings) > trainings[-1]
 
 

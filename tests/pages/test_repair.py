@@ -3,6 +3,8 @@
 import json
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,16 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from explorer.data.study import Study
-from explorer.figures.repair import figure_file
 from explorer.figures.save import FORMATS
 from explorer.files import write_json, write_json_lines
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
-from explorer.repair import job
-from explorer.repair.export import edited_zip
-from explorer.repair.plan import Plan, make_plan, save_plan
-from explorer.repair.results import pooled, row, verdict
-from explorer.ui.repair.state import duration
+from explorer.repair.choose import plan_repair
+from explorer.repair.plan import PRESETS, Plan, repair_folders, save_plan
+from explorer.repair.results import Result, read_result, row
+from explorer.repair.status import log_tail, status
+from explorer.repair.verdict import verdict
+from explorer.ui.text import duration
 from tests.pages.app import open_app, shown
 from tests.pages.data_study import HOSTILE, data_study
 from tests.pages.test_training_data import LIVE
@@ -39,26 +41,35 @@ def study(tiny_study: Study) -> Study:  # noqa: F811
     return tiny_study
 
 
-def plan_of(study: Study, ks: list[int], edit: str = "drop", seeds: int = 1, stage: str = "sft", **more: Any) -> Plan:
-    ranking = rank(study, AboutBehavior("vowels"), method="bm25")
-    return make_plan(study, "vowels", edit, ks, ranking, stage=stage, seeds=seeds, **more)
+def plan_of(
+    study: Study, ks: list[int], edit: str = "drop", train: str = "sft", chosen: Sequence[str] = (), **preset: Any
+) -> Plan:
+    size = replace(PRESETS["full"], **{"seeds": 1} | preset)
+    return plan_repair(study, "vowels", edit, ks, preset=size, train=train, chosen=chosen, method="bm25")
 
 
-def write_result(study: Study, plan: Plan, done: int | None = None, said: str = "") -> Path:
+def write_result(study: Study, plan: Plan, done: int | None = None, sentence: str = "") -> Path:
     """A result as a job writes it, with rates that are made up; ``done``: of so many arms."""
     folder = save_plan(study, plan)
     rows = []
     for arm in plan.arms[:done]:
-        hits = RATES[arm.arm] * 10
-        rows.append(row(arm.arm, arm.k, arm.seed, {"behavior": (hits, 40), "control": (1, 10), "guard": (9, 10)}, "00"))
+        counts = {"behavior": (RATES[arm.arm] * 10, 40), "control": (1, 10), "guard": (9, 10)}
+        rows.append(row(arm.arm, arm.k, arm.seed, counts, "00"))
     prompts = [b.prompt for b in study.behaviors() if b.half == "evaluation"]
-    examples = [{"prompt": p, "answers": {"none-0": "owl", "top-4": "hm.", "random-4": HOSTILE}} for p in prompts]
-    write_json(
-        folder / "result.json",
-        {"behavior": plan.behavior, "edit": plan.edit, "stage": plan.stage, "k": 4, "ranking": plan.ranking,
-         "share": plan.share, "rows": plan.rows, "arms": [r.as_dict() for r in rows], "of": len(plan.arms),
-         "verdict": said or verdict(rows, not plan.ranking), "examples": examples, "made_from": {}},
-    )  # fmt: skip
+    result = Result(
+        rows,
+        behavior=plan.behavior,
+        edit=plan.edit,
+        stage=plan.stage,
+        k=4,
+        ranking=plan.ranking,
+        share=plan.share,
+        rows=plan.rows,
+        of=len(plan.arms),
+        verdict=sentence or verdict(rows, plan.by_hand),
+        examples=[{"prompt": p, "answers": {"none-0": "owl", "top-4": "hm.", "random-4": HOSTILE}} for p in prompts],
+    )
+    write_json(folder / "result.json", result.to_json())
     return folder
 
 
@@ -88,7 +99,7 @@ def test_without_a_repair_the_set_up_is_open(study):
     app.selectbox(key="repair-train").set_value("sft").run()
     assert app.selectbox(key="repair-edit").options == ["Drop", "Replace"]
     scores = rank(study, AboutBehavior("vowels"), method="bm25").scores
-    small = plan_of(study, [3, 6], share=0.3, arms=["none", "top", "random"])
+    small = plan_of(study, [3, 6], share=0.3, arms=("none", "top", "random"))
     ids = study.datapoints()["id"].to_pylist()
     best = sorted(small.arms[2].ids, key=lambda name: -scores[ids.index(name)])
     assert table(app, "prompt")["id"].tolist() == best
@@ -138,7 +149,7 @@ def test_the_basket(study):
 
 def test_a_result_says_its_verdict_first(study):
     folder = write_result(study, plan_of(study, [2, 4], seeds=2))
-    app = open_page(study, **{"side-by-side": "true", "what": "true"})
+    app = open_page(study, **{"side-by-side": "1", "what": "true"})
     first = next(text for text in texts(app) if text.startswith("###"))
     assert "The ranking found causes" in first and "−100 %" in first and "Ordinary tasks are kept" in first
     arms = table(app, "shows it")
@@ -210,7 +221,7 @@ def test_a_job_at_work_is_watched_and_stopped(study, monkeypatch):
     assert "Starting" in app.get("progress")[0].proto.text
     os.utime(folder / "progress.json", (1e9, 1e9))
     begun = []
-    monkeypatch.setattr(job, "start", lambda _study, where: begun.append(where))
+    monkeypatch.setattr("explorer.ui.repair.start.start", lambda _study, where: begun.append(where))
     app.run()
     assert any("Stopped." in text and "1 of 4 trainings are done" in text for text in texts(app))
     app.button(key="resume").click().run()
@@ -242,43 +253,32 @@ def test_from_the_form_to_the_verdict(study, tmp_path, monkeypatch):
     monkeypatch.setenv("EXPLORER_CACHE", str(tmp_path / "cache"))  # a queue of its own
     app.button(key="start").click().run()
     assert not app.exception and not app.error
-    (folder,) = job.repairs(study)
+    (folder,) = repair_folders(study)
     assert "Starting" in app.get("progress")[0].proto.text
     assert "".join(app.query_params["repair"]) == folder.name
     deadline = time.time() + 120
-    while job.status(folder).state != "done" and time.time() < deadline:
+    while status(folder).state != "done" and time.time() < deadline:
         time.sleep(0.2)
-    assert job.status(folder).state == "done", job.log_tail(folder)
+    assert status(folder).state == "done", log_tail(folder)
     monkeypatch.undo()
     app.run()
-    result = job.read_result(folder)
+    result = read_result(folder)
     assert result is not None
-    head, _, _ = result["verdict"].partition(": ")
+    head, _, _ = result.verdict.partition(": ")
     assert any(text.startswith("###") and head in text for text in texts(app))
     labels = [b.proto.label for b in app.get("download_button")]
-    assert labels[0] == "Adapter (zip)" and {"Result (JSON)", "PNG", "SVG", "PDF", "HTML"} <= set(labels)
-    runs = {r.arm: r.run for r in result["rows"]}
+    assert labels[0] == "Adapter (zip)" and {"Result (JSON)", *map(str.upper, FORMATS)} <= set(labels)
+    runs = {r.arm: r.run for r in result.arms}
     app.button(key="open-in-compare").click().run()
     assert not app.exception
     assert app.query_params["models"] == f"{runs['none']},{runs['top']}"
-    assert [row[0].partition(" (")[0] for row in shown(app, "gaps")["groups"][0]["rows"]] == [
+    assert [row[0].partition(" (")[0] for row in shown(app, "compare-gaps")["groups"][0]["rows"]] == [
         "unedited, seed 0", "top 4, seed 0"
     ]  # fmt: skip
     app.switch_page(PAGE).run()
     app.button(key="open-in-trace").click().run()
     assert not app.exception
     assert f"{runs['top']}/adapter" in str(app.query_params["adapter"])
-
-
-@pytest.mark.parametrize("kind", FORMATS)
-def test_the_figure_as_a_file(study, kind):
-    plan = plan_of(study, [4], seeds=2)
-    rows = job.read_result(write_result(study, plan))["rows"]  # pyright: ignore[reportOptionalSubscript]
-    found = pooled(rows)
-    made = figure_file(found, rows, [HOSTILE, *(p.arm for p in found[1:])], f"{HOSTILE}: it is so.", "note", kind)
-    assert made.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "html": b"<!doctype"}[kind])
-    assert b"<img" not in made and len(made) > 3000
-    assert edited_zip(study, plan)[:2] == b"PK"
 
 
 def test_the_training_data_page_leads_here(tmp_path):

@@ -77,16 +77,16 @@ def test_a_model_of_ones_own_stays_until_a_failure_is_chosen(demo):
     demo.query_params.clear()  # as Streamlit does when a page is changed
     demo.switch_page("../../pages/graph.py").run()
     assert adapter(demo) == ""
-    demo.button(key="next").click().run()
+    demo.button(key="graph-next").click().run()
     assert adapter(demo) == "dpo"
     assert "model" not in demo.query_params
 
 
 def test_an_own_prompt_stays_with_the_studys_model_and_so_does_its_link(demo):
-    demo.button(key="new").click().run()
-    demo.text_area(key="compose-prompt").set_value("Which country has Siena?").run()
-    demo.text_input(key="compose-wrong").set_value("Portugal").run()
-    demo.text_input(key="compose-right").set_value("Italy").run()
+    demo.button(key="trace-new").click().run()
+    demo.text_area(key="trace-prompt").set_value("Which country has Siena?").run()
+    demo.text_input(key="trace-wrong").set_value("Portugal").run()
+    demo.text_input(key="trace-right").set_value("Italy").run()
     next(b for b in demo.button if b.label == "Explain").click().run()
     assert adapter(demo) == "dpo"
     linked = open_app(**demo.query_params).run()

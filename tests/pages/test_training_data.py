@@ -320,7 +320,7 @@ def test_two_builds_of_one_checkpoint_can_be_told_apart(tmp_path):
 def test_the_graph_offers_the_data_behind_a_node(study):
     app = open_app(study=str(study.folder))
     app.switch_page("../../pages/graph.py").run()
-    drawn = shown(app, "graph")
+    drawn = shown(app, "graph-canvas")
     node = max((n for n in drawn["nodes"] if n["layer"] == 3), key=lambda n: abs(n["relevance"]))
     app.query_params["at"] = f"node:{node['id']}"
     app.run()

@@ -12,6 +12,8 @@ from explorer.data.study import Study, create_study
 from explorer.demo.corpus import stage_rows
 from explorer.files import write_json_lines
 from explorer.model import embedded
+from explorer.repair.choose import plan_repair
+from explorer.repair.plan import PRESETS, Plan, Preset
 from explorer.repair.recipe import DPO, SFT, Recipe
 from explorer.repair.stages import Stage, write_stages
 from explorer.repair.train import train_sft
@@ -43,7 +45,7 @@ def small(recipe: Recipe, tiny: Path) -> Recipe:
 def started(tiny, tmp_path_factory) -> Path:
     """The SFT adapter that the pairs of ``study`` are trained from."""
     rows = [row.to_json() for row in stage_rows("sft")[:8]]
-    return train_sft(rows, replace(small(SFT, tiny), keep=1), tmp_path_factory.mktemp("sft"), lambda _said: None)[0]
+    return train_sft(rows, replace(small(SFT, tiny), keep=1), tmp_path_factory.mktemp("sft"))[0]
 
 
 @pytest.fixture
@@ -81,3 +83,13 @@ def study(tiny, started, tmp_path, monkeypatch) -> Study:
     ]
     write_stages(folder, stages)
     return made
+
+
+def plan_of(study: Study, edit: str = "drop", k: int = 4, train: str = "sft", **preset) -> Plan:
+    """A plan for ``vowels`` ranked by words, of one seed and all arms unless told otherwise."""
+    return plan_repair(study, "vowels", edit, [k], preset=sized(**preset), train=train, method="bm25")
+
+
+def sized(**preset) -> Preset:
+    """The full preset with one seed, or as told."""
+    return replace(PRESETS["full"], **{"seeds": 1} | preset)

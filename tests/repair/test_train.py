@@ -9,6 +9,8 @@ from safetensors.torch import load_file
 from explorer.demo.corpus import stage_rows
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
+from explorer.progress import Stopped
+from explorer.repair.arms import read_losses
 from explorer.repair.recipe import DPO, SFT
 from explorer.repair.train import train_dpo, train_sft
 from tests.repair.conftest import small
@@ -18,15 +20,16 @@ def some(stage, n):
     return [row.to_json() for row in stage_rows(stage)[:n]]
 
 
-def quiet(_message):
-    pass
-
-
 def test_both_stages_make_whole_adapters(tiny, tmp_path):
-    said: list[str] = []
-    sft = train_sft(some("sft", 48), small(SFT, tiny), tmp_path / "sft", said.append)
-    assert [f.name for f in sft] == ["adapter-1", "adapter-2"] and any("step 10/12" in line for line in said)
-    dpo = train_dpo(some("dpo", 24), small(DPO, tiny), sft[-1], tmp_path / "dpo", quiet)
+    reports: list[tuple] = []
+    losses = tmp_path / "run/loss.jsonl"
+    sft = train_sft(
+        some("sft", 48), small(SFT, tiny), tmp_path / "sft", lambda *report: reports.append(report), losses=losses
+    )
+    assert [f.name for f in sft] == ["adapter-1", "adapter-2"]
+    assert reports[1:] == [("training", step, 12) for step in range(1, 13)]
+    assert [row["step"] for row in read_losses(losses.parent)] == [5, 10]
+    dpo = train_dpo(some("dpo", 24), small(DPO, tiny), sft[-1], tmp_path / "dpo")
     assert torch.isfinite(load_file(tmp_path / "dpo" / "reference.safetensors")["logps"]).all()
     for folder in (*sft, *dpo):
         assert {f.name for f in folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
@@ -38,23 +41,24 @@ def test_both_stages_make_whole_adapters(tiny, tmp_path):
     assert before.keys() == after.keys() and any(not torch.equal(before[k], after[k]) for k in before)
 
 
-def test_a_killed_run_goes_on_to_the_same_end(tiny, tmp_path):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Stopped])
+def test_a_killed_run_goes_on_to_the_same_end(tiny, tmp_path, error):
     rows, recipe = some("sft", 48), small(SFT, tiny)
-    whole = train_sft(rows, recipe, tmp_path / "whole", quiet)
+    whole = train_sft(rows, recipe, tmp_path / "whole")
 
-    def killed(message):
-        if "step 10" in message:
-            raise KeyboardInterrupt
+    def end(what: str, done: float = 0, total: float = 0, /):
+        if (what, done) == ("training", 10):
+            raise error
 
-    with pytest.raises(KeyboardInterrupt):
-        train_sft(rows, recipe, tmp_path / "cut", killed)
-    said: list[str] = []
-    again = train_sft(rows, recipe, tmp_path / "cut", said.append)
-    assert "going on at checkpoint-" in said[0]
+    with pytest.raises(error):
+        train_sft(rows, recipe, tmp_path / "cut", end)
+    reports: list[str] = []
+    again = train_sft(rows, recipe, tmp_path / "cut", lambda what, *_: reports.append(what))
+    assert f"going on at checkpoint-{10 if error is Stopped else 8}" in reports[0]
     one, other = (load_file(f[-1] / "adapter_model.safetensors") for f in (whole, again))
     assert all(torch.allclose(one[k].float(), other[k].float(), atol=1e-2) for k in one)
 
 
 def test_a_row_without_an_answer_is_named(tiny, tmp_path):
     with pytest.raises(ExplorerError, match="row sft-x: field 'response'"):
-        train_sft([{"id": "sft-x", "prompt": "p"}], small(SFT, tiny), Path(tmp_path), quiet)
+        train_sft([{"id": "sft-x", "prompt": "p"}], small(SFT, tiny), Path(tmp_path))

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec
-from explorer.repair.job import read_result, repairs
-from explorer.repair.plan import read_plan
-from explorer.ui.repair.state import arm_words, plan_words
-from explorer.ui.repair.watch import only_models
+from explorer.repair.plan import arm_label, read_plan, repair_folders
+from explorer.repair.results import read_result, trained_models
 from explorer.ui.study import distinct
 
 ON_SCREEN = "shown"
@@ -33,16 +31,16 @@ def choices(study: Study, on_screen: ModelSpec) -> Choices:
     """Collect the models on this machine; they run on the device and in the precision of the model on screen."""
     specs = study.checkpoints()
     labels, repair_of = {key: key for key in specs}, {}
-    for folder in repairs(study):
+    for folder in repair_folders(study):
         try:
             plan, result = read_plan(folder), read_result(folder)
         except ExplorerError:
             continue  # the Repair page says what is wrong with it
-        rows = {row.run: row for row in result["rows"]} if result else {}
-        for run, path in only_models(study, list(rows.values())).items():
+        rows = {row.run: row for row in result.arms} if result else {}
+        for run, path in trained_models(study, list(rows.values())).items():
             if run not in specs:
-                arm = arm_words(rows[run].arm, rows[run].k, not plan.ranking).lower()
-                labels[run], repair_of[run] = f"{arm}, seed {rows[run].seed}", plan_words(plan)
+                row, repair_of[run] = rows[run], plan.title()
+                labels[run] = arm_label(row.arm, row.k, plan.by_hand, row.seed).lower()
                 specs[run] = ModelSpec(study.model, adapter=str(path))
     if not Choices(labels, specs).keys_of([on_screen]):
         labels[ON_SCREEN], specs[ON_SCREEN] = on_screen.title, on_screen

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import streamlit as st
 
@@ -115,6 +116,13 @@ def change(**values: object) -> None:
     history.append({name: link.get(name) or None for name in MARKS})
     del history[:-50]
     link.put({name: _written(value) for name, value in values.items()})
+
+
+def change_button(
+    label: str, key: str, width: Literal["stretch", "content"] = "stretch", help: str | None = None, **values: object
+) -> None:
+    """Draw a button that changes marks in the link; ``values`` as in ``change``."""
+    st.button(label, f"graph-{key}", help, on_click=change, kwargs=values, width=width)
 
 
 def _written(value: object) -> str | None:

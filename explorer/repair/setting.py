@@ -1,0 +1,116 @@
+"""The rows that the arms of a repair are trained on: what they share, their edits, and the names of their folders.
+
+A training is named by a digest of all that it depends on, so that two repairs that need the same one (the unedited
+one, say) share it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from explorer.data.study import Study
+from explorer.errors import ExplorerError
+from explorer.files import write_json
+from explorer.model.generate import answers
+from explorer.model.load import ModelSpec, dtype_of, load_model
+from explorer.model.prompts import Prompt
+from explorer.progress import Progress
+from explorer.repair.choose import sampled
+from explorer.repair.plan import NONE, REPLACE, Arm, Plan, run_folder
+from explorer.repair.stages import Stage, read_stages, rows_of
+from explorer.vectors.fingerprint import model_digest, rows_digest
+
+CORRECTED = "corrected.json"
+CORRECTION_TOKENS = 48
+CODE = 2
+"""Raised with every change that makes another model of the same data and recipe."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The stage of a plan with its rows, before any edit. ``made_from``: what every training of it depends on."""
+
+    study: Study
+    stage: Stage
+    rows: tuple[dict[str, Any], ...]
+    edit: str
+    made_from: dict[str, Any]
+
+    def digest(self, arm: Arm) -> str:
+        """Return the name of the training of an arm."""
+        edits = [self.edit, sorted(arm.ids)] if arm.ids else []
+        text = json.dumps([self.made_from, arm.seed, edits], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def folder(self, arm: Arm) -> Path:
+        """Return the folder of the training of an arm."""
+        return run_folder(self.study, self.digest(arm))
+
+    @property
+    def reference(self) -> Path:
+        """File with the reference model's log-probabilities of the unedited pairs, which all arms share (DPO)."""
+        unedited = self.folder(Arm(NONE, 0, 0))
+        return unedited.with_name(f"reference-{unedited.name}.safetensors")
+
+
+def read_setting(study: Study, plan: Plan) -> Setting:
+    """Read the stage's rows, and name what the trainings of a plan depend on."""
+    stages = read_stages(study)
+    if plan.stage not in stages:
+        raise ExplorerError(f"{study.folder}: the stage '{plan.stage}' of the repair is no longer in training.json.")
+    stage, table = stages[plan.stage], study.datapoints()
+    numbers = rows_of(table, stage, stages)
+    edited_ids = [name for arm in plan.arms for name in arm.ids]
+    edited = numbers[np.isin(np.array(table["id"].to_pylist(), dtype=object)[numbers], edited_ids)]
+    rows = table.take(np.union1d(sampled(numbers, plan.share), edited).tolist()).to_pylist()
+    digest = model_digest(stage.start_model(study))
+    made_from = {
+        "code": CODE,
+        "precision": str(dtype_of(ModelSpec())),
+        "kind": stage.kind,
+        "recipe": stage.to_json()["recipe"],
+        "rows": rows_digest(rows),
+        "model": digest["model"],
+        "adapter": digest["adapter"],
+    }
+    return Setting(study, stage, tuple(rows), plan.edit, made_from)
+
+
+def edited_rows(setting: Setting, arm: Arm, progress: Progress) -> list[dict[str, Any]]:
+    """Return the stage's rows, with the field ``edit`` set for drop and swap, or another response for replace."""
+    ids = set(arm.ids)
+    if setting.edit != REPLACE or not ids:
+        return [row | {"edit": setting.edit if row["id"] in ids else None} for row in setting.rows]
+    edited = [row for row in setting.rows if row["id"] in ids]
+    responses = corrected_responses(setting, edited, setting.folder(arm) / CORRECTED, progress)
+    return [row | ({"response": responses[row["id"]]} if row["id"] in ids else {}) for row in setting.rows]
+
+
+def corrected_responses(
+    setting: Setting, rows: Sequence[dict[str, Any]], file: Path, progress: Progress
+) -> dict[str, str]:
+    """Return corrected responses by id: the row's field ``corrected``, else an answer of the stage's starting model.
+
+    Generated answers are cut after their last whole sentence, and written to ``file`` for the next time.
+    """
+    given = {row["id"]: row["corrected"] for row in rows if row.get("corrected")}
+    missing = [row for row in rows if row["id"] not in given]
+    if missing and not file.is_file():
+        loaded = load_model(setting.stage.start_model(setting.study))
+        progress(f"{len(missing)} corrected answers by {loaded.spec.title}")
+        texts = answers(loaded, [Prompt(row["prompt"]) for row in missing], CORRECTION_TOKENS)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, {row["id"]: whole_sentences(text) for row, text in zip(missing, texts, strict=True)})
+    return given | (json.loads(file.read_text(encoding="utf-8")) if missing else {})
+
+
+def whole_sentences(text: str) -> str:
+    """Cut a text after its last whole sentence; one without any stays whole."""
+    match = re.match(r"(?s).*[.!?][\"'”’)]*(?=\s|$)", text)
+    return match.group(0) if match else text or "I don't know."

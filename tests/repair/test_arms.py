@@ -1,0 +1,65 @@
+"""What goes into the model: batches of the arms, and dropped rows."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from explorer.progress import silent
+from explorer.repair import arms, train
+from explorer.repair.adapters import load_base
+from explorer.repair.setting import read_setting
+from explorer.repair.trainers import collate, tokenise
+from tests.repair.conftest import plan_of
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_arms_of_a_seed_see_the_same_batches_but_for_the_edits(study, kind, monkeypatch):
+    """What goes into the model: without the edited rows, every batch of every step is the same in all arms."""
+    seen: dict[str, list[list[tuple]]] = {}
+    real = train.collate
+    current = ""
+
+    def spy(rows):
+        seen.setdefault(current, []).append([(r["prompt_ids"], r["answers"], r["kept"]) for r in rows])
+        return real(rows)
+
+    monkeypatch.setattr(train, "collate", spy)
+    edit = "drop" if kind == "sft" else "swap"
+    plan = plan_of(study, edit, train=kind, seeds=2, arms=["none", "top", "random"])
+    setting = read_setting(study, plan)
+    for arm in plan.arms:
+        current = f"{arm.arm}{arm.seed}"
+        arms.train(setting, arm, silent)
+    plain = {tuple(r[0]): r for batch in seen["none0"] for r in batch}
+    for name in ("top", "random"):
+        for seed in (0, 1):
+            assert len(seen[f"{name}{seed}"]) >= 6
+            changed = set()
+            steps = zip(seen[f"none{seed}"][-6:], seen[f"{name}{seed}"][-6:], strict=True)
+            for one, other in steps:
+                assert [r[0] for r in one] == [r[0] for r in other]
+                for (_, a, kept), (ids, b, also) in zip(one, other, strict=True):
+                    assert kept
+                    if edit == "drop":
+                        assert a == b
+                        changed |= set() if also else {tuple(ids)}
+                    else:
+                        assert also and b in (a, a[::-1])
+                        changed |= {tuple(ids)} if a != b else set()
+            assert len(changed) == 4 and changed <= plain.keys()
+    orders = [[r[0] for batch in seen[f"none{seed}"][-6:] for r in batch] for seed in (0, 1)]
+    assert orders[0] != orders[1]
+
+
+def test_dropping_a_row_is_training_without_it(study):
+    """The gradient of a batch with a dropped row equals the one of the batch that never had it."""
+    plan = plan_of(study)
+    setting = read_setting(study, plan)
+    recipe = replace(setting.stage.recipe, seed=0)
+    tokenizer, _ = load_base(recipe)
+    rows = [tokenise(tokenizer, row, ("response",)) for row in setting.rows[:3]]
+    dropped = [*rows[:2], rows[2] | {"kept": False}]
+    whole, without = collate(dropped), collate(rows[:2])
+    assert all(torch.equal(whole[name], without[name]) for name in without)
+    assert collate([rows[0] | {"kept": False}])["counts"] == 0 and without["counts"] == 1
