@@ -111,7 +111,6 @@ def may_start(study: Study, choice: Choice) -> bool:
         left, right = st.columns([1, 1], gap="small")
         left.button("Answer and cluster", type="primary", key="discover", on_click=started.add, args=(key,))
         if choice.prompts == "all":
-            right.button(
-                "Known behaviors alone", key="known-alone", on_click=link.put, args=({"prompts": "behaviors"},)
-            )
+            known = {"prompts": "behaviors"}
+            right.button("Known behaviors alone", key="known-alone", on_click=link.put, kwargs=known)
     return False
