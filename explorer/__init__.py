@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
     from explorer.ranking.evaluate import evaluate
+    from explorer.ranking.persona import Persona
     from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
     from explorer.ranking.rank import Ranking, rank
     from explorer.ranking.token_shares import token_scores
@@ -37,6 +38,7 @@ _PUBLIC = {
     "explorer.data.study": ["open_study"],
     "explorer.graph.build": ["attribution_graph"],
     "explorer.ranking.evaluate": ["evaluate"],
+    "explorer.ranking.persona": ["Persona"],
     "explorer.ranking.questions": ["AboutBehavior", "AboutFailure", "AboutNode", "AboutPersona", "LikeDatapoint"],
     "explorer.ranking.rank": ["Ranking", "rank"],
     "explorer.ranking.token_shares": ["token_scores"],
@@ -57,6 +59,7 @@ __all__ = [
     "Explanation",
     "Failure",
     "LikeDatapoint",
+    "Persona",
     "Ranking",
     "attribution_graph",
     "cluster",

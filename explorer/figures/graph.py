@@ -25,10 +25,7 @@ _GRID, _FOLDED, _PALE = "#eeeeee", "#f1f1f3", "#999999"
 
 
 def export_graph(graph: AttributionGraph, kind: str) -> bytes:
-    """Return the drawing as ``png``, ``svg``, ``pdf``, interactive ``html`` or ``json`` (graph.json).
-
-    Raises ExplorerError for another kind.
-    """
+    """Return the drawing in one of ``WITH_JSON``; html is interactive. Raises ExplorerError for another kind."""
     check_format(kind, WITH_JSON)
     if kind == "json":
         return json.dumps(to_json(graph), indent=1, ensure_ascii=False).encode()
@@ -86,10 +83,9 @@ def _draw_grid(axes: Axes, graph: AttributionGraph, step: tuple[float, float]) -
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
     texts = [column.text if column.folded else visible(column.text, _LABEL) for column in graph.columns]
-    place = {"rotation": 60, "rotation_mode": "anchor", "ha": "right", "va": "center"}
+    place = {"rotation": 60, "rotation_mode": "anchor", "ha": "right", "va": "center", "parse_math": False}
     axes.set_xticks(range(len(texts)), texts, fontsize=float(np.clip(62 * step[0], 3, 7)), **place)
     for number, (column, label) in enumerate(zip(graph.columns, axes.get_xticklabels(), strict=True)):
-        label.set_parse_math(False)
         label.set_color(_PALE if column.folded or column.segment == "template" else "black")
         if column.folded:
             axes.axvspan(number - 0.4, number + 0.4, color=_FOLDED, linewidth=0, zorder=0)

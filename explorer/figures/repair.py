@@ -30,10 +30,9 @@ def repair_figure(result: Result) -> Figure:
         for place, line in enumerate(lines):
             rates = [row.rate for row in result.arms if (row.arm, row.k) == (line.arm, line.k)]
             _draw_arm(axes, place, line, rates)
-        axes.set(ylim=(len(lines) - 0.4, -0.6), xlim=(0, None), yticks=range(len(lines)))
-        axes.set_yticklabels([arm_label(line.arm, line.k, result.by_hand) for line in lines], fontsize=8)
-        for label in axes.get_yticklabels():
-            label.set_parse_math(False)
+        labels = [arm_label(line.arm, line.k, result.by_hand) for line in lines]
+        axes.set_yticks(range(len(lines)), labels, fontsize=8, parse_math=False)
+        axes.set(ylim=(len(lines) - 0.4, -0.6), xlim=(0, None))
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.tick_params(axis="x", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)

@@ -36,14 +36,12 @@ class Ablation:
 def ablate(
     view: PreTrainedModel, trace: Trace, contrast: tuple[int, int], nodes: list[Node], how: How = "mean"
 ) -> Ablation:
-    """Replace the states of ``nodes`` and run the model on.
+    """Replace the states of ``nodes`` and run the model on. Raises ExplorerError for no nodes, or unknown ones.
 
     Args:
         view: any view of the model; only its forward pass is used.
         trace: a recorded trace, whose prompt is run and whose gradients predict.
         contrast: (target, foil) token ids.
-
-    Raises ExplorerError for no nodes, or nodes that do not exist.
     """
     if not nodes:
         raise ExplorerError("Nothing to ablate: select at least one node.")
@@ -80,6 +78,6 @@ def _predicted_change(trace: Trace, nodes: list[Node], how: How) -> float:
     passes, change = passes_of(trace), 0.0
     for layer, token in set(nodes):
         x = passes.states[layer].double()
-        replacement = x.mean(0) if how == "mean" else torch.zeros_like(x[token])
+        replacement = x.mean(0) if how == "mean" else 0.0
         change += (passes.gradients[layer][token].double() * (replacement - x[token])).sum().item()
     return change

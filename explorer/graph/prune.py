@@ -67,9 +67,7 @@ class Drawing:
 def prune(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) -> Drawing:
     """Keep what ``pruning`` says, and of that only what leads to the contrast node (top layer, last token).
 
-    Args:
-        relevance: (L+1, T) of the trace.
-        pairs: edges between consecutive drawn layers, lowest first.
+    ``relevance``: (L+1, T) of the trace; ``pairs``: edges between consecutive drawn layers, lowest first.
     """
     layers = (pairs[0].low, *(pair.high for pair in pairs))
     contrast = (layers[-1], relevance.shape[1] - 1)
@@ -81,15 +79,10 @@ def prune(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) 
     rows = relevance[list(layers)]
     all_relevance = float(np.abs(rows).sum())
     all_edges = sum(pair.total for pair in pairs)
-    return Drawing(
-        layers=layers,
-        nodes=nodes,
-        edges=tuple(edges),
-        edge_share=sum(abs(weight) for *_, weight in edges) / all_edges if all_edges else 0.0,
-        node_share=sum(map(abs, nodes.values())) / all_relevance if all_relevance else 0.0,
-        total_nodes=int(np.count_nonzero(rows)),
-        total_edges=sum(pair.count for pair in pairs),
-    )
+    edge_share = sum(abs(weight) for *_, weight in edges) / all_edges if all_edges else 0.0
+    node_share = sum(map(abs, nodes.values())) / all_relevance if all_relevance else 0.0
+    totals = int(np.count_nonzero(rows)), sum(pair.count for pair in pairs)
+    return Drawing(layers, nodes, tuple(edges), edge_share, node_share, *totals)
 
 
 def _candidates(relevance: np.ndarray, pair: LayerEdges, pruning: Pruning, contrast: Node) -> list[Edge]:

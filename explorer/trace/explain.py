@@ -1,7 +1,7 @@
 """From a failure to its token heatmap."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -95,23 +95,13 @@ class Explanation:
     def to_json(self) -> dict[str, Any]:
         """The object that ``explorer trace --json -`` prints."""
         c = self.contrast
-        return {
-            "model": self.model,
-            "rule": self.rule,
-            "layer": self.layer,
-            "contrast": {
-                "wrong": c.wrong,
-                "right": c.right,
-                "target": {"id": c.target, "text": c.target_text},
-                "foil": {"id": c.foil, "text": c.foil_text},
-                "position": c.position,
-                "whole_answer": self.whole,
-                "logit_gap": self.trace.gap,
-            },
-            "tokens": [
-                {"index": t.index, "id": t.id, "text": t.text, "segment": t.segment, "relevance": float(r)}
-                for t, r in zip(self.tokens, self.relevance, strict=True)
-            ],
+        heading = {"model": self.model, "rule": self.rule, "layer": self.layer}
+        answers = {"wrong": c.wrong, "right": c.right}
+        target, foil = {"id": c.target, "text": c.target_text}, {"id": c.foil, "text": c.foil_text}
+        place = {"position": c.position, "whole_answer": self.whole, "logit_gap": self.trace.gap}
+        return heading | {
+            "contrast": answers | {"target": target, "foil": foil} | place,
+            "tokens": [asdict(t) | {"relevance": float(r)} for t, r in zip(self.tokens, self.relevance, strict=True)],
             "total_relevance": float(self.relevance.sum()),
             "seconds": round(self.seconds, 4),
         }

@@ -1,8 +1,9 @@
 """The drawer beside the graph: what is selected, in figures, and the next step."""
 
-from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from explorer.figures.labels import visible
@@ -10,7 +11,7 @@ from explorer.graph.ablate import ablate
 from explorer.graph.build import TracedEdges
 from explorer.graph.edges import split_edge
 from explorer.graph.layout import AttributionGraph
-from explorer.graph.paths import LayerStatistics, Path
+from explorer.graph.paths import Path
 from explorer.graph.prune import Node
 from explorer.trace.explain import Explanation
 from explorer.ui import charts, navigation
@@ -112,12 +113,11 @@ def edge_drawer(edges: TracedEdges, source: Node, target: Node) -> None:
     charts.show_token_map(explanation, "graph-attention", attention, linked=False, **words, **colours)
 
 
-def gap_drawer(
-    view: GraphView, graph: AttributionGraph, low: int, high: int, statistics: list[LayerStatistics]
-) -> None:
+def gap_drawer(view: GraphView, graph: AttributionGraph, low: int, high: int, statistics: pd.DataFrame) -> None:
     """Draw a gap between two drawn layers: expand it, or fold layers away."""
     st.markdown(f"**Layers {low} → {high}**")
-    row = next(entry for entry in statistics if entry.layer == high)
+    rows: Any = statistics.itertuples()
+    row = next(row for row in rows if row.layer == high)
     st.caption(
         f"{row.drawn_edges} edges drawn; {row.verticality:.0%} of |A| stays on its token; the rest looks back "
         f"{row.look_back / max(1 - row.verticality, 1e-9):.1f} tokens on average"
@@ -153,7 +153,7 @@ def marks_drawer(view: GraphView) -> None:
         change_button(f"Show the {len(view.hidden)} hidden tokens", "unhide", "content", hide=None)
 
 
-def layers_drawer(statistics: list[LayerStatistics]) -> None:
+def layers_drawer(statistics: pd.DataFrame) -> None:
     """Draw a table of every drawn layer."""
     st.caption("Click a node, an edge, the space between two layer numbers, or a folded column.")
     st.caption("By layer: edges into it, share that stays on its token, mean look-back, concentration of |relevance|")
@@ -166,5 +166,4 @@ def layers_drawer(statistics: list[LayerStatistics]) -> None:
         "gini": number("Gini", format="%.2f"),
         "tokens_90": number("90 % in", help="tokens that hold 90 % of |relevance|"),
     }
-    rows = [asdict(row) for row in reversed(statistics)]
-    st.dataframe(rows, height=420, hide_index=True, column_config=columns)
+    st.dataframe(statistics[::-1], height=420, hide_index=True, column_config=columns)

@@ -52,13 +52,12 @@ def read_view(depth: int, length: int) -> GraphView:
         return tuple(node for node in nodes if node and node[0] <= depth and node[1] < length)
 
     try:
-        rows = json.loads(link.get("groups", "[]"))
-        groups = tuple((str(row[0]), known([str(i) for i in row[1:]])) for row in rows if isinstance(row, list) and row)
+        rows = [list(map(str, row)) for row in json.loads(link.get("groups", "[]")) if isinstance(row, list) and row]
     except (json.JSONDecodeError, TypeError):
-        groups = ()
+        rows = []
     layers = tuple(sorted(numbers("layers", depth + 1) | {depth}))
     return GraphView(
-        marks=Marks(known(link.get("pins").split(".")), groups),
+        marks=Marks(known(link.get("pins").split(".")), tuple((name, known(ids)) for name, *ids in rows)),
         hidden=numbers("hide", length),
         unfolded=numbers("open", length),
         halves=numbers("halves", depth),
