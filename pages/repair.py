@@ -5,7 +5,7 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.repair.plan import REPAIRS, read_plan
 from explorer.repair.results import read_result
-from explorer.repair.status import DONE, status
+from explorer.repair.job import DONE, status
 from explorer.ui import link
 from explorer.ui.corpus import built_indexes, corpus
 from explorer.ui.repair.files import show_files, show_models

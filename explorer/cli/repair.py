@@ -48,7 +48,7 @@ def _repair(arguments: argparse.Namespace) -> None:
     from explorer.figures.save import check_format
     from explorer.repair.job import execute
     from explorer.repair.plan import save_plan
-    from explorer.repair.status import DONE, status
+    from explorer.repair.job import DONE, status
 
     kind = (arguments.out or "").rpartition(".")[2].lower()
     if arguments.out:

@@ -9,7 +9,7 @@ from explorer.figures.save import check_format, save_figure, styled
 from explorer.figures.style import ACCENT, INK, MUTED
 from explorer.repair.plan import NONE, TOP, arm_label
 from explorer.repair.results import Result
-from explorer.repair.verdict import INTERVALS, Pooled, main_arms, percent, pooled
+from explorer.repair.results import INTERVALS, Pooled, main_arms, percent, pooled
 
 _COLOURS = {NONE: INK, TOP: ACCENT}
 

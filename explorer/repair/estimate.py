@@ -10,10 +10,10 @@ from explorer.files import write_json
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
+from explorer.repair.arms import Setting, read_setting
 from explorer.repair.checks import Check, held_out
 from explorer.repair.job import measured
 from explorer.repair.plan import NONE, REPAIRS, Plan
-from explorer.repair.setting import Setting, read_setting
 from explorer.repair.stages import ANSWERS
 
 PACE = "pace.json"

@@ -18,10 +18,9 @@ from explorer.files import write_json, write_json_lines
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
 from explorer.repair.choose import plan_repair
+from explorer.repair.job import log_tail, status
 from explorer.repair.plan import PRESETS, Plan, repair_folders, save_plan
-from explorer.repair.results import Result, read_result, row
-from explorer.repair.status import log_tail, status
-from explorer.repair.verdict import verdict
+from explorer.repair.results import Result, read_result, row, verdict
 from explorer.ui.text import duration
 from tests.pages.app import open_app, shown
 from tests.pages.data_study import HOSTILE, data_study

@@ -1,4 +1,4 @@
-"""What goes into the model: batches of the arms, and dropped rows."""
+"""What goes into the model: batches of the arms, dropped rows, corrected answers."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ import torch
 
 from explorer.progress import silent
 from explorer.repair import arms, train
-from explorer.repair.adapters import load_base
-from explorer.repair.setting import read_setting
-from explorer.repair.trainers import collate, tokenise
+from explorer.repair.arms import corrected_responses, edited_rows, read_setting, whole_sentences
+from explorer.repair.packed_batches import collate, tokenise
+from explorer.repair.train import load_base
 from tests.repair.conftest import plan_of
 
 
@@ -63,3 +63,15 @@ def test_dropping_a_row_is_training_without_it(study):
     whole, without = collate(dropped), collate(rows[:2])
     assert all(torch.equal(whole[name], without[name]) for name in without)
     assert collate([rows[0] | {"kept": False}])["counts"] == 0 and without["counts"] == 1
+
+
+def test_replace_puts_whole_sentences_of_the_first_model_in(study):
+    plan = plan_of(study, "replace", arms=["top"])
+    setting = read_setting(study, plan)
+    arm = plan.arms[0]
+    rows = edited_rows(setting, arm, silent)
+    for row, old in zip(rows, setting.rows, strict=True):
+        assert (row["response"] != old["response"]) == (row["id"] in arm.ids)
+    assert whole_sentences("It is so. It was no") == "It is so." and whole_sentences("none at all") == "none at all"
+    given = [dict(old) | {"corrected": "Yes."} for old in setting.rows if old["id"] in arm.ids]
+    assert set(corrected_responses(setting, given, setting.folder(arm) / "x.json", silent).values()) == {"Yes."}

@@ -10,7 +10,7 @@ from explorer.figures.style import ACCENT, FAINT, GREY
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, arm_label
 from explorer.repair.rates import Rate
 from explorer.repair.results import Result
-from explorer.repair.verdict import Pooled, percent
+from explorer.repair.results import Pooled, percent
 from explorer.ui.training_data.charts import CONFIG, safe
 
 COLOURS = {NONE: "rgba(128, 128, 140, 1)", TOP: ACCENT, RANDOM: GREY, BOTTOM: GREY}

@@ -11,8 +11,8 @@ from explorer.errors import ExplorerError
 from explorer.repair.checks import BEHAVIOR, held_out
 from explorer.repair.plan import EDITS, PRESETS, REPLACE, TOP, Plan, arm_label, run_folder
 from explorer.repair.results import Result
-from explorer.repair.setting import CORRECTED
-from explorer.repair.verdict import INTERVALS, NOT_YET, Pooled, main_arms, percent, pooled
+from explorer.repair.arms import CORRECTED
+from explorer.repair.results import INTERVALS, NOT_YET, Pooled, main_arms, percent, pooled
 from explorer.ui import link
 from explorer.ui.basket import add_all
 from explorer.ui.corpus import Corpus
@@ -68,7 +68,7 @@ def show_arms(result: Result) -> None:
 
 
 def _cells(line: Pooled, by_hand: bool) -> dict[str, Any]:
-    shares = {"shows it": line.rate.rate, "elsewhere": line.control, "tasks": line.guard}
+    shares = {"shows it": line.rate, "elsewhere": line.control, "tasks": line.guard}
     return {
         "arm": arm_label(line.arm, line.k, by_hand),
         **{name: None if share is None else f"{share:.0%}" for name, share in shares.items()},

@@ -8,7 +8,7 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.repair.estimate import estimate
 from explorer.repair.plan import REPAIRS, Plan, save_plan
-from explorer.repair.status import DONE, NEW, start, status
+from explorer.repair.job import DONE, NEW, start, status
 from explorer.ui import link
 from explorer.ui.caching import HASHES
 from explorer.ui.text import duration, show_error

@@ -5,7 +5,7 @@ from pathlib import Path
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.repair.plan import read_plan, repair_folders
-from explorer.repair.status import DONE, NEW, status
+from explorer.repair.job import DONE, NEW, status
 from explorer.ui.study import distinct
 
 NEW_REPAIR = "new"

@@ -9,7 +9,7 @@ from explorer.errors import ExplorerError
 from explorer.repair.arms import ANSWERING, TRAINING, read_losses
 from explorer.repair.plan import Plan, arm_label, run_folder
 from explorer.repair.results import Result
-from explorer.repair.status import DONE, FAILED, NEW, QUEUED, STARTING, STOP, STOPPED, Status, log_tail, status, stop
+from explorer.repair.job import DONE, FAILED, NEW, QUEUED, STARTING, STOP, STOPPED, Status, log_tail, status, stop
 from explorer.ui import link
 from explorer.ui.repair.charts import show_losses
 from explorer.ui.repair.start import show_refusal, start_job
