@@ -3,16 +3,16 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
+from explorer.repair.job import DONE, status
 from explorer.repair.plan import REPAIRS, read_plan
 from explorer.repair.results import read_result
-from explorer.repair.job import DONE, status
 from explorer.ui import link
 from explorer.ui.corpus import built_indexes, corpus
+from explorer.ui.repair.edited import show_edited
 from explorer.ui.repair.files import show_files, show_models
-from explorer.ui.repair.result import show_arms, show_edited, show_examples, show_verdict
+from explorer.ui.repair.job import NEW_REPAIR, show_state, show_training, titles
+from explorer.ui.repair.result import show_arms, show_examples, show_verdict
 from explorer.ui.repair.setup import show_setup
-from explorer.ui.repair.state import NEW_REPAIR, titles
-from explorer.ui.repair.watch import show_state, show_training
 from explorer.ui.text import stop_on
 from explorer.vectors.index import Index
 

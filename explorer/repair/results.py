@@ -98,8 +98,9 @@ def read_result(folder: Path) -> Result | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         arms = [Row(**one) for one in values["arms"]]
-        known: dict[str, Any] = {f.name: values[f.name] for f in fields(Result)[1:] if f.name in values}
-        return Result(arms, **{"of": len(arms)} | known) if arms else None
+        known: dict[str, Any] = {"of": len(arms)}
+        known |= {f.name: values[f.name] for f in fields(Result)[1:] if f.name in values}
+        return Result(arms, **known) if arms else None
     except (ValueError, TypeError, KeyError) as error:
         raise ExplorerError(f"{path}: not the result of a repair ({error}).") from error
 

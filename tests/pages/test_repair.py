@@ -220,7 +220,7 @@ def test_a_job_at_work_is_watched_and_stopped(study, monkeypatch):
     assert "Starting" in app.get("progress")[0].proto.text
     os.utime(folder / "progress.json", (1e9, 1e9))
     begun = []
-    monkeypatch.setattr("explorer.ui.repair.start.start", lambda _study, where: begun.append(where))
+    monkeypatch.setattr("explorer.ui.repair.job.start", lambda _study, where: begun.append(where))
     app.run()
     assert any("Stopped." in text and "1 of 4 trainings are done" in text for text in texts(app))
     app.button(key="resume").click().run()
