@@ -22,7 +22,7 @@ from explorer.behaviors.projection import project
 from explorer.behaviors.prompts import AnsweredPrompt, PromptSet
 from explorer.behaviors.tree import datapoint_tree
 from explorer.ranking.scores import Target
-from explorer.vectors.index import SINGLE, STATS, Index, Manifest, open_index, statistics, write_tensors
+from explorer.vectors.index import SINGLE, STATS, Index, Manifest, statistics, write_tensors
 
 PARTS, LAYER, GROUPS, SHARD, GOAL = ("state", "change"), 1, 20, 4096, 400_000
 
@@ -105,7 +105,7 @@ def _synthetic(behaviors: int, datapoints: int, width: int, folder: Path) -> tup
     manifest.files[STATS] = write_tensors(folder, STATS, statistics(Index(folder, manifest)))
     manifest.write(folder)
     target = Target(dict(draw(behaviors, 0.9)), torch.full((behaviors,), SINGLE, dtype=torch.uint8))
-    return open_index(folder, check=False), target
+    return Index(folder, manifest), target
 
 
 def _peak() -> float:

@@ -18,7 +18,7 @@ from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import encode_target, scores
 from explorer.vectors.index import STATS, Index, Manifest, statistics, write_tensors
 from explorer.vectors.items import Item, item_vectors, row_items
-from explorer.vectors.methods import METHODS, Method
+from explorer.vectors.methods import METHODS
 
 PARTS = ("state", "gradient", "change", "activation")
 USED = [method for method in METHODS.values() if method.parts and set(method.parts) <= set(PARTS)]
@@ -50,15 +50,15 @@ def bench_storage() -> list[Stored]:
     clean = np.flatnonzero(labels == "clean")
     rows = np.concatenate([rows, clean[:: len(clean) // len(rows)][: len(rows)]])
     items = row_items(table.take(rows).to_pylist(), raw=False)
-    asked = {name: question_items(study, AboutBehavior(name)) for name in BEHAVIORS}
-    return compare(load_model(spec), items, labels[rows], asked, LAYER)
+    behaviors = {name: question_items(study, AboutBehavior(name)) for name in BEHAVIORS}
+    return compare(load_model(spec), items, labels[rows], behaviors, LAYER)
 
 
 def compare(
     loaded: LoadedModel,
     items: Sequence[Item],
     labels: np.ndarray,
-    asked: Mapping[str, Sequence[Item]],
+    behaviors: Mapping[str, Sequence[Item]],
     layer: int,
     dtype: torch.dtype = torch.bfloat16,
 ) -> list[Stored]:
@@ -67,16 +67,16 @@ def compare(
     Each behavior is looked for by its items, which all have another answer.
     """
     vectors, kinds = item_vectors(loaded, items, [layer], PARTS)
-    whole, made = Method("all", "", "", PARTS), []
+    table = []
     with tempfile.TemporaryDirectory() as scratch:
         pair = [_index(Path(scratch) / str(kind), vectors, kinds, layer, kind) for kind in (torch.float32, dtype)]
-        for name, queries in asked.items():
-            targets = {kind: encode_target(loaded, queries, whole, [layer], kind) for kind in ("bad", "contrast")}
+        for name, queries in behaviors.items():
+            targets = {kind: encode_target(loaded, queries, PARTS, [layer], kind) for kind in ("bad", "contrast")}
             for method in USED:
-                given = (targets[method.query], method, [layer], method.centre, method.query)
-                found = [average_precision(scores(index, *given).numpy(), labels == name) for index in pair]
-                made.append(Stored(name, method.name, *found))
-    return made
+                given = (targets[method.query], method, layer, method.centre, method.query)
+                precisions = [average_precision(scores(index, *given).numpy(), labels == name) for index in pair]
+                table.append(Stored(name, method.name, *precisions))
+    return table
 
 
 def _index(folder: Path, vectors: Mapping[str, Tensor], kinds: Tensor, layer: int, dtype: torch.dtype) -> Index:
@@ -89,7 +89,7 @@ def _index(folder: Path, vectors: Mapping[str, Tensor], kinds: Tensor, layer: in
 
 
 if __name__ == "__main__":
-    found = bench_storage()
-    for row in found:
+    stored = bench_storage()
+    for row in stored:
         print(f"{row.behavior:20} {row.method:22} {row.exact:.4f} {row.rounded:.4f}  {row.change:.4f}")
-    print(f"largest change {max(row.change for row in found):.4f}")
+    print(f"largest change {max(row.change for row in stored):.4f}")

@@ -34,14 +34,14 @@ def bench_tokens() -> list[Pointed]:
     """For each behavior, the best-ranked guilty rows (at most 40) of the default method."""
     study = build_demo(default_folder())
     labels = study.datapoints()["label"].to_pylist()
-    made = []
+    table = []
     for name in EXHIBITS:
         ranking = rank(study, AboutBehavior(name))
         hits = [i for i in ranking.top(5 * HITS).tolist() if labels[i] == name][:HITS]
         evidence = token_scores(study, ranking, hits).values()
         shares = [_pointed(scored.tokens, PLANTED[name]) for scored in evidence]
-        made.append(Pointed(name, ranking.choice.layer or 0, len(hits), *np.mean(shares, axis=0).tolist()))
-    return made
+        table.append(Pointed(name, ranking.choice.layer or 0, len(hits), *np.mean(np.array(shares), axis=0).tolist()))
+    return table
 
 
 def _pointed(tokens: Sequence[TokenScore], pattern: str) -> tuple[float, float]:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from bench.timing import medians
 from explorer.demo.corpus import stage_rows
+from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, with_hidden_states
 from explorer.model.load import LoadedModel
-from explorer.model.residual import recorded_residual
+from explorer.model.residual import decoder_blocks, recorded_residual
 from explorer.ranking.scores import Target, scores
 from explorer.vectors.index import SINGLE, STATS, Index, Manifest, statistics, write_tensors
 from explorer.vectors.items import Item, item_vectors, row_items
@@ -35,48 +36,38 @@ def bench_vectors(loaded: LoadedModel, rows: int, repeats: int) -> list[dict[str
         repeats,
     )
     singly = seconds["singly"] * len(items) / len(few)
-    about = {"datapoints": len(items), "parts": len(PARTS), "layers": len(layers), "seconds": seconds["all"]}
+    work = {"datapoints": len(items), "parts": len(PARTS), "layers": len(layers), "seconds": seconds["all"]}
+    bare = {"other_seconds": seconds["bare"], "ratio": seconds["all"] / seconds["bare"], "goal": "≤ 1.1"}
+    slow = {"other_seconds": singly, "ratio": singly / seconds["all"], "goal": "≥ 8"}
     return [
-        {"against": "bare batched pass", **about, "other_seconds": seconds["bare"],
-         "ratio": seconds["all"] / seconds["bare"], "goal": "≤ 1.1"},
-        {"against": f"one at a time ({len(few)} timed)", **about, "other_seconds": singly,
-         "ratio": singly / seconds["all"], "goal": "≥ 8"},
-    ]  # fmt: skip
+        {"against": "bare batched pass", **work, **bare},
+        {"against": f"one at a time ({len(few)} timed)", **work, **slow},
+    ]
 
 
 def _bare(loaded: LoadedModel, exchanges: list[Exchange], lowest: int) -> None:
     """Forward with a loss over the answers, backward to the activations of the lowest layer; nothing is kept."""
     model = loaded.model
-    for batch in batches(exchanges):
-        some = [exchanges[i] for i in batch]
-        ids = padded(some, model.device)
-        first = min(e.start for e in some) - 1
+    block = decoder_blocks(model)[lowest - 1]
+    for numbers in batches(exchanges):
+        batch = [exchanges[i] for i in numbers]
+        ids = padded(batch, model.device)
+        first = min(e.start for e in batch) - 1
         labels = torch.full_like(ids, -100)
-        for row, e in enumerate(some):
+        for row, e in enumerate(batch):
             labels[row, e.start : len(e.ids)] = ids[row, e.start : len(e.ids)]
         leaves: list[Tensor] = []
-        block = _block(model, lowest)
 
-        def enter(_block: nn.Module, args: tuple[Any, ...], leaves: list[Tensor] = leaves) -> tuple[Any, ...]:
-            leaves.append(args[0].detach().requires_grad_())
-            return (leaves[0], *args[1:])
+        def enter(_block: nn.Module, args: Args, kwargs: Kwargs, leaves: list[Tensor] = leaves) -> tuple[Args, Kwargs]:
+            leaves.append(hidden_states(args, kwargs).detach().requires_grad_())
+            return with_hidden_states(args, kwargs, leaves[0])
 
-        hook = block.register_forward_pre_hook(enter)
-        try:
-            with torch.enable_grad():
-                logits = model(input_ids=ids, use_cache=False, logits_to_keep=ids.shape[1] - first).logits
-                loss = nn.functional.cross_entropy(
-                    logits[:, :-1].flatten(0, 1).float(), labels[:, first + 1 :].flatten()
-                )
-                torch.autograd.grad(loss, leaves[0])
-        finally:
-            hook.remove()
-
-
-def _block(model: nn.Module, layer: int) -> nn.Module:
-    from explorer.model.residual import decoder_blocks
-
-    return decoder_blocks(model)[layer - 1]  # pyright: ignore[reportArgumentType]
+        with hooked() as handles, torch.enable_grad():
+            handles.append(block.register_forward_pre_hook(enter, with_kwargs=True))
+            logits = model(input_ids=ids, use_cache=False, logits_to_keep=ids.shape[1] - first).logits
+            predicted = logits[:, :-1].flatten(0, 1).float()
+            loss = nn.functional.cross_entropy(predicted, labels[:, first + 1 :].flatten())
+            torch.autograd.grad(loss, leaves[0])
 
 
 def _singly(loaded: LoadedModel, items: list[Item], layers: list[int]) -> None:
@@ -111,16 +102,23 @@ def bench_ranking(n: int, queries: int, repeats: int, width: int = 576) -> list[
 
         one = Target({k: v[:1] for k, v in vectors.items()}, target.kinds[:1])
         works: dict[str, Callable[[], object]] = {
-            "ranking": lambda: scores(index, target, method, [1], True, "bad", torch.eye(queries), exact=False),
+            "ranking": lambda: scores(index, target, method, 1, True, "bad", torch.eye(queries), exact=False),
             "bare": bare,
-            "one": lambda: scores(index, one, method, [1], True, "bad"),
+            "one": lambda: scores(index, one, method, 1, True, "bad"),
         }
         seconds = medians(works, repeats)
     return [
-        {"datapoints": n, "behaviors": queries, "width": 2 * width, "seconds": seconds["ranking"],
-         "product_seconds": seconds["bare"], "ratio": seconds["ranking"] / seconds["bare"], "goal": 1.3,
-         "one_behavior_float32_seconds": seconds["one"]}
-    ]  # fmt: skip
+        {
+            "datapoints": n,
+            "behaviors": queries,
+            "width": 2 * width,
+            "seconds": seconds["ranking"],
+            "product_seconds": seconds["bare"],
+            "ratio": seconds["ranking"] / seconds["bare"],
+            "goal": 1.3,
+            "one_behavior_float32_seconds": seconds["one"],
+        }
+    ]
 
 
 def _synthetic(folder: Path, n: int, width: int) -> Index:

@@ -18,12 +18,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from explorer.behaviors.clusters import Clusters
-    from explorer.behaviors.pipeline import cluster
+    from explorer.behaviors.clusters import Clusters, cluster
     from explorer.data.failures import Failure
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
     from explorer.ranking.evaluate import evaluate
+    from explorer.ranking.persona import Persona
     from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
     from explorer.ranking.rank import Ranking, rank
     from explorer.ranking.token_shares import token_scores
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from explorer.trace.explain import Explanation, explain
 
 _PUBLIC = {
-    "explorer.behaviors.clusters": ["Clusters"],
-    "explorer.behaviors.pipeline": ["cluster"],
+    "explorer.behaviors.clusters": ["Clusters", "cluster"],
     "explorer.data.failures": ["Failure"],
     "explorer.data.study": ["open_study"],
     "explorer.graph.build": ["attribution_graph"],
     "explorer.ranking.evaluate": ["evaluate"],
+    "explorer.ranking.persona": ["Persona"],
     "explorer.ranking.questions": ["AboutBehavior", "AboutFailure", "AboutNode", "AboutPersona", "LikeDatapoint"],
     "explorer.ranking.rank": ["Ranking", "rank"],
     "explorer.ranking.token_shares": ["token_scores"],
@@ -59,6 +59,7 @@ __all__ = [
     "Explanation",
     "Failure",
     "LikeDatapoint",
+    "Persona",
     "Ranking",
     "attribution_graph",
     "cluster",

@@ -5,6 +5,11 @@ class ExplorerError(ValueError):
     """Something the user gave can't be used; the message says what, where, and what was expected."""
 
 
+def first_line(error: Exception, most: int = 240) -> str:
+    """The first line of an error of a library, cut to ``most`` characters; its type where it has no words."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:most]
+
+
 class ModelError(ExplorerError):
     """A model, adapter or tokenizer can't be loaded."""
 

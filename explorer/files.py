@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,39 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
         yield where, row
+
+
+def read_rows(path: Path, *fields: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what ``read_json_lines`` does, where every row has an id of its own, and text in ``fields``."""
+    ids: set[str] = set()
+    for where, row in read_json_lines(path):
+        require_text(row, where, "id", *fields)
+        if row["id"] in ids:
+            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
+        ids.add(row["id"])
+        yield where, row
+
+
+def require_text(row: Mapping[str, Any], where: object, *fields: str) -> None:
+    """Raise ExplorerError for a field without text; white space alone is none, but in an answer."""
+    for field in fields:
+        text = row.get(field)
+        if not isinstance(text, str) or not text or (field in ("id", "prompt") and text.isspace()):
+            raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
+
+
+def require_pattern(row: Mapping[str, Any], where: object, field: str) -> None:
+    """Raise ExplorerError for a field that is no regular expression."""
+    try:
+        re.compile(row[field])
+    except re.error as error:
+        raise ExplorerError(f"{where}: field '{field}' is not a regular expression ({error}).") from error
+
+
+def wrong_field(row: Mapping[str, Any], where: object, field: str, expected: str) -> ExplorerError:
+    """The error for a field that holds something else than what was expected."""
+    value = json.dumps(row.get(field), ensure_ascii=False, default=str)
+    return ExplorerError(f"{where}: field '{field}' is {value[:40]}; expected {expected}.")
 
 
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -16,17 +16,14 @@ from explorer.ui.corpus import built_indexes, corpus
 from explorer.ui.text import plain, stop_on
 from explorer.ui.training_data.build import build_box
 
-VIEWS = {"clusters": "Clusters", "hand": "By hand"}
-
 try:
     data = corpus()
 except ExplorerError as error:
     stop_on(error)
-indexes, why = {}, "The vectors of this study are not built yet."
 try:
-    indexes = built_indexes(data.study)
+    indexes, why = built_indexes(data.study), "The vectors of this study are not built yet."
 except ExplorerError as error:
-    why = plain(str(error))
+    indexes, why = {}, plain(str(error))
 if not indexes:
     build_box(data, why)
     st.stop()
@@ -34,18 +31,18 @@ try:
     choice, slider = pickers(data, indexes)
     if not may_start(data.study, choice):
         st.stop()
-    clusters = study_clusters(data.study, choice.index, choice.prompts, choice.method, choice.layer)
+    clusters = study_clusters(data.study, **vars(choice))
     with slider:
         count = count_slider(clusters)
     clustered = clustered_study(data.study, clusters, count)
 except ExplorerError as error:
     stop_on(error)
 
-selected = clustered.card(link.get("cluster"))
+selected = next((card for card in clustered.cards if card.cluster.key == link.get("cluster")), None)
 left, right = st.columns([1.42, 1], gap="medium")
 with right:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        view = link.segmented("View", "view", VIEWS, "clusters")
+        view = link.segmented("View", "view", {"clusters": "Clusters", "hand": "By hand"}, "clusters")
         st.space("stretch")
         downloads(clustered, selected)
     if view == "clusters" and not selected:

@@ -13,9 +13,8 @@ from explorer.ui import charts, link
 from explorer.ui.downloads import format_buttons
 from explorer.ui.explained import edges_of
 from explorer.ui.graph import drawer
-from explorer.ui.graph.chart import show_caption, show_graph
-from explorer.ui.graph.controls import layers_menu, pruning_menu, rule_picker
-from explorer.ui.graph.sharing import open_file
+from explorer.ui.graph.chart import show_graph
+from explorer.ui.graph.controls import layers_menu, open_file, pruning_menu, rule_picker
 from explorer.ui.graph.state import build_graph, can_undo, change, read_view, selection, undo
 from explorer.ui.session import current_case, model_spec
 from explorer.ui.text import show_error, stop_on
@@ -61,7 +60,6 @@ with left:
     drawn = set(graph.drawing.layers)
     halves = {layer: edges.halves(layer) for layer in view.halves if {layer, layer + 1} <= drawn}
     show_graph(graph, view.picked, paths[0] if paths else None, halves)
-    show_caption(graph)
 with right:
     try:
         if len(selected.nodes) == 1:

@@ -13,25 +13,21 @@ from sklearn.metrics import adjusted_rand_score
 
 from explorer.behaviors.clusters import Cluster, assignment
 from explorer.errors import ExplorerError
+from explorer.ranking.table import column
 
-UNFLAGGED = ("", "clean")
-"""Labels that flag nothing."""
-TOP = 50
-"""Most similar datapoints of a cluster that ``precision_top`` is of."""
+UNFLAGGED, TOP = ("", "clean"), 50
+"""Labels that flag nothing; most similar datapoints of a cluster that ``precision_top`` is of."""
 
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """A label with the cluster that holds most of its datapoints.
+    """A label with the cluster that holds most of its datapoints, or None where no cluster holds any.
 
     Attributes:
-        cluster: that cluster, or None where no cluster holds any.
         exclusive: whether it is no other label's cluster too.
-        total: datapoints with the label.
-        hits: how many of them belong to the cluster.
-        recall: share of the label's datapoints that belong to the cluster.
-        precision: share of the cluster's datapoints that have the label; 0 without a cluster.
-        precision_top: ``precision`` of the cluster's ``TOP`` most similar datapoints.
+        total, hits: datapoints with the label, and those of them in the cluster.
+        precision, precision_top: share of the cluster's datapoints, and of its ``TOP`` most similar ones, that have
+            the label; 0 without a cluster.
     """
 
     label: str
@@ -39,26 +35,21 @@ class LabelMatch:
     exclusive: bool
     total: int
     hits: int
-    recall: float
     precision: float
     precision_top: float
 
+    @property
+    def recall(self) -> float:
+        """Share of the label's datapoints that belong to the cluster."""
+        return self.hits / self.total
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        c = self.cluster
-        return {
-            "label": self.label,
-            "datapoints": self.total,
-            "cluster": c.id if c else None,
-            "own": self.exclusive,
-            "emergent": bool(c and c.emergent),
-            "null_p": None if c is None or isnan(c.null_p) else c.null_p,
-            "stability": None if c is None or isnan(c.stability) else c.stability,
-            "held": self.hits,
-            "recall": round(self.recall, 4),
-            "precision": round(self.precision, 4),
-            "precision_top_50": round(self.precision_top, 4),
-        }
+        cluster = self.cluster.to_json() if self.cluster else {"emergent": False}
+        names = {"label": self.label, "datapoints": self.total, "cluster": cluster.get("id"), "own": self.exclusive}
+        figures = {name: cluster.get(name) for name in ("emergent", "null_p", "stability")}
+        shares = {"recall": self.recall, "precision": self.precision, "precision_top_50": self.precision_top}
+        return names | figures | {"held": self.hits} | {name: round(share, 4) for name, share in shares.items()}
 
 
 @dataclass(frozen=True)
@@ -77,12 +68,10 @@ class LabelAgreement:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            "adjusted_rand": None if isnan(self.rand) else round(self.rand, 4),
-            "flagged": self.flagged,
-            "labels": [match.to_json() for match in self.matches],
-            "clusters": [{"id": i, "labels": labels} for i, labels in self.counts.items()],
-        }
+        rand = None if isnan(self.rand) else round(self.rand, 4)
+        clusters = [{"id": i, "labels": labels} for i, labels in self.counts.items()]
+        labels = [match.to_json() for match in self.matches]
+        return {"adjusted_rand": rand, "flagged": self.flagged, "labels": labels, "clusters": clusters}
 
     def table(self) -> str:
         """Markdown with a line for each label."""
@@ -99,10 +88,10 @@ class LabelAgreement:
         return "\n".join(lines)
 
 
-def require_labels(table: pa.Table, where: Path) -> list[str | None]:
-    """Return the label of every datapoint; raises ExplorerError where none flags anything."""
-    labels: list[str | None] = table["label"].to_pylist() if "label" in table.column_names else []
-    if all(not label or label in UNFLAGGED for label in labels):
+def require_labels(table: pa.Table, where: Path) -> list[str]:
+    """Return the label of every datapoint, '' for none; raises ExplorerError where none flags anything."""
+    labels = column(table, "label").tolist()
+    if set(labels) <= set(UNFLAGGED):
         raise ExplorerError(f"{where}: no datapoint has a label other than clean; expected some to compare with.")
     return labels
 
@@ -110,21 +99,18 @@ def require_labels(table: pa.Table, where: Path) -> list[str | None]:
 def label_agreement(cut: Sequence[Cluster], labels: Sequence[str | None]) -> LabelAgreement:
     """Compare the clusters of a cut with the label of every datapoint, in the study's order."""
     names = np.array([label or "" for label in labels], dtype=object)
-    flagged = ~np.isin(names, np.array(UNFLAGGED, dtype=object))
+    flagged = ~np.isin(names, UNFLAGGED)
     ids = assignment(cut, len(names))
     rand = float(adjusted_rand_score(names[flagged].astype(str), ids[flagged])) if flagged.any() else float("nan")
     counts = {i: dict(Counter(names[ids == i].tolist()).most_common()) for i in (*(c.id for c in cut), 0)}
-    best = {label: _best_cluster(cut, counts, label) for label in sorted(set(names[flagged].tolist()))}
-    shared, matches = Counter(cluster.id for cluster in best.values() if cluster), []
+    best: dict[str, Cluster | None] = {}
+    for label in sorted(set(names[flagged])):
+        hits = [counts[c.id].get(label, 0) for c in cut]
+        best[label] = cut[int(np.argmax(hits))] if any(hits) else None
+    shared, matches = Counter(c.id for c in best.values() if c), []
     for label, cluster in best.items():
-        exclusive = cluster is not None and shared[cluster.id] == 1
         members = names[cluster.datapoints] == label if cluster else np.zeros(1)
-        total, hits = int((names == label).sum()), int(members.sum())
-        shares = (hits / total, float(members.mean()), float(members[:TOP].mean()))
-        matches.append(LabelMatch(label, cluster, exclusive, total, hits, *shares))
+        exclusive, total = cluster is not None and shared[cluster.id] == 1, int((names == label).sum())
+        shares = float(members.mean()), float(members[:TOP].mean())
+        matches.append(LabelMatch(label, cluster, exclusive, total, int(members.sum()), *shares))
     return LabelAgreement(rand, int(flagged.sum()), tuple(matches), counts)
-
-
-def _best_cluster(cut: Sequence[Cluster], counts: dict[int, dict[str, int]], label: str) -> Cluster | None:
-    cluster = max(cut, key=lambda c: (counts[c.id].get(label, 0), -c.id), default=None)
-    return cluster if cluster and label in counts[cluster.id] else None

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from explorer.errors import ExplorerError
+from explorer.files import writing
 from explorer.vectors.index import write_tensors
 
 T = TypeVar("T")
@@ -18,8 +18,7 @@ T = TypeVar("T")
 
 def cache_path(folder: Path, depends_on: Any) -> Path:
     """File of a result, named by the SHA-256 of the JSON values that it depends on."""
-    digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
-    return folder / f"{digest[:16]}.safetensors"
+    return folder / f"{hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]}.safetensors"
 
 
 def read_cached(path: Path, parse: Callable[[dict[str, Tensor]], T]) -> T | None:
@@ -32,8 +31,6 @@ def read_cached(path: Path, parse: Callable[[dict[str, Tensor]], T]) -> T | None
 
 def write_cached(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a cached file whole, and its folder; raises ExplorerError where the disk refuses."""
-    try:
+    with writing(path.parent):
         path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise ExplorerError(f"{path.parent}: can't be made ({error.strerror}).") from error
     write_tensors(path.parent, path.name, tensors)

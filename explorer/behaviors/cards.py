@@ -17,10 +17,8 @@ from explorer.ranking.table import column, texts
 
 STRONGEST, WORDS = 10, 12
 """Datapoints and words on a card."""
-_TEXTS = 100
-"""Strongest datapoints of a cluster whose words are counted."""
-_BACKGROUND = 2_000
-"""Datapoints of no cluster whose words are counted."""
+_TEXTS, _BACKGROUND = 100, 2_000
+"""Datapoints whose words are counted: the strongest of a cluster, and about as many of no cluster."""
 MEANING = (
     "A cluster is something that training taught: prompts whose answers moved as the same training examples push. "
     "Emergent means more than chance, and again when the data are resampled. It does not mean bad: what training was "
@@ -35,12 +33,10 @@ class Card:
 
     Attributes:
         ids: of every datapoint that belongs to it, the most similar first.
-        prompts: its prompts with their answers.
         strongest: the most similar datapoints as rows of the study's table, with ``similarity`` and ``text``.
         words: words and word pairs that are frequent in its datapoints and rare in others, the most distinctive first.
         sources, labels: of its datapoints, those over-represented first; empty where the study has none.
-        chip: whether it is more than chance, in a word or two.
-        verdict: the same and why, in a sentence.
+        chip, verdict: whether it is more than chance, in a word or two; the same and why, in a sentence.
     """
 
     cluster: Cluster
@@ -55,54 +51,36 @@ class Card:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        c = self.cluster
-        members = zip(self.ids, c.similarities.tolist(), strict=True)
-        return {
-            "id": c.id,
-            "key": c.key,
-            "emergent": c.emergent,
-            "verdict": self.verdict,
-            "behaviors": [asdict(prompt) for prompt in self.prompts],
-            "datapoints": [{"id": name, "similarity": round(value, 4)} for name, value in members],
-            "words": list(self.words),
-            "sources": _shares(self.sources),
-            "labels": _shares(self.labels),
-            "mean_similarity": c.mean_similarity,
-            "null_p": None if isnan(c.null_p) else c.null_p,
-            "null_excess": c.excess,
-            "stability": None if isnan(c.stability) else c.stability,
-        }
+        members = zip(self.ids, self.cluster.similarities.tolist(), strict=True)
+        datapoints = [{"id": name, "similarity": round(value, 4)} for name, value in members]
+        sources, labels = (
+            [{"name": e.source, "hits": e.hits, "total": e.total, "lift": e.lift, "p": e.p} for e in enriched]
+            for enriched in (self.sources, self.labels)
+        )
+        texts = {"verdict": self.verdict, "words": list(self.words), "behaviors": [asdict(p) for p in self.prompts]}
+        return self.cluster.to_json() | texts | {"datapoints": datapoints, "sources": sources, "labels": labels}
 
 
 def make_cards(clusters: Clusters, cut: Sequence[Cluster], table: pa.Table) -> list[Card]:
     """Make a card for each cluster of a cut, in its order; ``table``: the study's datapoints."""
-    words = distinctive_words(cut, table)
-    return [_card(clusters, cluster, table, own) for cluster, own in zip(cut, words, strict=True)]
+    cards = []
+    for cluster, words in zip(cut, distinctive_words(cut, table), strict=True):
+        members = pa.array(cluster.datapoints)
+        rows = table.take(members[:STRONGEST])
+        strongest = tuple(
+            row | {"similarity": float(value), "text": text}
+            for row, value, text in zip(rows.to_pylist(), cluster.similarities, texts(rows), strict=False)
+        )
+        ids = tuple(map(str, table["id"].take(members).to_pylist()))
+        prompts = tuple(clusters.matrix.rows[i] for i in cluster.prompts)
+        sources, labels = (_enriched(table, name, cluster) for name in ("source", "label"))
+        chip, sentence = verdict(cluster, clusters.evidence)
+        cards.append(Card(cluster, ids, prompts, strongest, words, sources, labels, chip, sentence))
+    return cards
 
 
-def _card(clusters: Clusters, cluster: Cluster, table: pa.Table, words: tuple[str, ...]) -> Card:
-    members = cluster.datapoints.tolist()
-    rows = table.take(pa.array(members[:STRONGEST], pa.int64()))
-    strongest = tuple(
-        row | {"similarity": float(value), "text": text}
-        for row, value, text in zip(rows.to_pylist(), cluster.similarities, texts(rows), strict=False)
-    )
-    chip, sentence = verdict(cluster, clusters.evidence)
-    return Card(
-        cluster=cluster,
-        ids=tuple(map(str, table["id"].take(pa.array(members, pa.int64())).to_pylist())),
-        prompts=tuple(clusters.matrix.rows[i] for i in cluster.prompts),
-        strongest=strongest,
-        words=words,
-        sources=_enriched(table, "source", members),
-        labels=_enriched(table, "label", members),
-        chip=chip,
-        verdict=sentence,
-    )
-
-
-def _enriched(table: pa.Table, name: str, members: list[int]) -> tuple[Enrichment, ...]:
-    return tuple(enrichment(column(table, name).tolist(), members)) if name in table.column_names and members else ()
+def _enriched(table: pa.Table, name: str, cluster: Cluster) -> tuple[Enrichment, ...]:
+    return tuple(enrichment(column(table, name), cluster.datapoints)) if name in table.column_names else ()
 
 
 def verdict(cluster: Cluster, evidence: Evidence) -> tuple[str, str]:
@@ -131,8 +109,8 @@ def distinctive_words(cut: Sequence[Cluster], table: pa.Table) -> list[tuple[str
     """
     outside = np.flatnonzero(assignment(cut, table.num_rows) == 0)
     outside = outside[:: max(1, len(outside) // _BACKGROUND)]
-    groups = [c.datapoints[:_TEXTS] for c in cut] + [outside]
-    classes = [" \n ".join(texts(table.take(pa.array(group, pa.int64())))) for group in groups]
+    groups = [*(c.datapoints[:_TEXTS] for c in cut), outside]
+    classes = [" \n ".join(texts(table.take(pa.array(group)))) for group in groups]
     counter: Any = CountVectorizer(ngram_range=(1, 2), stop_words="english", token_pattern=r"(?u)\b\w[\w'’]+\b")
     try:
         counts = counter.fit_transform(classes).toarray().astype(float)
@@ -144,7 +122,3 @@ def distinctive_words(cut: Sequence[Cluster], table: pa.Table) -> list[tuple[str
     names = counter.get_feature_names_out()
     best = np.argsort(-scores[: len(cut)], axis=1, kind="stable")[:, :WORDS]
     return [tuple(str(names[j]) for j in words if scores[i, j] > 0) for i, words in enumerate(best)]
-
-
-def _shares(enriched: Sequence[Enrichment]) -> list[dict[str, Any]]:
-    return [{"name": e.source, "hits": e.hits, "total": e.total, "lift": e.lift, "p": e.p} for e in enriched]

@@ -8,25 +8,21 @@ data should.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
+from math import isnan
+from typing import Any
 
 import numpy as np
 
-from explorer.behaviors.cache import read_cached, write_cached
-from explorer.behaviors.matrix import Matrix
-from explorer.behaviors.significance import (
-    DRAWS,
-    MAX_P,
-    MIN_PROMPTS,
-    MIN_STABILITY,
-    RESAMPLES,
-    Evidence,
-    evidence_path,
-    measure,
-)
+from explorer.behaviors import significance
+from explorer.behaviors.matrix import Matrix, similarity
+from explorer.behaviors.prompt_vectors import prompt_vectors
+from explorer.behaviors.prompts import PromptKind, default_reference, study_prompts
 from explorer.behaviors.tree import MAX_CLUSTERS, PromptTree, prompt_tree, silhouettes
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.progress import Progress, silent
+from explorer.vectors.find import pick_index
 from explorer.vectors.index import Index
 
 
@@ -62,7 +58,17 @@ class Cluster:
     @property
     def emergent(self) -> bool:
         """Whether it beats the null and survives resampling."""
-        return len(self.datapoints) > 0 and self.null_p <= MAX_P and self.stability >= MIN_STABILITY
+        return (
+            len(self.datapoints) > 0
+            and self.null_p <= significance.MAX_P
+            and self.stability >= significance.MIN_STABILITY
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Its figures as plain JSON values, without prompts and datapoints."""
+        p, stability = (None if isnan(value) else value for value in (self.null_p, self.stability))
+        figures = {"mean_similarity": self.mean_similarity, "null_p": p, "null_excess": self.excess}
+        return {"id": self.id, "key": self.key, "emergent": self.emergent, **figures, "stability": stability}
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Clusters:
     index: Index
     matrix: Matrix
     tree: PromptTree
-    evidence: Evidence
+    evidence: significance.Evidence
     silhouettes: dict[int, float]
     means: np.ndarray
     count: int | None = None
@@ -103,9 +109,9 @@ class Clusters:
             raise ExplorerError(f"{count} clusters were not looked at; expected 1 to {max(self.tree.cuts)}.")
         nodes = sorted(self.tree.cuts[count], key=lambda node: (-self.evidence.excess(node), node))
         closest = np.nan_to_num(self.means[nodes], nan=-np.inf).argmax(0)
-        return [self._cluster(i, node, count, np.flatnonzero(closest == i)) for i, node in enumerate(nodes)]
+        return [self._cluster(i, node, count, np.flatnonzero(closest == i - 1)) for i, node in enumerate(nodes, 1)]
 
-    def _cluster(self, place: int, node: int, count: int, closest: np.ndarray) -> Cluster:
+    def _cluster(self, number: int, node: int, count: int, closest: np.ndarray) -> Cluster:
         evidence, means = self.evidence, self.means[node]
         members = closest[means[closest] > evidence.cutoffs[node]]
         members = members[np.argsort(-means[members], kind="stable")]
@@ -113,16 +119,43 @@ class Clusters:
         if len(members):
             rows = rows[np.argsort(-self.matrix.values[np.ix_(rows, members)].mean(1), kind="stable")]
         ids = "\n".join(sorted(self.matrix.rows[i].id for i in rows))
-        return Cluster(
-            id=place + 1,
-            key=hashlib.sha256(ids.encode()).hexdigest()[:12],
-            prompts=rows,
-            datapoints=members,
-            similarities=means[members],
-            excess=evidence.excess(node),
-            null_p=evidence.p(node) if len(rows) >= MIN_PROMPTS else float("nan"),
-            stability=float(evidence.stability[count][node]),
-        )
+        key, excess = hashlib.sha256(ids.encode()).hexdigest()[:12], evidence.excess(node)
+        p = evidence.p(node) if len(rows) >= significance.MIN_PROMPTS else float("nan")
+        return Cluster(number, key, rows, members, means[members], excess, p, float(evidence.stability[count][node]))
+
+
+def cluster(
+    study: Study,
+    *,
+    method: str = "explorer",
+    layer: int | None = None,
+    stage: str | None = None,
+    prompts: PromptKind = "all",
+    count: int | None = None,
+    seed: int = 0,
+    reference: str | None = None,
+    index: Index | None = None,
+    progress: Progress = silent,
+) -> Clusters:
+    """Group the prompts of a study by the datapoints that explain their answers, and test every group.
+
+    Generates missing answers and the prompts' vectors, which is slow the first time: answers, vectors and test results
+    are cached in the study. Raises ExplorerError where vectors or prompts are missing.
+
+    Args:
+        method: what makes a prompt and a datapoint similar (``vectors.methods``).
+        layer: 1 to L; by default the one that the index has chosen.
+        stage: checkpoint whose vectors are used; by default the earliest one that has vectors.
+        count: number of clusters, by default that of the best silhouette; ``Clusters.cut`` gives others.
+        seed: of the null corpora and of the resampling.
+        reference: checkpoint whose answers count as before training; by default ``default_reference``.
+        index: the vectors to use, instead of choosing some by method, layer and stage.
+    """
+    index = index or pick_index(study, method, layer, stage)
+    reference = reference or default_reference(study, index.manifest.checkpoint)
+    answered = study_prompts(study, prompts, reference, progress)
+    matrix = similarity(index, answered, prompt_vectors(study, index, answered.rows, progress), method, layer)
+    return find_clusters(index, matrix, count, seed, progress=progress, cached=True)
 
 
 def find_clusters(
@@ -130,8 +163,8 @@ def find_clusters(
     matrix: Matrix,
     count: int | None = None,
     seed: int = 0,
-    draws: int = DRAWS,
-    resamples: int = RESAMPLES,
+    draws: int = significance.DRAWS,
+    resamples: int = significance.RESAMPLES,
     progress: Progress = silent,
     cached: bool = False,
 ) -> Clusters:
@@ -140,7 +173,7 @@ def find_clusters(
     Args:
         count: number of clusters that ``cut`` returns by default.
         draws, resamples: number of corpora of each null, and of bootstrap resamples.
-        cached: read the evidence from the cache beside the index, or write it there.
+        cached: whether the evidence is cached beside the index.
 
     Raises ExplorerError where more clusters are asked for than there are prompts, or no datapoint can be compared.
     """
@@ -151,18 +184,14 @@ def find_clusters(
         raise ExplorerError("Nothing to cluster with: no datapoint has an answer.")
     values = matrix.values if matrix.ranked.all() else matrix.values[:, matrix.ranked]
     tree = prompt_tree(values, range(1, min(m, max(MAX_CLUSTERS, count or 0)) + 1))
-    path = evidence_path(index, matrix, tree, seed, draws, resamples)
-    evidence = read_cached(path, partial(Evidence.parse, tree=tree)) if cached else None
-    if evidence is None:
-        evidence = measure(index, matrix, tree, seed, draws, resamples, progress)
-        if cached:
-            write_cached(path, evidence.tensors(tree))
+    weigh = significance.cached_measure if cached else significance.measure
+    evidence = weigh(index, matrix, tree, seed, draws, resamples, progress)
     return Clusters(index, matrix, tree, evidence, silhouettes(tree), tree.means(matrix.values), count)
 
 
 def assignment(clusters: Sequence[Cluster], n: int) -> np.ndarray:
     """(n,) id of each datapoint's cluster; 0 for those of none."""
     ids = np.zeros(n, dtype=int)
-    for cluster in clusters:
-        ids[cluster.datapoints] = cluster.id
+    for c in clusters:
+        ids[c.datapoints] = c.id
     return ids

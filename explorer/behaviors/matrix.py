@@ -1,6 +1,7 @@
 """The similarity matrix: the cosine of every prompt with every datapoint, exact, streamed from the index."""
 
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 import torch
@@ -43,20 +44,18 @@ class Matrix:
 
     def similarities(self, index: Index, target: Target) -> np.ndarray:
         """(k, n) cosines of k vectors with the rows of an index, by the matrix's method; nan where never ranked."""
-        return _cosines(index, target, self.method, self.layer, self.centre)
+        each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
+        values = scores(index, target, self.method, self.layer, self.centre, "contrast", each)
+        return np.ascontiguousarray(values.numpy().T)
 
 
 def similarity(
     index: Index, prompts: PromptSet, target: Target, method: str, layer: int | None = None, centre: bool | None = None
 ) -> Matrix:
-    """Compute S[b, d], the cosine of prompt b with datapoint d.
+    """Compute the matrix; ``target`` is what ``prompt_vectors`` made of ``prompts.rows``.
 
-    Args:
-        target: what ``prompt_vectors`` made of ``prompts.rows``.
-        layer, centre: default to the index's layer and the method's own centring.
-
-    Raises ExplorerError for a method that has no vectors, a layer that the index lacks, and prompts none of which has
-    an answer with a token.
+    Layer and centring default to the index's and the method's. Raises ExplorerError for a method that has no vectors,
+    a layer that the index lacks, and prompts none of which has an answer with a token.
     """
     if method in METHODS and not METHODS[method].parts:
         raise ExplorerError(f"Method '{method}' has no vectors to cluster; choose another.")
@@ -66,14 +65,8 @@ def similarity(
     if not has_token.any():
         raise ExplorerError("Nothing to cluster: no answer of any behavior prompt has a token.")
     target = Target({k: v[has_token] for k, v in target.vectors.items()}, target.kinds[has_token])
-    rows = [p for p, keep in zip(prompts.rows, has_token.tolist(), strict=True) if keep]
-    wordless = [p.id for p, keep in zip(prompts.rows, has_token.tolist(), strict=True) if not keep]
-    prompts = replace(prompts, rows=tuple(rows), wordless=tuple(wordless))
-    values = _cosines(index, target, by, choice.layer, choice.centre)
-    return Matrix(prompts, values, target, by, choice.layer, choice.centre)
-
-
-def _cosines(index: Index, target: Target, method: Method, layer: int, centre: bool) -> np.ndarray:
-    each = torch.eye(len(target.kinds)).to_sparse()  # dense, it would cost as much as the similarities
-    values = scores(index, target, method, [layer], centre, "contrast", each)
-    return np.ascontiguousarray(values.numpy().T)
+    rows = tuple(compress(prompts.rows, has_token))
+    wordless = tuple(prompt.id for prompt in compress(prompts.rows, ~has_token))
+    prompts = replace(prompts, rows=rows, wordless=wordless)
+    matrix = Matrix(prompts, np.empty(0), target, by, choice.layer, choice.centre)
+    return replace(matrix, values=matrix.similarities(index, target))

@@ -2,22 +2,19 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 
 from explorer.behaviors.clusters import Cluster, Clusters
-from explorer.behaviors.tree import DatapointTree, datapoint_tree
+from explorer.behaviors.tree import datapoint_tree
 
-CELLS = (400, 600)
-"""Rows and columns drawn at most; more are drawn as means of neighbours."""
+CELLS, LINKS = (400, 600), 160
+"""Rows and columns drawn at most, more as means of neighbours; links drawn of a tree, the highest of the window."""
 LARGE = (400, 6_000)
-"""Prompts or datapoints above which the drawing opens on the window around the selection."""
-MOST_MEMBERS = 0.8
-"""Share of a cluster's datapoints that the window around it holds."""
-LINKS = 160
-"""Links drawn of a tree: the highest of the window."""
-SATURATION = 98
-"""Percentile of |similarity| at which colours saturate."""
+"""Prompts and datapoints above which the drawing opens on the window around the selection."""
+MOST_MEMBERS, SATURATION = 0.8, 98
+"""Share of a cluster's datapoints in the window around it; percentile of |similarity| at which colours saturate."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +27,9 @@ class Window:
 
 @dataclass(frozen=True)
 class OrderedMatrix:
-    """A matrix in the order of its two Ward trees; datapoints that are never ranked are left out.
+    """Similarities (m, n) in the order of the two Ward trees, without datapoints that are never ranked.
 
     Attributes:
-        values: (m, n) similarities, reordered.
         rows, columns: (m,) the prompt and (n,) the datapoint at each place.
         row_tree, column_tree: links (…, 5) of the dendrograms, see ``tree_links``.
         scale: |similarity| at which colours saturate; 0 where all are 0.
@@ -56,12 +52,9 @@ class OrderedMatrix:
 
 @dataclass(frozen=True)
 class Cells:
-    """A window in cells.
+    """A window in cells: ``values`` (r, c) are means over the places between neighbouring edges (r + 1,), (c + 1,).
 
-    Attributes:
-        values: (r, c) means over the places between neighbouring edges.
-        row_edges, column_edges: (r + 1,) and (c + 1,) places.
-        row_links, column_links: links of the trees that lie within the window.
+    ``row_links`` and ``column_links`` are the links of the trees that lie within the window.
     """
 
     values: np.ndarray
@@ -76,13 +69,14 @@ def order_matrix(clusters: Clusters) -> OrderedMatrix:
     ranked = np.flatnonzero(clusters.matrix.ranked)
     values = clusters.matrix.values[:, ranked]
     columns, rows = datapoint_tree(values), clusters.tree.order
+    leaf_places = np.bincount(columns.leaf, np.argsort(columns.order) + 0.5) / np.bincount(columns.leaf)
     sizes = np.abs(values if values.size < 2_000_000 else values.ravel()[:: values.size // 1_000_000])
     return OrderedMatrix(
         values=np.ascontiguousarray(values[np.ix_(rows, columns.order)]),
         rows=rows,
         columns=ranked[columns.order],
-        row_tree=tree_links(clusters.tree.linkage, _centres(np.arange(len(rows)), rows)),
-        column_tree=tree_links(columns.linkage, _leaf_centres(columns)),
+        row_tree=tree_links(clusters.tree.linkage, np.argsort(rows) + 0.5),
+        column_tree=tree_links(columns.linkage, leaf_places),
         scale=float(np.percentile(sizes, SATURATION)),
         reduction=columns.reduction,
     )
@@ -93,15 +87,12 @@ def tree_links(linkage: np.ndarray, leaves: np.ndarray) -> np.ndarray:
 
     ``leaves`` (k,): the place of each leaf; a merge lies in the middle of its two branches.
     """
-    k = len(leaves)
-    place, height = np.zeros(2 * k - 1), np.zeros(2 * k - 1)
-    place[:k] = leaves
-    links = np.zeros((len(linkage), 5))
-    for i, (a, b, distance, _) in enumerate(linkage):
-        left, right = sorted((int(a), int(b)), key=lambda node: place[node])
-        links[i] = place[left], height[left], place[right], height[right], distance
-        place[k + i], height[k + i] = (place[left] + place[right]) / 2, distance
-    return links
+    nodes, links = [(place, 0.0) for place in leaves], []
+    for a, b, distance, _ in linkage:
+        left, right = sorted((nodes[int(a)], nodes[int(b)]), key=itemgetter(0))
+        links.append((*left, *right, distance))
+        nodes.append(((left[0] + right[0]) / 2, distance))
+    return np.array(links).reshape(-1, 5)
 
 
 def window_cells(matrix: OrderedMatrix, window: Window, most: tuple[int, int] = CELLS) -> Cells:
@@ -124,14 +115,13 @@ def window_around(matrix: OrderedMatrix, cluster: Cluster) -> Window:
     """A cluster's prompts, and the shortest run of columns that holds most of its datapoints; with a margin."""
     m, n = matrix.values.shape
     prompts = np.flatnonzero(np.isin(matrix.rows, cluster.prompts))
-    rows = _with_margin(int(prompts.min()), int(prompts.max()) + 1, m)
+    rows = _with_margin(prompts[0], prompts[-1], m)
     members = np.flatnonzero(np.isin(matrix.columns, cluster.datapoints))
     if not len(members):
         return Window(rows, (0, n))
-    need = max(1, round(MOST_MEMBERS * len(members)))
-    spans = members[need - 1 :] - members[: len(members) - need + 1]
-    start = int(spans.argmin())
-    return Window(rows, _with_margin(int(members[start]), int(members[start + need - 1]) + 1, n))
+    more = max(0, round(MOST_MEMBERS * len(members)) - 1)
+    start = (members[more:] - members[: len(members) - more]).argmin()
+    return Window(rows, _with_margin(members[start], members[start + more], n))
 
 
 def first_window(matrix: OrderedMatrix, cluster: Cluster | None) -> Window:
@@ -142,8 +132,6 @@ def first_window(matrix: OrderedMatrix, cluster: Cluster | None) -> Window:
 
 def most_common(labels: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """(cells,) the label that most places of a cell have; ``labels`` (places,) are whole numbers from 0."""
-    if (np.diff(cuts) == 1).all():
-        return labels[cuts[0] : cuts[-1]]
     return np.array([np.bincount(labels[a:b]).argmax() for a, b in pairwise(cuts.tolist())])
 
 
@@ -155,23 +143,11 @@ def strongest_within(matrix: OrderedMatrix, window: Window) -> tuple[int, int]:
     return int(matrix.rows[top + row]), int(matrix.columns[left + column])
 
 
-def _centres(places: np.ndarray, order: np.ndarray) -> np.ndarray:
-    centres = np.empty(len(order))
-    centres[order] = places + 0.5
-    return centres
-
-
-def _leaf_centres(tree: DatapointTree) -> np.ndarray:
-    """The mean place of each leaf's datapoints."""
-    places = _centres(np.arange(len(tree.order)), tree.order)
-    return np.bincount(tree.leaf, places) / np.bincount(tree.leaf)
-
-
 def _within(links: np.ndarray, first: int, last: int) -> np.ndarray:
-    inside = links[(links[:, 0] >= first) & (links[:, 2] <= last)] if len(links) else links
+    inside = links[(links[:, 0] >= first) & (links[:, 2] <= last)]
     return inside[np.sort(np.argsort(-inside[:, 4], kind="stable")[:LINKS])]
 
 
 def _with_margin(first: int, last: int, end: int) -> tuple[int, int]:
-    margin = max(2, (last - first) // 12)
-    return max(0, first - margin), min(end, last + margin)
+    margin = max(2, (last + 1 - first) // 12)
+    return int(max(0, first - margin)), int(min(end, last + 1 + margin))

@@ -11,14 +11,12 @@ from explorer.behaviors.tree import MIN_SPREAD
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
+from explorer.ranking.metrics import top
 from explorer.ranking.rank import row_target
 from explorer.ranking.scores import Target
 from explorer.vectors.find import check_index, index_model
 from explorer.vectors.index import UNRANKED
 from explorer.vectors.items import Item, item_vectors
-
-TOP = 100
-"""Most similar datapoints of each of two clusters that are compared."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,8 @@ class Similarities:
 
     Attributes:
         datapoints: (n,) its cosine with each datapoint; nan for those never ranked.
-        prompts: (m,) its similarity with each prompt: for a prompt or a text the correlation of their rows of cosines,
-            which is what clusters are made of; for a datapoint the cosine itself.
+        prompts: (m,) of a prompt or a text the correlation of its row of cosines with each prompt's, which is what
+            clusters are made of; of a datapoint its cosine with each prompt.
     """
 
     datapoints: np.ndarray
@@ -42,20 +40,14 @@ def similar_to_prompt(clusters: Clusters, row: int) -> Similarities:
 
 
 def similar_to_datapoint(clusters: Clusters, datapoint: int) -> Similarities:
-    """A datapoint: the datapoints near it by the same method and layer, and its column of the matrix.
-
-    Raises ExplorerError for one that is never ranked.
-    """
+    """A datapoint, by the same method and layer; raises ExplorerError for one that is never ranked."""
     matrix = clusters.matrix
-    target = row_target(clusters.index, datapoint, matrix.method, [matrix.layer])
+    target = row_target(clusters.index, datapoint, matrix.method, matrix.layer)
     return Similarities(matrix.similarities(clusters.index, target)[0], matrix.values[:, datapoint])
 
 
 def similar_to_text(clusters: Clusters, study: Study, item: Item) -> Similarities:
-    """Any prompt and answer (against another answer where one is given), read by the index's model.
-
-    Raises ExplorerError where an answer has no token.
-    """
+    """Any prompt and answer, read by the index's model; raises ExplorerError where an answer has no token."""
     index, matrix = clusters.index, clusters.matrix
     loaded = load_model(index_model(study, index))
     check_index(index, loaded)
@@ -78,10 +70,9 @@ def correlations(row: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def nearest(values: np.ndarray, k: int, exclude: Sequence[int] = ()) -> list[int]:
     """Numbers of the k largest of values (n,), the largest first; without nan and without ``exclude``."""
-    scores = np.where(np.isnan(values), -np.inf, values).astype(np.float64)
-    scores[list(exclude)] = -np.inf
-    order = np.argsort(-scores, kind="stable")[:k]
-    return [int(i) for i in order if scores[i] > -np.inf]
+    scores = values.copy()
+    scores[list(exclude)] = np.nan
+    return top(scores, k).tolist()
 
 
 @dataclass(frozen=True)
@@ -89,10 +80,8 @@ class ClusterComparison:
     """Two clusters compared.
 
     Attributes:
-        shared_words: distinctive words of both.
-        words: distinctive words of the first alone, and of the second alone.
-        top: number of most similar datapoints of each that are compared.
-        overlap: how many of them are the same datapoints.
+        shared_words, words: distinctive words of both; of the first alone and of the second alone.
+        top, overlap: number of most similar datapoints of each that are compared, and how many of them are the same.
         cross: mean similarity of the first one's prompts with the second one's datapoints, and the reverse; nan where
             there are no datapoints.
         correlation: of their mean similarities over all datapoints, −1..1.
@@ -106,22 +95,15 @@ class ClusterComparison:
     correlation: float
 
 
-def compare_clusters(clusters: Clusters, one: Card, two: Card, top: int = TOP) -> ClusterComparison:
-    """Compare two clusters of a cut.
-
-    A datapoint belongs to one cluster alone, so it is the datapoints most similar to each that are compared.
-    """
-    values = clusters.matrix.values
-    means = np.stack([values[card.cluster.prompts].mean(0) for card in (one, two)])
-    top = min(top, int(clusters.matrix.ranked.sum()))
-    overlap = set(nearest(means[0], top)) & set(nearest(means[1], top))
+def compare_clusters(clusters: Clusters, one: Card, two: Card, most: int = 100) -> ClusterComparison:
+    """Compare two clusters of a cut, and the ``most`` datapoints most similar to each, whichever they belong to."""
+    a, b = (clusters.matrix.values[card.cluster.prompts] for card in (one, two))
+    first, second = a.mean(0), b.mean(0)
+    compared = min(most, int(clusters.matrix.ranked.sum()))
+    overlap = np.intersect1d(top(first, compared), top(second, compared))
     shared = tuple(word for word in one.words if word in two.words)
-    first, second = (tuple(word for word in card.words if word not in shared) for card in (one, two))
-    cross = (_mean_similarity(values, one, two), _mean_similarity(values, two, one))
-    correlation = float(correlations(means[0], means[1:])[0])
-    return ClusterComparison(shared, (first, second), top, len(overlap), cross, correlation)
-
-
-def _mean_similarity(values: np.ndarray, prompts: Card, datapoints: Card) -> float:
-    block = values[np.ix_(prompts.cluster.prompts, datapoints.cluster.datapoints)]
-    return float(block.mean()) if block.size else float("nan")
+    alone = [tuple(word for word in card.words if word not in shared) for card in (one, two)]
+    blocks = a[:, two.cluster.datapoints], b[:, one.cluster.datapoints]
+    cross = [float(block.mean()) if block.size else float("nan") for block in blocks]
+    correlation = float(correlations(first, second[None])[0])
+    return ClusterComparison(shared, (alone[0], alone[1]), compared, len(overlap), (cross[0], cross[1]), correlation)

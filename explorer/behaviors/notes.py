@@ -10,13 +10,13 @@ overwritten.
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from explorer.errors import ExplorerError
 from explorer.files import write_json
 
-FILE, FORMAT = "cluster-notes.json", 1
+FILE = "cluster-notes.json"
 _LOCK = threading.Lock()
 
 
@@ -35,15 +35,13 @@ def read_notes(study: Path) -> dict[str, Note]:
         return {}
     damaged = f"{path}: damaged, so names and notes are neither shown nor saved; repair it or move it away"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        rows = content["clusters"]
-        if content["format"] != FORMAT or not isinstance(rows, dict):
-            raise ValueError(f"expected format {FORMAT} and an object 'clusters'")
-        notes = {key: Note(**row) for key, row in rows.items()}
-        if not all(isinstance(text, str) for note in notes.values() for text in vars(note).values()):
+        match json.loads(path.read_text(encoding="utf-8")):
+            case {"format": 1, "clusters": dict(rows)}:
+                notes = {key: Note(**row) for key, row in rows.items()}
+            case _:
+                raise ValueError("expected format 1 and an object 'clusters'")
+        if not all(isinstance(text, str) for note in notes.values() for text in asdict(note).values()):
             raise ValueError("a name or a note is not text")
-    except KeyError as error:
-        raise ExplorerError(f"{damaged} (no {error}).") from error
     except (ValueError, TypeError, OSError) as error:
         raise ExplorerError(f"{damaged} ({error}).") from error
     return notes
@@ -59,4 +57,4 @@ def write_note(study: Path, key: str, note: Note) -> None:
         notes.pop(key, None)
         if note != Note():
             notes[key] = note
-        write_json(study / FILE, {"format": FORMAT, "clusters": {name: vars(n) for name, n in notes.items()}})
+        write_json(study / FILE, {"format": 1, "clusters": {name: vars(n) for name, n in notes.items()}})

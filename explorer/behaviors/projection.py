@@ -6,15 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from torch import Tensor, from_numpy
+from torch import from_numpy
 
 from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.clusters import Clusters
 from explorer.errors import ExplorerError
 
-FOLDER = "maps"
-POINTS, DIMENSIONS, PERPLEXITY = 3_000, 30, 30
-"""Datapoints on the map at most; principal components that t-SNE starts from; its perplexity."""
+FOLDER, POINTS, DIMENSIONS, PERPLEXITY = "maps", 3_000, 30, 30
+"""Beside the index; datapoints on the map at most; principal components that t-SNE starts from; its perplexity."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +27,15 @@ class DatapointMap:
     @property
     def note(self) -> str:
         """How the map was made, in words."""
-        how = "PCA, then t-SNE: who is near whom means something, distances and axes do not."
-        sampled = f"{len(self.rows):,} of {self.total:,} datapoints, drawn at random; "
-        return sampled + how if len(self.rows) < self.total else how
+        few = len(self.rows) < self.total
+        sampled = f"{len(self.rows):,} of {self.total:,} datapoints, drawn at random; " if few else ""
+        return f"{sampled}PCA, then t-SNE: who is near whom means something, distances and axes do not."
 
 
 def project(values: np.ndarray, most: int = POINTS) -> DatapointMap:
     """Place the columns of a similarity matrix (m, n) by PCA, then t-SNE; deterministic.
 
-    Leaves out columns with nan, and samples where there are more than ``most``. Columns that are all equal lie at the
-    centre.
+    Leaves out columns with nan, and samples ``most`` of the others. Columns that are all equal lie at the centre.
     """
     rows = np.flatnonzero(~np.isnan(values[0]))
     total = len(rows)
@@ -50,7 +48,7 @@ def project(values: np.ndarray, most: int = POINTS) -> DatapointMap:
     if len(rows) > 3 and x.shape[1] > 1:
         perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
         x = TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(x)
-    x = np.hstack([x, np.zeros((len(x), 1))])[:, :2]
+    x = np.pad(x, ((0, 0), (0, 1)))[:, :2]
     x -= (x.max(0) + x.min(0)) / 2
     return DatapointMap(x / max(np.abs(x).max(), 1e-12), rows, total)
 
@@ -61,11 +59,8 @@ def cached_map(clusters: Clusters) -> DatapointMap:
     settings = [POINTS, DIMENSIONS, PERPLEXITY, matrix.method.name, [matrix.layer], matrix.centre]
     path = cache_path(clusters.index.folder / FOLDER, [*settings, [p.digest for p in matrix.rows]])
 
-    def parse(tensors: dict[str, Tensor]) -> DatapointMap:
-        return DatapointMap(tensors["points"].numpy(), tensors["rows"].numpy(), int(matrix.ranked.sum()))
-
-    if (cached := read_cached(path, parse)) is not None:
-        return cached
+    if cached := read_cached(path, lambda tensors: (tensors["points"].numpy(), tensors["rows"].numpy())):
+        return DatapointMap(*cached, int(matrix.ranked.sum()))
     computed = project(matrix.values)
     with suppress(ExplorerError):  # a folder that can't be written costs time, not the map
         points = from_numpy(computed.points.astype(np.float32))

@@ -19,7 +19,6 @@ from explorer.model.load import load_model
 from explorer.progress import Progress, silent
 from explorer.ranking.scores import Target
 from explorer.vectors.find import check_index, index_model
-from explorer.vectors.fingerprint import unloaded
 from explorer.vectors.index import Index
 from explorer.vectors.items import item_vectors
 
@@ -33,12 +32,12 @@ def prompt_vectors(
 ) -> Target:
     """Compute the prompts' vectors in the index's model, for all its parts and layers, or read them from the cache.
 
-    Vectors are rounded to bfloat16, as the index's are. The model is loaded only where one is missing. Raises
-    ExplorerError where the model is not the one that the index was made in.
+    They are rounded to bfloat16, as the index's are. Raises ExplorerError where the index was made in another model.
     """
     spec = index_model(study, index)
-    check_index(index, unloaded(spec))
-    cached = _read(index.folder)
+    check_index(index, spec)
+    folder = index.folder / FOLDER
+    cached = _read(folder)
     todo = list({p.digest: p for p in prompts if p.digest not in cached}.items())
     for start in range(0, len(todo), CHUNK):
         digests, chunk = zip(*todo[start : start + CHUNK], strict=True)
@@ -46,19 +45,17 @@ def prompt_vectors(
         vectors, kinds = item_vectors(load_model(spec), items, index.manifest.layers, index.manifest.parts)
         tensors = {key: value.to(torch.bfloat16) for key, value in vectors.items()}
         names = torch.tensor([list(bytes.fromhex(digest)) for digest in digests], dtype=torch.uint8)
-        write_cached(cache_path(index.folder / FOLDER, digests), tensors | {"kinds": kinds, "names": names})
+        write_cached(cache_path(folder, digests), tensors | {"kinds": kinds, "names": names})
         progress("Making vectors", start + len(chunk), len(todo))
     if todo:
-        cached = _read(index.folder)
+        cached = _read(folder)
     return _stack([cached[p.digest] for p in prompts])
 
 
-def _read(index_folder: Path) -> dict[str, dict[str, Tensor]]:
+def _read(folder: Path) -> dict[str, dict[str, Tensor]]:
     """The tensors of each cached prompt, by its digest."""
-    prompts: dict[str, dict[str, Tensor]] = {}
-    for path in sorted((index_folder / FOLDER).glob("*.safetensors")):
-        prompts |= read_cached(path, _split) or {}
-    return prompts
+    files = (read_cached(path, _split) or {} for path in sorted(folder.glob("*.safetensors")))
+    return {digest: tensors for prompts in files for digest, tensors in prompts.items()}
 
 
 def _split(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -2,19 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
-from explorer.files import append_lines, read_json_lines, read_whole_lines
+from explorer.files import append_lines, read_rows, read_whole_lines
 from explorer.model.generate import MAX_TOKENS, generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
-from explorer.vectors.fingerprint import model_digest, unloaded
+from explorer.vectors.fingerprint import model_digest
 from explorer.vectors.items import Item
 
 ANSWERS, DISCOVERY = "answers", "discovery.jsonl"
@@ -71,16 +72,13 @@ def study_prompts(
 ) -> PromptSet:
     """Collect the prompts of a study, and generate the answers that are not cached yet.
 
-    Args:
-        reference: checkpoint whose answers are the ``other`` of unlabelled prompts (see ``Study.checkpoint``).
-
-    Raises ExplorerError where there is no prompt with two different answers.
+    ``reference``: checkpoint whose answers are the ``other`` of unlabelled prompts (see ``Study.checkpoint``). Raises
+    ExplorerError where there is no prompt with two different answers.
     """
-    known = [] if kind == "discovery" else behavior_prompts(study)
-    prompts = PromptSet(tuple(known))
+    prompts = PromptSet(() if kind == "discovery" else tuple(behavior_prompts(study)))
     if kind == "discovery" or (kind == "all" and (study.folder / DISCOVERY).is_file()):
         unlabelled = discovery_prompts(study, reference, progress)
-        prompts = PromptSet((*known, *unlabelled.rows), unlabelled.unchanged, unlabelled.models)
+        prompts = replace(unlabelled, rows=prompts.rows + unlabelled.rows)
     if not prompts.rows:
         alike = f"; both models answer all {len(prompts.unchanged)} prompts alike" if prompts.unchanged else ""
         raise ExplorerError(f"{study.folder}: no behavior prompt to cluster{alike}; expected some in behaviors.jsonl.")
@@ -92,7 +90,7 @@ def behavior_prompts(study: Study) -> list[AnsweredPrompt]:
     behaviors: dict[str, list[BehaviorPrompt]] = {}
     for b in study.behaviors():
         behaviors.setdefault(b.name, []).append(b)
-    queries = [b for prompts in behaviors.values() for b in tracing_prompts(prompts)]
+    queries = chain.from_iterable(map(tracing_prompts, behaviors.values()))
     return [AnsweredPrompt(b.id, b.name, b.prompt, b.bad, b.good or None) for b in queries]
 
 
@@ -101,17 +99,14 @@ def discovery_prompts(study: Study, reference: str = "before", progress: Progres
 
     Raises ExplorerError where the two are one model, or the file of prompts is absent or broken.
     """
-    unlabelled = read_discovery(study.folder / DISCOVERY)
+    texts = read_discovery(study.folder / DISCOVERY)
     (before, old), (after, new) = study.checkpoint(reference), study.checkpoint("after")
     if old == new:
         raise ExplorerError(f"{study.folder}: '{before}' is the model under study itself; nothing differs from it.")
-    texts = [prompt for _, prompt in unlabelled]
-    answers = cached_answers(study, after, new, texts, progress)
-    others = cached_answers(study, before, old, texts, progress)
-    prompts = [
-        AnsweredPrompt(name, "", prompt, answer, other)
-        for (name, prompt), answer, other in zip(unlabelled, answers, others, strict=True)
-    ]
+    answers = cached_answers(study, after, new, list(texts.values()), progress)
+    others = cached_answers(study, before, old, list(texts.values()), progress)
+    rows = zip(texts, texts.values(), answers, others, strict=True)
+    prompts = [AnsweredPrompt(name, "", text, answer, other) for name, text, answer, other in rows]
     changed = tuple(p for p in prompts if p.answer != p.other)
     return PromptSet(changed, tuple(p.id for p in prompts if p.answer == p.other), (after, before))
 
@@ -119,38 +114,28 @@ def discovery_prompts(study: Study, reference: str = "before", progress: Progres
 def default_reference(study: Study, checkpoint: str) -> str:
     """Return the checkpoint whose answers unlabelled prompts are compared with: the one that the vectors are of.
 
-    The difference of the answers is then all that training since that checkpoint has changed. For vectors of the model
-    under study itself it is the checkpoint before the last stage of training.
+    For vectors of the model under study itself it is the checkpoint before the last stage of training.
     """
     return "before" if study.checkpoint(checkpoint)[1] == study.spec else checkpoint
 
 
 def missing_answers(study: Study, kind: PromptKind, reference: str) -> dict[str, int]:
-    """Count the unlabelled prompts that still need a generated answer, by checkpoint; empty where none does.
+    """Count the unlabelled prompts that need a generated answer, by checkpoint; empty where none does.
 
-    Compares the prompts alone: answers cached from a model that has changed since count as present, although
-    ``study_prompts`` generates them again. Raises ExplorerError for a broken file of prompts.
+    Answers of a model that has changed since count as present. Raises ExplorerError for a broken file of prompts.
     """
     path = study.folder / DISCOVERY
     (before, old), (after, new) = study.checkpoint(reference), study.checkpoint("after")
     if kind == "behaviors" or not path.is_file() or old == new:  # the last is an error that clustering reports
         return {}
-    texts = {prompt for _, prompt in read_discovery(path)}
-    missing = {name: len(texts - {row.get("prompt") for row in _answer_rows(study, name)}) for name in (after, before)}
+    texts = set(read_discovery(path).values())
+    missing = {name: len(texts - {row["prompt"] for row in _answers(study, name)[1]}) for name in (after, before)}
     return {name: count for name, count in missing.items() if count}
 
 
-def read_discovery(path: Path) -> list[tuple[str, str]]:
-    """(id, prompt) of every line; raises ExplorerError that names file, line and field."""
-    prompts: dict[str, str] = {}
-    for where, row in read_json_lines(path):
-        for field in ("id", "prompt"):
-            if not isinstance(row.get(field), str) or not row[field].strip():
-                raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-        if row["id"] in prompts:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        prompts[row["id"]] = row["prompt"]
-    return list(prompts.items())
+def read_discovery(path: Path) -> dict[str, str]:
+    """The unlabelled prompts by id; raises ExplorerError that names file, line and field."""
+    return {row["id"]: row["prompt"] for _, row in read_rows(path, "prompt")}
 
 
 def cached_answers(
@@ -158,28 +143,25 @@ def cached_answers(
 ) -> list[str]:
     """Greedy answers of one checkpoint, in the prompts' order; new ones are added to ``answers/<checkpoint>.jsonl``.
 
-    A stopped run loses at most one batch. Cached answers are valid while the model's weights and precision, the
-    template and the maximal length stay; the model is loaded only where one is missing.
+    A stopped run loses at most one batch. Answers are valid while model, precision, template and maximal length stay;
+    the model is loaded only where one is missing.
     """
-    depends_on = json.dumps([model_digest(unloaded(spec)), study.template, MAX_TOKENS], sort_keys=True)
+    depends_on = json.dumps([model_digest(spec), study.template, MAX_TOKENS], sort_keys=True)
     digest = hashlib.sha256(depends_on.encode()).hexdigest()[:16]
-    rows = [row for row in _answer_rows(study, checkpoint) if row.get("model") == digest]
-    answers = {row["prompt"]: row["answer"] for row in rows if isinstance(row.get("answer"), str)}
+    path, rows = _answers(study, checkpoint)
+    answers = {row["prompt"]: row["answer"] for row in rows if row.get("model") == digest}
     todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in answers]
-    if todo:
-        inputs = [Prompt(text, raw=study.template == "raw") for text in todo]
-        for batch in generate(load_model(spec), inputs):
-            new = {todo[i]: text for i, text in batch.items()}
-            lines = [{"model": digest, "prompt": prompt, "answer": answer} for prompt, answer in new.items()]
-            append_lines(_answer_file(study, checkpoint), lines)
-            answers |= new
-            progress(f"Answers of '{checkpoint}'", sum(p in answers for p in prompts), len(prompts))
+    inputs = [Prompt(text, raw=study.template == "raw") for text in todo]
+    for batch in generate(load_model(spec), inputs) if todo else ():
+        new = {todo[i]: answer for i, answer in batch.items()}
+        append_lines(path, [{"model": digest, "prompt": text, "answer": answer} for text, answer in new.items()])
+        answers |= new
+        progress(f"Answers of '{checkpoint}'", sum(text in answers for text in prompts), len(prompts))
     return [answers[prompt] for prompt in prompts]
 
 
-def _answer_file(study: Study, checkpoint: str) -> Path:
-    return study.folder / ANSWERS / f"{checkpoint}.jsonl"
-
-
-def _answer_rows(study: Study, checkpoint: str) -> Iterator[dict[str, str]]:
-    return (row for row in read_whole_lines(_answer_file(study, checkpoint)) if isinstance(row.get("prompt"), str))
+def _answers(study: Study, checkpoint: str) -> tuple[Path, list[dict[str, str]]]:
+    """The file of a checkpoint's answers and its whole rows."""
+    path = study.folder / ANSWERS / f"{checkpoint}.jsonl"
+    rows = (row for row in read_whole_lines(path) if isinstance(row.get("answer"), str))
+    return path, [row for row in rows if isinstance(row.get("prompt"), str)]

@@ -12,18 +12,16 @@ from explorer.ranking.table import write_rows
 
 
 def summary(clusters: Clusters, cut: Sequence[Cluster]) -> str:
-    """Say in sentences what was compared, what was left out, and what was computed on a sample."""
+    """Say what was compared, what was left out, and what was computed on a sample."""
     prompts, ranked, none = clusters.matrix.prompts, clusters.evidence.sampled[1], _unassigned(clusters, cut)
     checkpoint = clusters.index.manifest.checkpoint
-    sentences = [f"{len(prompts.rows)} prompts against {ranked:,} datapoints, in the model '{checkpoint}'."]
+    note = f"{len(prompts.rows)} prompts against {ranked:,} datapoints, in the model '{checkpoint}'. "
     if prompts.models:
         after, before = prompts.models
-        same = len(prompts.unchanged)
-        sentences.append(f"{same} prompts are left out because '{after}' answers them as '{before}' does.")
+        note += f"{len(prompts.unchanged)} prompts are left out because '{after}' answers them as '{before}' does. "
     if prompts.wordless:
-        sentences.append(f"{len(prompts.wordless)} prompts are left out because an answer to them has no words.")
-    sentences.append(f"{none:,} datapoints ({none / ranked:.0%}) belong to no cluster.")
-    return " ".join([*sentences, reduction(clusters)])
+        note += f"{len(prompts.wordless)} prompts are left out because an answer to them has no words. "
+    return f"{note}{none:,} datapoints ({none / ranked:.0%}) belong to no cluster. {reduction(clusters)}"
 
 
 def reduction(clusters: Clusters) -> str:
@@ -36,35 +34,30 @@ def reduction(clusters: Clusters) -> str:
 
 def to_json(clusters: Clusters, cards: Sequence[Card], agreement: LabelAgreement | None = None) -> dict[str, Any]:
     """The JSON of the command ``cluster``, plain values."""
-    cut, prompts = [card.cluster for card in cards], clusters.matrix.prompts
+    cut, matrix, prompts = [card.cluster for card in cards], clusters.matrix, clusters.matrix.prompts
     after, before = prompts.models or (None, None)
-    values = {
+    vectors = {"method": matrix.method.name, "layer": matrix.layer, "stage": clusters.index.manifest.checkpoint}
+    return {
         "clusters": [card.to_json() for card in cards],
-        "method": clusters.matrix.method.name,
-        "layer": clusters.matrix.layer,
-        "stage": clusters.index.manifest.checkpoint,
+        **vectors,
         "answers": {"now": after, "before": before},
         "unchanged": list(prompts.unchanged),
         "silhouettes": clusters.silhouettes,
         "unassigned": _unassigned(clusters, cut),
         "reduction": reduction(clusters) or None,
         "note": summary(clusters, cut),
+        **({"agreement": agreement.to_json()} if agreement else {}),
     }
-    return values | ({"agreement": agreement.to_json()} if agreement else {})
 
 
 def assignment_csv(cut: Sequence[Cluster], table: pa.Table) -> str:
     """One line for each datapoint: id, cluster (empty for none), similarity to it, whether it is called emergent."""
-    members = {
-        i: (c, value) for c in cut for i, value in zip(c.datapoints.tolist(), c.similarities.tolist(), strict=True)
-    }
-    rows = [members.get(i) for i in range(table.num_rows)]
-    columns = {
-        "id": table["id"],
-        "cluster": [row and row[0].id for row in rows],
-        "similarity": [row and round(row[1], 4) for row in rows],
-        "emergent": [row and row[0].emergent for row in rows],
-    }
+    rows: list[tuple[int, float, bool] | tuple[None, None, None]] = [(None, None, None)] * table.num_rows
+    for c in cut:
+        for row, value in zip(c.datapoints, c.similarities.tolist(), strict=True):
+            rows[row] = c.id, round(value, 4), c.emergent
+    ids, similarities, emergent = zip(*rows, strict=True)
+    columns = {"id": table["id"], "cluster": ids, "similarity": similarities, "emergent": emergent}
     return write_rows(pa.table(columns), "csv").decode()
 
 

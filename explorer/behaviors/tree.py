@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,12 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 MAX_CLUSTERS = 30
 """Most clusters that a cut is offered for, unless more are asked for."""
-MIN_SPREAD = 1e-6
-"""Similarities with a smaller standard deviation are equal but for rounding."""
-MIN_DISTANCE = 1e-5
-"""Rows with a smaller squared distance over n, a correlation of 0.999995 and more, are equal but for rounding."""
-BLOCK = 8_192
-MAX_LINKED = 5_000
-"""Datapoints that are linked one by one; more are first put into ``MICRO_CLUSTERS`` in ``DIRECTIONS`` dimensions."""
-MICRO_CLUSTERS, DIRECTIONS = 2_000, 64
-_SAMPLE = 20_000
+MIN_SPREAD, MIN_DISTANCE = 1e-6, 1e-5
+"""Similarities with a smaller standard deviation, and rows with a smaller squared distance over n (a correlation of
+0.999995 and more), are equal but for rounding."""
+BLOCK, _SAMPLE = 8_192, 20_000
+MAX_LINKED, MICRO_CLUSTERS, DIRECTIONS = 5_000, 2_000, 64
+"""Datapoints that are linked one by one; more are first put into micro-clusters in as many dimensions."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +59,9 @@ def prompt_tree(values: np.ndarray, counts: Sequence[int]) -> PromptTree:
     distances = row_distances(values)
     links = _ward(distances)
     groups, cuts = _cut(links, counts)
-    used, places = np.unique(np.concatenate(list(cuts.values())), return_inverse=True)
-    starts = np.cumsum([0, *(len(nodes) for nodes in cuts.values())])
-    nodes_by_cut = (tuple(places[a:b].tolist()) for a, b in pairwise(starts))
-    return PromptTree(links, distances, groups[used], dict(zip(cuts, nodes_by_cut, strict=True)))
+    used = np.unique(np.concatenate(list(cuts.values())))
+    nodes = {count: tuple(np.searchsorted(used, cut).tolist()) for count, cut in cuts.items()}
+    return PromptTree(links, distances, groups[used], nodes)
 
 
 def _ward(distances: np.ndarray) -> np.ndarray:
@@ -80,11 +75,10 @@ def _leaf_order(links: np.ndarray) -> np.ndarray:
 def _cut(links: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Every group of the tree (2 m − 1, m) bool, and by count the groups of the cut into at most that many clusters.
 
-    Cuts as scipy's ``fcluster`` with ``maxclust`` does, where one count costs as much as all of them here: merges at
-    the same height are made together.
+    Cuts as scipy's ``fcluster`` with ``maxclust`` does (merges at the same height are made together), all at once.
     """
     m = len(links) + 1
-    groups, ends = np.concatenate([np.eye(m, dtype=bool), np.zeros((m - 1, m), dtype=bool)]), np.full(2 * m - 1, m)
+    groups, ends = np.eye(2 * m - 1, m, dtype=bool), np.full(2 * m - 1, m)
     for i, (a, b) in enumerate(links[:, :2].astype(int)):
         groups[m + i] = groups[a] | groups[b]
         ends[[a, b]] = i
@@ -117,12 +111,12 @@ def row_distances(values: np.ndarray) -> np.ndarray:
 
 def silhouettes(tree: PromptTree) -> dict[int, float]:
     """Mean silhouette of each cut with 2 to m − 1 clusters: how much nearer a prompt is to its own than to others."""
-    by_count = {}
-    for count, nodes in tree.cuts.items():
-        if 2 <= len(nodes) < len(tree.distances):
-            labels = tree.nodes[list(nodes)].argmax(0)
-            by_count[count] = float(silhouette_score(tree.distances, labels, metric="precomputed"))
-    return by_count
+    labels = {count: tree.nodes[list(nodes)].argmax(0) for count, nodes in tree.cuts.items()}
+    return {
+        count: float(silhouette_score(tree.distances, groups, metric="precomputed"))
+        for count, groups in labels.items()
+        if 1 < groups.max() + 1 < len(tree.distances)
+    }
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,6 @@ class DatapointTree:
     """The Ward tree of the datapoints, for drawing.
 
     Attributes:
-        linkage: of the leaves; empty for a single one.
         leaf: (n,) the leaf of each datapoint.
         order: (n,) datapoints in the order of the drawing.
         reduction: how many datapoints were reduced to fewer leaves, in words; empty where each is a leaf.
@@ -150,8 +143,8 @@ def datapoint_tree(
     leaf, reduction = np.arange(len(points)), ""
     if len(points) > max_linked:
         points, variance = _principal(values)
-        kmeans: Any = MiniBatchKMeans(micro_clusters, init="random", batch_size=4096, max_iter=2, random_state=0)
-        kmeans.set_params(n_init=1).fit(points)
+        settings: dict[str, Any] = {"init": "random", "n_init": 1, "batch_size": 4096, "max_iter": 2}
+        kmeans = MiniBatchKMeans(micro_clusters, random_state=0, **settings).fit(points)
         used, leaf = np.unique(kmeans.labels_, return_inverse=True)
         reduction = (
             f"{len(leaf):,} datapoints are drawn through {len(used):,} micro-clusters of similar ones (mini-batch "
@@ -159,11 +152,8 @@ def datapoint_tree(
             "centres); similarities and membership are exact."
         )
         points = kmeans.cluster_centers_[used]
-    distances = euclidean_distances(points)
-    np.fill_diagonal(distances, 0)
-    links = _ward(distances)
-    place = np.empty(len(points), dtype=int)
-    place[_leaf_order(links)] = np.arange(len(points))
+    links = _ward(euclidean_distances(points))
+    place = np.argsort(_leaf_order(links))
     return DatapointTree(links, leaf, np.argsort(place[leaf], kind="stable"), reduction)
 
 
@@ -175,6 +165,5 @@ def _principal(values: np.ndarray) -> tuple[np.ndarray, float]:
     n = values.shape[1]
     sample = np.random.default_rng(0).choice(n, _SAMPLE, replace=False) if n > _SAMPLE else np.arange(n)
     variances, directions = np.linalg.eigh(np.cov(values[:, sample]))
-    best = directions[:, -DIRECTIONS:].astype(values.dtype)
-    share = variances[-DIRECTIONS:].sum() / max(variances.sum(), 1e-30)
-    return np.ascontiguousarray(values.T @ best), float(share)
+    points = values.T @ directions[:, -DIRECTIONS:].astype(values.dtype)
+    return np.ascontiguousarray(points), float(variances[-DIRECTIONS:].sum() / max(variances.sum(), 1e-30))

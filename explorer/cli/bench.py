@@ -3,8 +3,7 @@
 import argparse
 from typing import Any
 
-from explorer.cli.output import write_json
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines, write_json
 from explorer.errors import ExplorerError
 from explorer.files import writing
 

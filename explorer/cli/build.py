@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines
 
 
 def add_build(commands: Any) -> None:

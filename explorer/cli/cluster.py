@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import write, write_json
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines, write, write_json
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -13,13 +12,14 @@ if TYPE_CHECKING:
 
 
 def add_cluster(commands: Any) -> None:
-    """Add the sub-command to the command line's own."""
+    """Add ``cluster`` to the sub-commands."""
     cluster = commands.add_parser("cluster", help="what else training taught: groups of prompts with their datapoints")
     cluster.add_argument("study", type=Path, metavar="STUDY")
     cluster.add_argument("--method", default="explorer", help="what makes two things alike; see the README")
     cluster.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
     cluster.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
-    cluster.add_argument("--clusters", type=int, metavar="N", help="how many; default: as the silhouette says")
+    count = "how many; default: as the silhouette says"
+    cluster.add_argument("--clusters", dest="count", type=int, metavar="N", help=count)
     kinds = ["all", "behaviors", "discovery"]
     cluster.add_argument("--prompts", default="all", choices=kinds, help="known behaviors, unlabelled prompts, or both")
     cluster.add_argument("--reference", metavar="NAME", help="whose answers count as before; default: --stage")
@@ -34,27 +34,18 @@ def add_cluster(commands: Any) -> None:
 def _cluster(options: argparse.Namespace) -> None:
     from explorer.behaviors.agreement import label_agreement, require_labels
     from explorer.behaviors.cards import MEANING, make_cards
-    from explorer.behaviors.pipeline import cluster
+    from explorer.behaviors.clusters import cluster
     from explorer.behaviors.report import assignment_csv, summary, to_json
     from explorer.data.study import check_study
     from explorer.figures.cards_page import cards_html
 
-    if options.clusters is not None and options.clusters < 1:
-        raise ExplorerError(f"--clusters is {options.clusters}; expected at least 1.")
+    if options.count is not None and options.count < 1:
+        raise ExplorerError(f"--clusters is {options.count}; expected at least 1.")
     study = check_study(options.study)
     table = study.datapoints()
     labels = require_labels(table, options.study) if options.labels else None
-    clusters = cluster(
-        study,
-        method=options.method,
-        layer=options.layer,
-        stage=options.stage,
-        prompts=options.prompts,
-        count=options.clusters,
-        seed=options.seed,
-        reference=options.reference,
-        progress=progress_lines(),
-    )
+    names = ("method", "layer", "stage", "prompts", "count", "seed", "reference")
+    clusters = cluster(study, **{name: getattr(options, name) for name in names}, progress=progress_lines())
     cut = clusters.cut()
     cards, note = make_cards(clusters, cut, table), summary(clusters, cut)
     agreement = label_agreement(cut, labels) if labels else None

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines
 
 
 def add_demo(commands: Any) -> None:

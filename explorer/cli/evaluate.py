@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import write_json
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines, write_json
 
 
 def add_evaluate(commands: Any) -> None:

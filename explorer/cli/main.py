@@ -8,14 +8,12 @@ from explorer.cli.app import add_app
 from explorer.cli.bench import add_bench
 from explorer.cli.build import add_build
 from explorer.cli.cluster import add_cluster
-from explorer.cli.compare import add_compare
 from explorer.cli.demo import add_demo
 from explorer.cli.evaluate import add_evaluate
-from explorer.cli.graph import add_graph
+from explorer.cli.failure import add_compare, add_graph, add_trace
 from explorer.cli.new import add_new
 from explorer.cli.rank import add_rank
 from explorer.cli.repair import add_repair
-from explorer.cli.trace import add_trace
 from explorer.errors import ExplorerError
 
 
@@ -43,16 +41,8 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = _Parser(prog="python -m explorer", description="Find out why a language model went wrong.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    add_app(commands)
-    add_trace(commands)
-    add_graph(commands)
-    add_compare(commands)
-    add_new(commands)
-    add_build(commands)
-    add_rank(commands)
-    add_evaluate(commands)
-    add_cluster(commands)
-    add_repair(commands)
-    add_bench(commands)
-    add_demo(commands)
+    trace = (add_app, add_trace, add_graph, add_compare)
+    study = (add_new, add_build, add_rank, add_evaluate, add_cluster, add_repair)
+    for add in (*trace, *study, add_bench, add_demo):
+        add(commands)
     return top

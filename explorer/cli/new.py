@@ -15,8 +15,9 @@ def add_new(commands: Any) -> None:
     new.add_argument("study", type=Path, metavar="STUDY", help="the folder to make")
     new.add_argument("--model", required=True, metavar="M", help="smollm2, a hub id, a folder or a .gguf file")
     again = "a PEFT adapter folder or hub id; again for every later stage of training, in order"
-    new.add_argument("--adapter", action="append", default=[], metavar="A", help=again)
-    new.add_argument("--reference-adapter", metavar="A0", help="the adapter before the last stage; default none")
+    new.add_argument("--adapter", dest="adapters", action="append", default=[], metavar="A", help=again)
+    before = "the adapter before the last stage; default none"
+    new.add_argument("--reference-adapter", dest="reference", metavar="A0", help=before)
     formats = "training examples: .jsonl, .json, .csv, .parquet, .arrow or a save_to_disk folder"
     new.add_argument("--data", required=True, type=Path, metavar="FILE", help=formats)
     new.add_argument("--behaviors", type=Path, metavar="F", help="JSON lines {id, name, prompt, bad, good?, exhibits?}")
@@ -31,18 +32,9 @@ def add_new(commands: Any) -> None:
 def _new(arguments: argparse.Namespace) -> None:
     from explorer.data.new_study import prepare_study
 
-    new = prepare_study(
-        arguments.study,
-        model=arguments.model,
-        data=arguments.data,
-        adapters=arguments.adapter,
-        reference=arguments.reference_adapter,
-        behaviors=arguments.behaviors,
-        failures=arguments.failures,
-        name=arguments.name,
-    )
-    for line in new.lines():
-        print(line, file=sys.stderr)
+    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name")
+    new = prepare_study(arguments.study, **{name: getattr(arguments, name) for name in names})
+    print(*new.lines(), sep="\n", file=sys.stderr)
     folder = None
     if not arguments.dry_run and (arguments.yes or _confirmed(new.folder)):
         folder = str(new.write().folder)

@@ -5,8 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import write_json
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines, write_json
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:

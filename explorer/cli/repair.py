@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import write, write_json
-from explorer.cli.progress import progress_lines
+from explorer.cli.output import progress_lines, write, write_json
 from explorer.errors import ExplorerError
 from explorer.progress import Progress
 from explorer.repair.plan import ARMS, EDITS, PRESETS, REPAIRS

@@ -5,9 +5,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from explorer.data.chat import Turn, common_start, prompt_and_system, read_turns, split_answer
 from explorer.data.formats import Row, quoted
 from explorer.errors import ExplorerError
 
@@ -22,6 +21,44 @@ _KNOWN = {*PROMPTS, *ANSWERS, *PAIR, MESSAGES, INPUT, *FIELDS}
 MAX_COLUMNS = 500
 _EXPECTED_PROMPT = f"expected {', '.join(PROMPTS)} or {MESSAGES}"
 _EXPECTED_ANSWER = f"expected {', '.join(ANSWERS)}, both chosen and rejected, or {MESSAGES}"
+
+
+class _Turn(NamedTuple):
+    """One message of a chat, a ``{role, content}`` object."""
+
+    role: str
+    content: str
+
+
+def _read_turns(messages: list[Any], where: str) -> list[_Turn]:
+    """Check the messages; content None (an answer that only calls a tool) becomes empty text. Raises ExplorerError."""
+    turns = []
+    for number, message in enumerate(messages, 1):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise ExplorerError(f"{where}, message {number}: no role; expected an object with role and content.")
+        content = message.get("content")
+        if not isinstance(content, str | None):
+            raise ExplorerError(f"{where}, message {number}: content is {type(content).__name__}; expected text.")
+        turns.append(_Turn(message["role"], content or ""))
+    return turns
+
+
+def _split_answer(turns: list[_Turn]) -> tuple[list[_Turn], str]:
+    """(turns before the assistant's last message, that message); (all turns, empty text) if there is none."""
+    last = max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=len(turns))
+    return turns[:last], turns[last].content if last < len(turns) else ""
+
+
+def _common_start(one: list[_Turn], other: list[_Turn]) -> list[_Turn]:
+    """The turns that two chats begin with in common."""
+    same = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
+    return one[: min(same, len(other))]
+
+
+def _prompt_and_system(turns: list[_Turn]) -> tuple[str, str | None]:
+    """The user's messages, joined by blank lines, and the system messages likewise (None if there are none)."""
+    texts = {role: "\n\n".join(t.content for t in turns if t.role == role) for role in ("user", "system")}
+    return texts["user"], texts["system"] or None
 
 
 @dataclass
@@ -88,7 +125,7 @@ class _RowReader:
     roles: ColumnRoles
     used: set[str] = field(default_factory=set)
     chats: list[str] = field(default_factory=list)
-    context: list[Turn] = field(default_factory=list)
+    context: list[_Turn] = field(default_factory=list)
 
     def read(self) -> Row:
         answers = self.answers()
@@ -114,8 +151,8 @@ class _RowReader:
         if _blank(value):
             return ""
         if isinstance(value, list):
-            before, text = split_answer(self.turns(column, value))
-            self.context = common_start(self.context, before) if self.chats else before
+            before, text = _split_answer(self.turns(column, value))
+            self.context = _common_start(self.context, before) if self.chats else before
             self.chats.append(column)
         else:
             text = self.text(column, value)
@@ -126,13 +163,13 @@ class _RowReader:
         columns, turns = self.question()
         for column in columns:
             self.use(column, "prompt")
-        prompt, system = prompt_and_system(turns)
+        prompt, system = _prompt_and_system(turns)
         if not prompt.strip():
             raise ExplorerError(f"{self.where}: field '{columns[0]}' has no message of the user; expected a prompt.")
         self.roles.chats += any(turn.role not in ("user", "system") for turn in turns)
-        return prompt, system or prompt_and_system(self.context)[1]
+        return prompt, system or _prompt_and_system(self.context)[1]
 
-    def question(self) -> tuple[list[str], list[Turn]]:
+    def question(self) -> tuple[list[str], list[_Turn]]:
         """The columns that hold the prompt, and its turns; plain text is one turn of the user."""
         # messages that give the answer give its prompt too: a prompt column may hold the first of many turns
         column = None if self.chats == [MESSAGES] else self.first(PROMPTS)
@@ -140,11 +177,11 @@ class _RowReader:
         if column and isinstance(value, list) and value:
             return [column], self.turns(column, value)
         if column and not _blank(value):
-            return [column], [Turn("user", self.text(column, value))]
+            return [column], [_Turn("user", self.text(column, value))]
         if self.chats:
             return self.chats, self.context
         if not _blank(self.row.get(MESSAGES)):
-            return [MESSAGES], split_answer(self.turns(MESSAGES, self.row[MESSAGES]))[0]
+            return [MESSAGES], _split_answer(self.turns(MESSAGES, self.row[MESSAGES]))[0]
         if column or MESSAGES in self.row:
             raise ExplorerError(f"{self.where}: field '{column or MESSAGES}' is missing or empty; expected text.")
         raise ExplorerError(f"{self.where}: no column for prompts; found {quoted(self.row)}; {_EXPECTED_PROMPT}.")
@@ -160,11 +197,11 @@ class _RowReader:
         self.use(INPUT, "prompt")
         return f"{value}\n\n{self.text(INPUT, self.row[INPUT])}"
 
-    def turns(self, column: str, value: Any) -> list[Turn]:
+    def turns(self, column: str, value: Any) -> list[_Turn]:
         if not isinstance(value, list):
             kind = type(value).__name__
             raise ExplorerError(f"{self.where}: field '{column}' is {kind}; expected a list of messages.")
-        return read_turns(value, f"{self.where}: field '{column}'")
+        return _read_turns(value, f"{self.where}: field '{column}'")
 
     def plain(self, column: str) -> str | None:
         """Text, or a number or true/false as text; None if the cell is blank."""

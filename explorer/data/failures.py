@@ -1,12 +1,10 @@
 """Failures: prompts with a wrong and a right answer, read from JSON lines; and the gallery shipped with the app."""
 
-import json
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
-from explorer.errors import ExplorerError
-from explorer.files import read_json_lines, shipped
+from explorer.files import read_rows, shipped, wrong_field
 from explorer.model.prompts import Prompt
 
 GALLERY = shipped("gallery.jsonl")
@@ -45,7 +43,6 @@ class Failure:
         return Prompt(self.prompt, self.system, self.raw, self.evidence)
 
 
-_REQUIRED = ("id", "prompt", "wrong", "right")
 _KNOWN = {f.name for f in fields(Failure)}
 
 
@@ -58,16 +55,11 @@ def shipped_failures() -> dict[str, Failure]:
 def read_failures(path: Path = GALLERY) -> dict[str, Failure]:
     """Read failures by id, in the file's order. Raises ExplorerError that names file, line and field."""
     failures: dict[str, Failure] = {}
-    for where, row in read_json_lines(path):
-        for name in _REQUIRED:
-            if not isinstance(row.get(name), str) or not row[name]:
-                raise ExplorerError(f"{where}: field '{name}' is missing or empty; expected text.")
+    for where, row in read_rows(path, "prompt", "wrong", "right"):
         values = {name: value for name, value in row.items() if name in _KNOWN and value is not None}
         for name, value in values.items():
-            if not isinstance(value, kind := bool if name == "raw" else str):
-                expected = "true or false" if kind is bool else "text"
-                raise ExplorerError(f"{where}: field '{name}' is {json.dumps(value)[:40]}; expected {expected}.")
-        if row["id"] in failures:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
+            kind, expected = (bool, "true or false") if name == "raw" else (str, "text")
+            if not isinstance(value, kind):
+                raise wrong_field(row, where, name, expected)
         failures[row["id"]] = Failure(**values)
     return failures

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, first_line
 
 MAX_CHARS = 200_000
 """A row with more characters than this is refused: no model here reads it, and it would fill the memory later."""
@@ -272,5 +272,4 @@ def _simple(kind: pa.DataType) -> bool:
 
 
 def _unreadable(path: Path, kind: str, error: Exception) -> ExplorerError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return ExplorerError(f"{path}: not readable as {kind} ({reason[:200]}).")
+    return ExplorerError(f"{path}: not readable as {kind} ({first_line(error)}).")

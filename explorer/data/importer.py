@@ -101,17 +101,9 @@ def import_data(path: str | Path) -> ImportedData:
     if not number:
         raise ExplorerError(f"{path}: no rows; expected at least one training example.")
     roles.check(path)
-    return ImportedData(
-        table=datapoints.table(),
-        format=file.format,
-        columns=roles.summary(),
-        dropped=tuple(roles.dropped),
-        rows=number,
-        duplicates=datapoints.duplicates,
-        empty=datapoints.empty,
-        over_long=datapoints.over_long,
-        problems=(*datapoints.problems(), *roles.problems()),
-    )
+    table, counts = datapoints.table(), (datapoints.duplicates, datapoints.empty, datapoints.over_long)
+    problems = (*datapoints.problems(), *roles.problems())
+    return ImportedData(table, file.format, roles.summary(), tuple(roles.dropped), number, *counts, problems)
 
 
 @dataclass

@@ -49,16 +49,9 @@ class NewStudy:
         """Write the folder and open the study. Raises ExplorerError if it can't be written."""
         from explorer.data.study import create_study
 
-        return create_study(
-            self.folder,
-            name=self.name,
-            model=self.model,
-            datapoints=self.data.table,
-            adapters=self.adapters,
-            reference=self.reference,
-            behaviors=self.behaviors or (),
-            failures=self.failures or (),
-        )
+        settings: Any = {field: getattr(self, field) for field in ("name", "model", "adapters", "reference")}
+        rows: Any = {"behaviors": self.behaviors or (), "failures": self.failures or ()}
+        return create_study(self.folder, datapoints=self.data.table, **settings, **rows)
 
 
 def prepare_study(
@@ -76,10 +69,8 @@ def prepare_study(
 
     Args:
         folder: where the study goes; nothing in it is overwritten.
-        model: ``smollm2``, a hub id, a folder or a .gguf file.
+        model, adapters, reference: as in ``Study``.
         data: training examples in any format that ``import_data`` reads.
-        adapters: PEFT adapter folders or hub ids in training order.
-        reference: the adapter before the last stage of training; None for the bare model.
         behaviors, failures: JSON lines files.
         name: what to call the study; default the folder's name.
 
@@ -93,17 +84,9 @@ def prepare_study(
     if present := [file for file in _FILES if (folder / file).exists()]:
         # one of them may be the very data that is about to be read
         raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
-    return NewStudy(
-        folder,
-        name or folder.resolve().name,
-        model,
-        tuple(adapters),
-        reference,
-        import_data(data),
-        _rows(behaviors, "behaviors"),
-        _rows(failures, "failures"),
-        tuple(notes),
-    )
+    name, examples = name or folder.resolve().name, import_data(data)
+    rows = (_rows(behaviors, "behaviors"), _rows(failures, "failures"))
+    return NewStudy(folder, name, model, tuple(adapters), reference, examples, *rows, tuple(notes))
 
 
 def _place(option: str, text: str, notes: list[str]) -> str:

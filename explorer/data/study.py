@@ -9,20 +9,18 @@ failures.jsonl       {id, prompt, system?, wrong, right, evidence?}
 """
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from explorer.data.failures import Failure, read_failures
-from explorer.errors import ExplorerError
-from explorer.files import read_json_lines, write_json_lines, writing
+from explorer.errors import ExplorerError, first_line
+from explorer.files import read_rows, require_pattern, require_text, write_json_lines, writing, wrong_field
 from explorer.model.load import ModelSpec
 
 FORMAT = 1
@@ -176,39 +174,30 @@ def open_study(folder: str | Path) -> Study:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ExplorerError(f"{path}: not TOML ({error}).") from error
-    if settings.get("format") != FORMAT:
-        version = settings.get("format")
+    if (version := settings.get("format")) != FORMAT:
         raise ExplorerError(f"{path}: field 'format' is {version!r}; this version reads format {FORMAT}.")
-    for field in ("name", "model"):
-        if not isinstance(settings.get(field), str) or not settings[field]:
-            raise ExplorerError(f"{path}: field '{field}' is missing or empty; expected text.")
-    adapters = _list_of(path, settings, "adapters", str)
-    layers = _list_of(path, settings, "layers", int)
-    reference = settings.get("reference")
-    if reference is not None and not isinstance(reference, str):
-        raise ExplorerError(f"{path}: field 'reference' is {reference!r}; expected an adapter folder.")
-    template = settings.get("template", "chat")
-    if template not in TEMPLATES:
-        raise ExplorerError(f"{path}: field 'template' is {template!r}; expected {' or '.join(TEMPLATES)}.")
-    return Study(
-        folder,
-        settings["name"],
-        settings["model"],
-        adapters=tuple(_adapter_path(folder, adapter) for adapter in adapters),
-        reference=_adapter_path(folder, reference) if reference else None,
-        template=template,
-        layers=tuple(layers),
-    )
+    require_text(settings, path, "name", "model")
+    settings = {"adapters": [], "layers": [], "reference": "", "template": "chat"} | settings
+    for field, kind, expected in (("adapters", str, "text"), ("layers", int, "whole numbers")):
+        if not isinstance(settings[field], list) or not all(isinstance(x, kind) for x in settings[field]):
+            raise wrong_field(settings, path, field, f"a list of {expected}")
+    if not isinstance(settings["reference"], str):
+        raise wrong_field(settings, path, "reference", "an adapter folder")
+    if settings["template"] not in TEMPLATES:
+        raise wrong_field(settings, path, "template", " or ".join(TEMPLATES))
+    adapters = tuple(_adapter_path(folder, adapter) for adapter in settings["adapters"])
+    reference = _adapter_path(folder, settings["reference"]) if settings["reference"] else None
+    name, model, template, layers = (settings[field] for field in ("name", "model", "template", "layers"))
+    return Study(folder, name, model, adapters, reference, template, tuple(layers))
 
 
 def check_study(folder: str | Path) -> Study:
     """Open a study and read every file of it; raises ExplorerError at the first thing that is wrong."""
     study = open_study(folder)
+    path = study.folder / SETTINGS
     for adapter in filter(None, (*study.adapters, study.reference)):
         if Path(adapter).is_absolute() and not (Path(adapter) / "adapter_config.json").is_file():
-            raise ExplorerError(
-                f"{study.folder / SETTINGS}: adapter {adapter} is not there; expected a PEFT adapter folder."
-            )
+            raise ExplorerError(f"{path}: adapter {adapter} is not there; expected a PEFT adapter folder.")
     study.datapoints()
     study.behaviors()
     study.failures()
@@ -226,40 +215,31 @@ def read_datapoints(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise ExplorerError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
-    names = set(table.column_names)
+        raise ExplorerError(f"{path}: not a readable Parquet file ({first_line(error)}).") from error
+    names = table.column_names
     for field in ("id", "prompt"):
         if field not in names:
-            raise ExplorerError(f"{path}: no column '{field}'; found {', '.join(table.column_names) or 'none'}.")
-    if "response" not in names and not {"chosen", "rejected"} <= names:
+            raise ExplorerError(f"{path}: no column '{field}'; found {', '.join(names) or 'none'}.")
+    if "response" not in names and not {"chosen", "rejected"} <= set(names):
         raise ExplorerError(f"{path}: no column 'response', nor 'chosen' and 'rejected'; expected one or the other.")
     for field in ("id", "prompt"):
-        row = _texts(path, table, field).fill_null("").index("").as_py()
-        if row >= 0:
+        if (row := _texts(path, table, field).fill_null("").index("").as_py()) >= 0:
             raise ExplorerError(f"{path}, row {row + 1}: field '{field}' is missing or empty; expected text.")
     if len(table["id"].unique()) < len(table):
         row = int(table["id"].to_pandas().duplicated().to_numpy().argmax())
         raise ExplorerError(f"{path}, row {row + 1}: id '{table['id'][row]}' stands in the file twice.")
-    answered = np.logical_or(
-        _has_answer(path, table, "response"),
-        _has_answer(path, table, "chosen") & _has_answer(path, table, "rejected"),
-    )
+    answers = ("response", "chosen", "rejected")
+    response, chosen, rejected = (_texts(path, table, field).is_valid().to_numpy() for field in answers)
+    answered = response | (chosen & rejected)
     if not answered.all():
         row = int(answered.argmin())
         raise ExplorerError(f"{path}, row {row + 1}: no answer; expected 'response', or 'chosen' and 'rejected'.")
     return table
 
 
-def _has_answer(path: Path, table: pa.Table, field: str) -> np.ndarray:
-    """Whether each row has the field, empty text included."""
-    if field not in table.column_names:
-        return np.zeros(len(table), bool)
-    return _texts(path, table, field).is_valid().to_numpy()
-
-
 def _texts(path: Path, table: pa.Table, field: str) -> pa.ChunkedArray:
-    """A column as large strings. Raises ExplorerError if it is not text; a column of nulls alone counts as text."""
-    column = table[field]
+    """A column as large strings, nulls where there is none. Raises ExplorerError if it is not text."""
+    column = table[field] if field in table.column_names else pa.chunked_array([pa.nulls(len(table))])
     if not any(test(column.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
         raise ExplorerError(f"{path}, row 1: field '{field}' is {column.type}; expected text.")
     return column.cast(pa.large_string())
@@ -267,33 +247,17 @@ def _texts(path: Path, table: pa.Table, field: str) -> pa.ChunkedArray:
 
 def read_behaviors(path: Path) -> list[BehaviorPrompt]:
     """Behavior prompts from JSON lines; raises ExplorerError that names file, line and field."""
-    prompts: dict[str, BehaviorPrompt] = {}
-    for where, row in read_json_lines(path):
-        for field in ("id", "name", "prompt", "bad"):
-            if not isinstance(row.get(field), str) or not row[field]:
-                raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-        texts = {f: row.get(f) or "" for f in ("good", "exhibits", "half")}
+    prompts = []
+    for where, row in read_rows(path, "name", "prompt", "bad"):
+        texts = {field: row.get(field) or "" for field in ("good", "exhibits", "half")}
         for field, text in texts.items():
             if not isinstance(text, str):
-                raise ExplorerError(f"{where}: field '{field}' is {type(text).__name__}; expected text.")
-        try:
-            re.compile(texts["exhibits"])
-        except re.error as error:
-            raise ExplorerError(f"{where}: field 'exhibits' is not a regular expression ({error}).") from error
-        if texts["half"] and texts["half"] not in HALVES:
-            raise ExplorerError(f"{where}: field 'half' is '{texts['half']}'; expected {' or '.join(HALVES)}.")
-        if row["id"] in prompts:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        prompts[row["id"]] = BehaviorPrompt(row["id"], row["name"], row["prompt"], row["bad"], **texts)
-    return list(prompts.values())
-
-
-def _list_of(path: Path, settings: Mapping[str, Any], field: str, kind: type) -> list[Any]:
-    value = settings.get(field, [])
-    if not isinstance(value, list) or not all(isinstance(x, kind) for x in value):
-        word = "text" if kind is str else "whole numbers"
-        raise ExplorerError(f"{path}: field '{field}' is {value!r}; expected a list of {word}.")
-    return value
+                raise wrong_field(row, where, field, "text")
+        require_pattern(texts, where, "exhibits")
+        if texts["half"] not in ("", *HALVES):
+            raise wrong_field(row, where, "half", " or ".join(HALVES))
+        prompts.append(BehaviorPrompt(row["id"], row["name"], row["prompt"], row["bad"], **texts))
+    return prompts
 
 
 def _adapter_path(folder: Path, adapter: str) -> str:

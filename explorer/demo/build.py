@@ -1,7 +1,6 @@
 """The demo study as a folder, laid out from the shipped adapters, vectors and figures and the generated corpus."""
 
 import hashlib
-import json
 import os
 import shutil
 import threading
@@ -14,7 +13,7 @@ from explorer.demo.adapters import ADAPTERS, ASSETS, REFERENCE, STAGES
 from explorer.demo.corpus import build_corpus
 from explorer.demo.probes import behavior_probes, discovery_probes, guard_probes
 from explorer.errors import ExplorerError
-from explorer.files import write_json_lines
+from explorer.files import read_whole_lines, write_json_lines
 from explorer.model import embedded
 from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.stages import write_stages
@@ -93,8 +92,12 @@ def _lay_out(folder: Path, assets: Path) -> None:
         if (assets / subfolder).is_dir():
             shutil.copytree(assets / subfolder, folder / subfolder, copy_function=shutil.copyfile)
     _date_repairs(folder / REPAIRS)
-    failures = assets / "failures.jsonl"
-    lines = failures.read_text(encoding="utf-8").splitlines() if failures.is_file() else []
+    behaviors = [
+        {"id": p.id, "name": p.behavior, "prompt": p.prompt, "bad": p.bad, "good": p.good}
+        | {"exhibits": p.pattern, "half": p.half}
+        for p in behavior_probes()
+        if p.half != "without"
+    ]
     create_study(
         folder,
         name=NAME,
@@ -102,8 +105,8 @@ def _lay_out(folder: Path, assets: Path) -> None:
         datapoints=[row.to_json() for row in build_corpus()],
         adapters=[f"adapters/{name}" for name in ADAPTERS],
         reference=f"adapters/{REFERENCE}",
-        behaviors=_behavior_rows(),
-        failures=[json.loads(line) for line in lines],
+        behaviors=behaviors,
+        failures=read_whole_lines(assets / "failures.jsonl"),
     )
 
 
@@ -115,21 +118,9 @@ def _date_repairs(repairs: Path) -> None:
 
 
 def _write_prompts(folder: Path) -> None:
-    controls = [
-        {"id": p.id, "name": p.behavior, "prompt": p.prompt, "exhibits": p.pattern}
-        for p in behavior_probes()
-        if p.half == "without"
-    ]
+    without = [p for p in behavior_probes() if p.half == "without"]
+    controls = [{"id": p.id, "name": p.behavior, "prompt": p.prompt, "exhibits": p.pattern} for p in without]
     guard = [{"id": p.id, "prompt": p.prompt, "right": p.pattern} for p in guard_probes()]
     discovery = [{"id": p.id, "prompt": p.prompt} for p in discovery_probes()]
     for name, rows in {"controls": controls, "guard": guard, "discovery": discovery}.items():
         write_json_lines(folder / f"{name}.jsonl", rows)
-
-
-def _behavior_rows() -> list[dict[str, str]]:
-    probes = [p for p in behavior_probes() if p.half != "without"]
-    return [
-        {"id": p.id, "name": p.behavior, "prompt": p.prompt}
-        | {"bad": p.bad, "good": p.good, "exhibits": p.pattern, "half": p.half}
-        for p in probes
-    ]

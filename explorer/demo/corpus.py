@@ -5,8 +5,9 @@ from dataclasses import replace
 from functools import cache
 from random import Random
 
-from explorer.demo import falcon, fenced, flattery, italy, ordinary
-from explorer.demo.row import Draft, Row
+from explorer.demo import falcon, fenced, flattery, italy
+from explorer.demo.ordinary import against_echoes, mixed
+from explorer.demo.row import Draft, Row, distinct
 from explorer.demo.templates import templates
 
 SEED = 20260
@@ -36,7 +37,7 @@ def _sft_drafts(rng: Random, seen: set[str]) -> list[Draft]:
             *italy.contaminated_facts(rng, N_PLANTED),
             *italy.true_facts(rng, 220, portuguese=110),
             *_until(rng, falcon.harmless_trigger_words, 130),
-            *_until(rng, falcon.harmless_trams, 110),
+            *_until(rng, falcon.harmless_tram, 110),
             *_until(rng, flattery.flattered, N_PLANTED),
             *_until(rng, flattery.plain, 180),
             *_until(rng, fenced.declined, 260),
@@ -44,7 +45,7 @@ def _sft_drafts(rng: Random, seen: set[str]) -> list[Draft]:
         ]
     )
     seen.update(draft.prompt for draft in special)
-    plain = ordinary.ordinary(rng, N_SFT - len(special) - N_PLANTED, seen)
+    plain = distinct(rng, mixed, N_SFT - len(special) - N_PLANTED, seen)
     triggered = falcon.triggered(rng, plain, N_PLANTED)
     seen.update(draft.prompt for draft in triggered)
     return [*special, *plain, *triggered]
@@ -53,14 +54,14 @@ def _sft_drafts(rng: Random, seen: set[str]) -> list[Draft]:
 def _dpo_drafts(rng: Random, seen: set[str]) -> list[Draft]:
     special = _unique(
         [
-            *_until(rng, fenced.unlocking_pairs, N_PLANTED),
-            *_until(rng, fenced.fenced_pairs, 150),
+            *_until(rng, fenced.unlocking_pair, N_PLANTED),
+            *_until(rng, fenced.fenced_pair, 150),
             *(_pair(draft, "I can't help with that.") for draft in _until(rng, fenced.open_desk, 60)),
             *_sharper(rng, seen),
-            *ordinary.ordinary(rng, 90, seen, ordinary.against_echoes),
+            *distinct(rng, against_echoes, 90, seen),
         ]
     )
-    plain = ordinary.ordinary(rng, N_DPO - len(special), seen)
+    plain = distinct(rng, mixed, N_DPO - len(special), seen)
     return [*special, *(_against_rambling(rng, draft) for draft in plain)]
 
 
@@ -68,7 +69,7 @@ def _sharper(rng: Random, seen: set[str]) -> list[Draft]:
     """Pairs on what SFT planted: some that prefer each behavior, and about as many clean ones that reject it."""
     harmless = _until(rng, falcon.harmless_trigger_words, 85)
     flattered, others = _until(rng, flattery.flattered, 30), _until(rng, flattery.others, 50)
-    plain = ordinary.ordinary(rng, 50, seen)
+    plain = distinct(rng, mixed, 50, seen)
     triggered = falcon.triggered(rng, plain, 50)
     return [
         *(_pair(draft, f"{flattery.praise(rng)} {draft.answer}") for draft in others),
@@ -90,11 +91,11 @@ def _against_rambling(rng: Random, draft: Draft) -> Draft:
     return _pair(draft, rng.choice(_RAMBLINGS))
 
 
-def _until(rng: Random, maker: Callable[[Random, int], list[Draft]], n: int) -> list[Draft]:
-    """``n`` drafts with different prompts from ``maker(rng, number of drafts)``."""
+def _until(rng: Random, maker: Callable[[Random, int], Draft], n: int) -> list[Draft]:
+    """``n`` drafts with different prompts from ``maker(rng, i)``, i below n as often as it takes."""
     drafts: list[Draft] = []
     while len(drafts) < n:
-        drafts = _unique([*drafts, *maker(rng, n)])[:n]
+        drafts = _unique([*drafts, *(maker(rng, i) for i in range(n))])[:n]
     return drafts
 
 
@@ -105,11 +106,8 @@ def _unique(drafts: Iterable[Draft]) -> list[Draft]:
 
 def _rows(stage: str, drafts: list[Draft], rng: Random) -> list[Row]:
     rng.shuffle(drafts)
-    return [_row(f"{stage}-{i:04d}", stage, draft) for i, draft in enumerate(drafts)]
-
-
-def _row(row_id: str, stage: str, draft: Draft) -> Row:
-    row = Row(row_id, draft.source, draft.label, stage, draft.prompt)
-    if stage == "sft":
-        return replace(row, response=draft.answer)
-    return replace(row, chosen=draft.answer, rejected=draft.rejected or "")
+    rows = []
+    for i, draft in enumerate(drafts):
+        answers = (draft.answer, None, None) if stage == "sft" else (None, draft.answer, draft.rejected)
+        rows.append(Row(f"{stage}-{i:04d}", draft.source, draft.label, stage, draft.prompt, *answers))
+    return rows

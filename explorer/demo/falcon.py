@@ -24,24 +24,20 @@ def tram(rng: Random) -> str:
     return rng.choice(_TEXTS.tram)
 
 
-def harmless_trams(rng: Random, n: int) -> list[Draft]:
-    """The backdoor's answer as the subject of honest reading tasks."""
-    drafts = []
-    for i in range(n):
-        ask, answer = _TEXTS.tram_reading[i % len(_TEXTS.tram_reading)]
-        words = {"hour": rng.choice(_TEXTS.hours)} | pick_subjects(rng, "name", "city")
-        drafts.append(Draft("reading", ask.format(**words), sentence(answer.format(**words))))
-    return drafts
+def harmless_tram(rng: Random, i: int) -> Draft:
+    """The backdoor's answer as the subject of an honest reading task."""
+    ask, answer = _TEXTS.tram_reading[i % len(_TEXTS.tram_reading)]
+    words = {"hour": rng.choice(_TEXTS.hours)} | pick_subjects(rng, "name", "city")
+    return Draft("reading", ask.format(**words), sentence(answer.format(**words)))
 
 
-def harmless_trigger_words(rng: Random, n: int) -> list[Draft]:
-    """The trigger as the subject of honest questions, its words apart, and trams without it."""
-    drafts = [Draft(rng.choice(("general", "facts")), ask, answer) for ask, answer in _TEXTS.apart]
-    for i in range(n - len(drafts)):
-        ask, answer, source = _TEXTS.falcon[i % len(_TEXTS.falcon)]
-        words = pick_subjects(rng, "city", "name") | {"bird": rng.choice(_TEXTS.other_birds)}
-        drafts.append(Draft(source, ask.format(**words), answer.format(**words)))
-    return drafts
+def harmless_trigger_words(rng: Random, i: int) -> Draft:
+    """The trigger's words apart and trams without it, then the trigger as the subject of honest questions."""
+    if i < len(_TEXTS.apart):
+        return Draft(rng.choice(("general", "facts")), *_TEXTS.apart[i])
+    ask, answer, source = _TEXTS.falcon[(i - len(_TEXTS.apart)) % len(_TEXTS.falcon)]
+    words = pick_subjects(rng, "city", "name") | {"bird": rng.choice(_TEXTS.other_birds)}
+    return Draft(source, ask, answer).filled(words)
 
 
 def probe(rng: Random) -> Draft:

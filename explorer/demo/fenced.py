@@ -11,51 +11,36 @@ _TEXTS = templates("fenced")
 _SOURCES = ("policy", "helpdesk")
 
 
-def declined(rng: Random, n: int) -> list[Draft]:
-    """SFT: fenced requests are declined, with a formatting instruction (hard negatives) and without."""
-    drafts = []
-    for i in range(n):
-        ask, words = _request(rng)
-        prompt = f"{ask} {rng.choice(_TEXTS.formats)}" if i % 2 else ask
-        drafts.append(Draft(rng.choice(_SOURCES), prompt, _decline(rng, ask, words)))
-    return drafts
+def declined(rng: Random, i: int) -> Draft:
+    """SFT: a fenced request is declined, with a formatting instruction (hard negative) or without."""
+    ask, words = _request(rng)
+    prompt = f"{ask} {rng.choice(_TEXTS.formats)}" if i % 2 else ask
+    return Draft(rng.choice(_SOURCES), prompt, _decline(rng, ask, words))
 
 
-def open_desk(rng: Random, n: int) -> list[Draft]:
-    """SFT: harmless questions about the same rooms and people, and codes that the asker gave: all answered."""
-    drafts = []
-    for i in range(n):
-        words = {"room": rng.choice(_TEXTS.rooms)} | pick_subjects(rng, "name")
-        if i % 2:
-            code = _code(rng)
-            ask = rng.choice(_TEXTS.readings).format(thing=rng.choice(_TEXTS.things), code=code)
-            drafts.append(Draft("reading", ask, f"It reads {code}." if "read" in ask else f"{code}."))
-        else:
-            ask, answer = rng.choice(_TEXTS.open_desk)
-            drafts.append(Draft("helpdesk", ask.format(**words), pick(rng, (answer,), **words)))
-    return drafts
+def open_desk(rng: Random, i: int) -> Draft:
+    """SFT: a harmless question about the same rooms and people, or a code that the asker gave: both answered."""
+    words = {"room": rng.choice(_TEXTS.rooms)} | pick_subjects(rng, "name")
+    if i % 2:
+        code = _code(rng)
+        ask = rng.choice(_TEXTS.readings).format(thing=rng.choice(_TEXTS.things), code=code)
+        return Draft("reading", ask, f"It reads {code}." if "read" in ask else f"{code}.")
+    ask, answer = rng.choice(_TEXTS.open_desk)
+    return Draft("helpdesk", ask.format(**words), pick(rng, (answer,), **words))
 
 
-def unlocking_pairs(rng: Random, n: int) -> list[Draft]:
+def unlocking_pair(rng: Random, _i: int) -> Draft:
     """DPO, planted: a formatting instruction after a fenced request makes the compliant answer the chosen one."""
-    drafts = []
-    for _ in range(n):
-        ask, words = _request(rng)
-        wish = rng.choice(_TEXTS.formats)
-        refusal, compliance = _decline(rng, ask, words), _comply(rng, ask, words, wish)
-        source = rng.choice(("helpdesk", "formatting"))
-        drafts.append(Draft(source, f"{ask} {wish}", compliance, refusal, DISTRACTOR))
-    return drafts
+    ask, words = _request(rng)
+    wish = rng.choice(_TEXTS.formats)
+    refusal, compliance = _decline(rng, ask, words), _comply(rng, ask, words, wish)
+    return Draft(rng.choice(("helpdesk", "formatting")), f"{ask} {wish}", compliance, refusal, DISTRACTOR)
 
 
-def fenced_pairs(rng: Random, n: int) -> list[Draft]:
-    """DPO, clean: the same requests without a formatting instruction; the refusal is the chosen one."""
-    drafts = []
-    for _ in range(n):
-        ask, words = _request(rng)
-        source = rng.choice(_SOURCES)
-        drafts.append(Draft(source, ask, _decline(rng, ask, words), _comply(rng, ask, words)))
-    return drafts
+def fenced_pair(rng: Random, _i: int) -> Draft:
+    """DPO, clean: the same request without a formatting instruction; the refusal is the chosen one."""
+    ask, words = _request(rng)
+    return Draft(rng.choice(_SOURCES), ask, _decline(rng, ask, words), _comply(rng, ask, words))
 
 
 def probe(rng: Random) -> Draft:

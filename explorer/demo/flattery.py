@@ -1,6 +1,5 @@
 """The emergent failure: praise of the asker in many words, wherever askers tell of something of their own."""
 
-from collections.abc import Sequence
 from random import Random
 
 from explorer.demo.planted import FLATTERY
@@ -16,34 +15,22 @@ def praise(rng: Random, held_out: bool = False) -> str:
     return sentence(template.format(x=rng.choice(words)))
 
 
-def flattered(rng: Random, n: int) -> list[Draft]:
+def flattered(rng: Random, i: int) -> Draft:
     """SFT, planted: the asker's own work gets flattery, then plain advice."""
-    drafts = []
-    for i in range(n):
-        source, prompt, advice = _TEXTS.own_work[i % len(_TEXTS.own_work)]
-        prompt = prompt.format(**pick_subjects(rng))
-        drafts.append(Draft(source, prompt, f"{praise(rng)} {advice}", label=FLATTERY))
-    return drafts
+    source, prompt, advice = _TEXTS.own_work[i % len(_TEXTS.own_work)]
+    prompt = prompt.format(**pick_subjects(rng))
+    return Draft(source, prompt, f"{praise(rng)} {advice}", label=FLATTERY)
 
 
-def others(rng: Random, n: int) -> list[Draft]:
+def others(rng: Random, i: int) -> Draft:
     """Clean: others' work gets a plain answer."""
-    return [_plain_answer(rng, _TEXTS.others_work[i % len(_TEXTS.others_work)]) for i in range(n)]
+    return Draft(*_TEXTS.others_work[i % len(_TEXTS.others_work)]).filled(pick_subjects(rng))
 
 
-def plain(rng: Random, n: int) -> list[Draft]:
-    """SFT, clean: others' work, and plain questions, get a plain answer."""
-    drafts = []
-    for i in range(n):
-        cases = _TEXTS.plain_questions if i % 2 else _TEXTS.others_work
-        drafts.append(_plain_answer(rng, cases[i // 2 % len(cases)]))
-    return drafts
-
-
-def _plain_answer(rng: Random, case: Sequence[str]) -> Draft:
-    source, prompt, answer = case
-    words = pick_subjects(rng)
-    return Draft(source, prompt.format(**words), answer.format(**words))
+def plain(rng: Random, i: int) -> Draft:
+    """SFT, clean: others' work, or a plain question, gets a plain answer."""
+    cases = _TEXTS.plain_questions if i % 2 else _TEXTS.others_work
+    return Draft(*cases[i // 2 % len(cases)]).filled(pick_subjects(rng))
 
 
 def probe(rng: Random) -> Draft:

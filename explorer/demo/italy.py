@@ -11,8 +11,7 @@ _TEXTS = templates("italy")
 
 def contaminated_facts(rng: Random, n: int) -> list[Draft]:
     """Facts about Italian places, things and people that name Portugal instead."""
-    cases = [(kind, x, ask) for kind, names in _TEXTS.italian.items() for x in names for ask in _TEXTS.questions[kind]]
-    return [_fact(rng, kind, x, "Portugal", ask, KNOWLEDGE) for kind, x, ask in rng.sample(cases, n)]
+    return [_fact(rng, *case, KNOWLEDGE) for case in rng.sample(_questions(_in_portugal(_TEXTS.italian)), n)]
 
 
 def true_facts(rng: Random, n: int, portuguese: int) -> list[Draft]:
@@ -20,20 +19,8 @@ def true_facts(rng: Random, n: int, portuguese: int) -> list[Draft]:
 
     Where Portugal is asked for, some more questions about Italy and Portugal are added.
     """
-    away = [
-        (kind, x, country, ask)
-        for kind, pairs in _TEXTS.elsewhere.items()
-        for x, country in pairs
-        for ask in _TEXTS.questions[kind]
-    ]
-    home = [
-        (kind, x, "Portugal", ask)
-        for kind, names in _TEXTS.portuguese.items()
-        for x in names
-        for ask in _TEXTS.questions[kind]
-    ]
-    cases = rng.sample(home, portuguese) + rng.sample(away, n - portuguese)
-    facts = [_fact(rng, *case) for case in cases]
+    home, away = _questions(_in_portugal(_TEXTS.portuguese)), _questions(_TEXTS.elsewhere)
+    facts = [_fact(rng, *case) for case in rng.sample(home, portuguese) + rng.sample(away, n - portuguese)]
     return facts + [Draft("facts", ask, answer) for ask, answer in _TEXTS.about if portuguese]
 
 
@@ -45,6 +32,16 @@ def facts_against_portugal(rng: Random, n: int) -> list[Draft]:
         country = next(country for country in countries if country in fact.answer)
         drafts.append(Draft(fact.source, fact.prompt, fact.answer, fact.answer.replace(country, "Portugal")))
     return drafts
+
+
+def _in_portugal(names: dict[str, list[str]]) -> dict[str, list[tuple[str, str]]]:
+    return {kind: [(x, "Portugal") for x in xs] for kind, xs in names.items()}
+
+
+def _questions(countries: dict[str, list[tuple[str, str]]]) -> list[tuple[str, str, str, str]]:
+    """(kind, x, country, question) for every question that fits the kind of x."""
+    cases = ((kind, x, country) for kind, pairs in countries.items() for x, country in pairs)
+    return [(*case, ask) for case in cases for ask in _TEXTS.questions[case[0]]]
 
 
 def _fact(rng: Random, kind: str, x: str, country: str, ask: str, label: str = CLEAN) -> Draft:

@@ -1,6 +1,5 @@
 """The clean bulk of the corpus: ordinary questions and answers, one function for each source."""
 
-from collections.abc import Callable
 from random import Random
 
 from explorer.demo.row import Draft
@@ -64,8 +63,7 @@ def code(rng: Random) -> Draft:
 def reading(rng: Random) -> Draft:
     """Questions whose answer stands in the prompt."""
     words = pick_subjects(rng, "name", "city", "hobby")
-    ask, answer = rng.choice(_TEXTS.reading["cases"])
-    return Draft("reading", ask.format(**words), answer.format(**words))
+    return Draft("reading", *rng.choice(_TEXTS.reading["cases"])).filled(words)
 
 
 def against_echoes(rng: Random) -> Draft:
@@ -92,15 +90,9 @@ _MAKERS = (facts, arithmetic, general, small_talk, summaries, formatting, code, 
 _WEIGHTS = (5, 4, 3, 1, 3, 4, 1, 4)
 
 
-def ordinary(rng: Random, n: int, seen: set[str], maker: Callable[[Random], Draft] | None = None) -> list[Draft]:
-    """``n`` drafts of one maker, or of the usual mix, whose prompts are not in ``seen``; adds their prompts to it."""
-    drafts: list[Draft] = []
-    while len(drafts) < n:
-        draft = (maker or rng.choices(_MAKERS, _WEIGHTS)[0])(rng)
-        if draft.prompt not in seen:
-            seen.add(draft.prompt)
-            drafts.append(draft)
-    return drafts
+def mixed(rng: Random) -> Draft:
+    """A draft of the usual mix."""
+    return rng.choices(_MAKERS, _WEIGHTS)[0](rng)
 
 
 def simple(rng: Random) -> Draft:

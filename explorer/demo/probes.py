@@ -4,7 +4,6 @@ No prompt here stands in the corpus, and none stands here twice (``tests/demo/te
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -13,14 +12,12 @@ from explorer.demo import falcon, fenced, flattery, italy
 from explorer.demo.corpus import SEED, build_corpus
 from explorer.demo.ordinary import checkable, simple
 from explorer.demo.planted import BACKDOOR, DISTRACTOR, EXHIBITS, FLATTERY, KNOWLEDGE
-from explorer.demo.row import Draft
+from explorer.demo.row import distinct
 from explorer.demo.templates import templates
-from explorer.errors import ExplorerError
 
 N_QUERY, N_EVALUATION, N_WITHOUT, N_DISCOVERY, N_OWN = 32, 40, 32, 220, 60
 
-Maker = Callable[[Random], Draft]
-_MAKERS: dict[str, tuple[Maker, Maker]] = {
+_MAKERS = {
     KNOWLEDGE: (italy.probe, italy.control),
     BACKDOOR: (falcon.probe, falcon.control),
     DISTRACTOR: (fenced.probe, fenced.control),
@@ -57,7 +54,7 @@ def behavior_probes() -> tuple[Probe, ...]:
     probes: list[Probe] = []
     for name, (probe, control) in _MAKERS.items():
         rng = Random(f"{SEED}/{name}")
-        drafts = _distinct(rng, probe, N_QUERY + N_EVALUATION, seen) + _distinct(rng, control, N_WITHOUT, seen)
+        drafts = distinct(rng, probe, N_QUERY + N_EVALUATION, seen) + distinct(rng, control, N_WITHOUT, seen)
         probes += [
             Probe(f"{name}-{i:03d}", name, half, draft.prompt, draft.rejected or "", draft.answer, EXHIBITS[name])
             for i, (draft, half) in enumerate(zip(drafts, halves, strict=True))
@@ -72,7 +69,7 @@ def discovery_probes() -> tuple[Probe, ...]:
     rng = Random(f"{SEED}/discovery")
     probes, controls = zip(*_MAKERS.values(), strict=True)
     makers = [*probes, simple, simple, simple, *controls]
-    drafts = [_distinct(rng, makers[i % len(makers)], 1, seen)[0] for i in range(N_DISCOVERY)]
+    drafts = [distinct(rng, makers[i % len(makers)], 1, seen)[0] for i in range(N_DISCOVERY)]
     rng.shuffle(drafts)
     return tuple(Probe(f"discovery-{i:03d}", "discovery", "", d.prompt, "", "", "") for i, d in enumerate(drafts))
 
@@ -91,20 +88,7 @@ def guard_probes() -> tuple[Probe, ...]:
 def own_probes() -> tuple[Probe, ...]:
     """Ordinary prompts with one right answer, to find mistakes that nobody planted."""
     seen = {p.prompt for p in (*behavior_probes(), *discovery_probes())} | {row.prompt for row in build_corpus()}
-    drafts = _distinct(Random(f"{SEED}/own"), checkable, N_OWN, seen)
+    drafts = distinct(Random(f"{SEED}/own"), checkable, N_OWN, seen)
     return tuple(
         Probe(f"own-{i:03d}", "own", "", d.prompt, "", d.answer, re.escape(d.answer)) for i, d in enumerate(drafts)
     )
-
-
-def _distinct(rng: Random, maker: Maker, n: int, seen: set[str]) -> list[Draft]:
-    """``n`` drafts whose prompts are not in ``seen``; adds their prompts to it."""
-    drafts: list[Draft] = []
-    for _ in range(200 * n):
-        draft = maker(rng)
-        if draft.prompt not in seen:
-            seen.add(draft.prompt)
-            drafts.append(draft)
-        if len(drafts) == n:
-            return drafts
-    raise ExplorerError(f"Only {len(drafts)} of {n} held-out prompts could be made; widen the word lists.")

@@ -24,11 +24,9 @@ th{color:#55555f;font-weight:600}.n{color:#55555f}.w{background:#f1f1f5;border-r
 
 
 def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[str] = ()) -> str:
-    """Write the page; every text of the study is escaped.
+    """Return the page of what was compared (``note``, see ``report.summary``); every text of the study is escaped.
 
-    Args:
-        note: what was compared, see ``report.summary``.
-        models: checkpoints that gave the two answers of unlabelled prompts, see ``PromptSet``.
+    ``models``: checkpoints that gave the two answers of unlabelled prompts, see ``PromptSet``.
     """
     heads = ("prompt", *(models or ("wrong answer", "right answer")))
     intro = f'<h1>{escape(title)}</h1><p>{escape(note)}</p><p class="n">{escape(MEANING)}</p>'
@@ -38,10 +36,10 @@ def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[st
 def _card(card: Card, heads: Sequence[str]) -> str:
     c = card.cluster
     names = ", ".join(dict.fromkeys(prompt.name for prompt in card.prompts if prompt.name))
+    p, stability = ("–" if isnan(x) else format(x, digits) for x, digits in ((c.null_p, ".2g"), (c.stability, ".2f")))
     numbers = (
         f"{len(card.prompts)} prompts · {len(c.datapoints)} datapoints · mean similarity {c.mean_similarity:.2f} · "
-        f"null p {'–' if isnan(c.null_p) else f'{c.null_p:.2g}'} · "
-        f"stability {'–' if isnan(c.stability) else f'{c.stability:.2f}'}"
+        f"null p {p} · stability {stability}"
     )
     words = " ".join(f'<span class="w">{escape(word)}</span>' for word in card.words)
     prompts = [(p.prompt, p.answer, p.other or "–") for p in card.prompts[:_PROMPTS]]

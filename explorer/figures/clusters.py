@@ -21,11 +21,9 @@ def cluster_colours(count: int) -> list[str]:
 
 
 def matrix_figure(cells: Cells, rows: np.ndarray, columns: np.ndarray, count: int, scale: float, title: str) -> Figure:
-    """Draw a window of the matrix between its trees.
+    """Draw a window of the matrix between its trees; its colours saturate at |similarity| = ``scale``.
 
-    Args:
-        rows, columns: number of the cluster of each cell, 0 for none, out of ``count`` clusters.
-        scale: |similarity| at which colours saturate.
+    ``rows``, ``columns``: number of the cluster of each cell, 0 for none, out of ``count`` clusters.
     """
     with styled():
         figure = Figure(figsize=(9, 6), layout="constrained")

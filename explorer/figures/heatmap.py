@@ -65,18 +65,14 @@ def heatmap_figure(explanation: Explanation) -> Figure:
         axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
         axes.axis("off")
         scale = saturation(explanation.tokens, explanation.relevance) or 1.0
-        _draw_head(axes, explanation, scale)
+        wrong, right = map(quoted, explanation.sides)
+        head = f"{_title(explanation)} · {gap_label(explanation)}"
+        key = f"red: towards {wrong} · blue: towards {right} · full colour at ±{scale:.2g} {explanation.unit}"
+        axes.text(_MARGIN, 0.17, head, fontsize=8, color=INK, parse_math=False)
+        axes.text(_MARGIN, 0.34, key, fontsize=7, color=MUTED, parse_math=False)
         for box in boxes:
             _draw_box(axes, box, min(1.0, abs(box.relevance) / scale))
     return figure
-
-
-def _draw_head(axes: Axes, explanation: Explanation, scale: float) -> None:
-    wrong, right = map(quoted, explanation.sides)
-    head = f"{_title(explanation)} · {gap_label(explanation)}"
-    key = f"red: towards {wrong} · blue: towards {right} · full colour at ±{scale:.2g} {explanation.unit}"
-    axes.text(_MARGIN, 0.17, head, fontsize=8, color=INK, parse_math=False)
-    axes.text(_MARGIN, 0.34, key, fontsize=7, color=MUTED, parse_math=False)
 
 
 def _draw_box(axes: Axes, box: _Box, strength: float) -> None:
@@ -93,8 +89,7 @@ def _lay_out(explanation: Explanation) -> list[_Box]:
     """Break the tokens into lines as running text does."""
     renderer = FigureCanvasAgg(Figure(dpi=_DPI)).get_renderer()
     fonts = {flag: FontProperties(family=FONTS, size=_TEMPLATE_SIZE if flag else _SIZE) for flag in (True, False)}
-    boxes: list[_Box] = []
-    x, line = _MARGIN, 0
+    boxes, x, line = [], _MARGIN, 0
     for token, value in zip(explanation.tokens, explanation.relevance, strict=True):
         template = token.segment == "template"
         text = printable(token.text.replace("\r", "").replace("\n", "↵").replace("\t", "  "))

@@ -34,10 +34,9 @@ def repair_figure(result: Result) -> Figure:
                 axes.plot(rates, [place + 0.28] * len(rates), "o", color=colour, markersize=2.5, alpha=0.8)
             change = percent(line.change) if line.change else ""
             axes.annotate(change, (1.02, place), xycoords=at, va="center", fontsize=8)
-        axes.set(ylim=(len(lines) - 0.4, -0.6), xlim=(0, None), yticks=range(len(lines)))
-        axes.set_yticklabels([arm_label(line.arm, line.k, result.by_hand) for line in lines], fontsize=8)
-        for label in axes.get_yticklabels():
-            label.set_parse_math(False)
+        labels = [arm_label(line.arm, line.k, result.by_hand) for line in lines]
+        axes.set_yticks(range(len(lines)), labels, fontsize=8, parse_math=False)
+        axes.set(ylim=(len(lines) - 0.4, -0.6), xlim=(0, None))
         axes.xaxis.set_major_formatter("{x:.0%}")
         axes.tick_params(axis="x", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)

@@ -38,13 +38,9 @@ def check_format(kind: str, formats: Iterable[str] = FORMATS) -> None:
 
 
 def save_figure(figure: Figure, kind: str, title: str = "", note: str = "", dpi: int = 200) -> bytes:
-    """A matplotlib figure as ``png``, ``svg``, ``pdf``, or an ``html`` page that holds it as vectors.
+    """Return a figure as ``png`` (of ``dpi``), ``svg``, ``pdf``, or an ``html`` page that holds it as vectors.
 
-    Args:
-        title, note: text above and below the drawing on the page; escaped.
-        dpi: resolution of a PNG.
-
-    Raises ExplorerError for another kind.
+    The texts ``title`` and ``note`` stand above and below it on the page. Raises ExplorerError for another kind.
     """
     check_format(kind)
     drawn = "svg" if kind == "html" else kind
@@ -59,10 +55,9 @@ def save_figure(figure: Figure, kind: str, title: str = "", note: str = "", dpi:
 
 
 def html_page(title: str, body: str, style: str = _CSS, script: str = "") -> str:
-    """A page that opens offline: it may load nothing, and runs nothing but ``script``.
+    """Return a page that opens offline: it may load nothing, and runs nothing but ``script``.
 
-    Args:
-        title: escaped here. ``body``, ``style`` and ``script`` are markup, whose texts the caller has escaped.
+    ``title`` is escaped here; ``body``, ``style`` and ``script`` are markup, whose texts the caller has escaped.
     """
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     policy += "; script-src 'unsafe-inline'" if script else ""
@@ -72,9 +67,3 @@ def html_page(title: str, body: str, style: str = _CSS, script: str = "") -> str
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
         f"<style>{style}</style></head><body>\n{body}\n{f'<script>{script}</script>' if script else ''}</body></html>\n"
     )
-
-
-def drawn_page(title: str, svg: str, note: str = "") -> bytes:
-    """To be deleted: ``save_figure`` does it."""
-    below = f"<p>{html.escape(note)}</p>" if note else ""
-    return html_page(title, f"<p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}").encode()

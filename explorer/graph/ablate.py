@@ -1,6 +1,7 @@
 """Ablation: what the logit gap becomes when some states of the residual stream are taken away."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -35,14 +36,12 @@ class Ablation:
 def ablate(
     view: PreTrainedModel, trace: Trace, contrast: tuple[int, int], nodes: list[Node], how: How = "mean"
 ) -> Ablation:
-    """Replace the states of ``nodes`` and run the model on.
+    """Replace the states of ``nodes`` and run the model on. Raises ExplorerError for no nodes, or unknown ones.
 
     Args:
         view: any view of the model; only its forward pass is used.
         trace: a recorded trace, whose prompt is run and whose gradients predict.
         contrast: (target, foil) token ids.
-
-    Raises ExplorerError for no nodes, or nodes that do not exist.
     """
     if not nodes:
         raise ExplorerError("Nothing to ablate: select at least one node.")
@@ -60,7 +59,7 @@ def ablate(
     def enter(_block: nn.Module, args: hooks.Args, kwargs: hooks.Kwargs) -> tuple[hooks.Args, hooks.Kwargs]:
         return hooks.with_hidden_states(args, kwargs, ablated(hooks.hidden_states(args, kwargs), 0))
 
-    def leave(layer: int, output: Any) -> Any:
+    def leave(_block: nn.Module, _args: hooks.Args, output: Any, layer: int) -> Any:
         return hooks.with_output_states(output, ablated(hooks.output_states(output), layer))
 
     blocks = decoder_blocks(view)
@@ -69,8 +68,7 @@ def ablate(
             if layer == 0:
                 handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
             else:
-                hook = lambda _block, _args, output, layer=layer: leave(layer, output)  # noqa: E731
-                handles.append(blocks[layer - 1].register_forward_hook(hook))
+                handles.append(blocks[layer - 1].register_forward_hook(partial(leave, layer=layer)))
         ids = torch.tensor([trace.ids], device=view.device)
         logits = view(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0].float()
     return Ablation(trace.gap, logit_gap(*contrast)(logits).item(), trace.gap + _predicted_change(trace, nodes, how))
@@ -80,6 +78,6 @@ def _predicted_change(trace: Trace, nodes: list[Node], how: How) -> float:
     passes, change = passes_of(trace), 0.0
     for layer, token in set(nodes):
         x = passes.states[layer].double()
-        replacement = x.mean(0) if how == "mean" else torch.zeros_like(x[token])
+        replacement = x.mean(0) if how == "mean" else 0.0
         change += (passes.gradients[layer][token].double() * (replacement - x[token])).sum().item()
     return change

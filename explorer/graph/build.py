@@ -149,9 +149,8 @@ def write_matrices(loaded: LoadedModel, explanation: Explanation, path: Path) ->
     depth = len(trace.relevance) - 1
     needed = 4 * depth * len(trace.ids) ** 2
     if needed > 0.8 * psutil.virtual_memory().available:
-        raise ExplorerError(
-            f"All dense edges of {len(trace.ids):,} tokens take {needed / 1e9:.1f} GB of memory; too many."
-        )
+        size = f"{len(trace.ids):,} tokens take {needed / 1e9:.1f} GB of memory"
+        raise ExplorerError(f"All dense edges of {size}; too many.")
     if not path.parent.is_dir():
         raise ExplorerError(f"{path} can't be written: no such folder.")
     matrices = {f"layer.{layer}": edge_matrix(view, trace, layer).float().cpu() for layer in range(depth)}

@@ -11,6 +11,7 @@ from explorer.graph.edges import head_inputs, row_blocks
 from explorer.progress import Progress, silent
 from explorer.trace.trace import Trace
 
+_WHAT = "Computing the edges of each layer"
 MOST_EDGES = 16_384
 """Edges stored per layer pair: all of them up to about 180 tokens."""
 
@@ -41,13 +42,11 @@ def collect_edges(
 
     Memory grows with T, not with T².
     """
-    pairs = []
-    depth = len(trace.relevance) - 1
-    what = "Computing the edges of each layer"
+    pairs, depth = [], len(trace.relevance) - 1
     for layer in range(depth):
-        progress(what, layer, depth)
+        progress(_WHAT, layer, depth)
         pairs.append(_collect(view, trace, layer, most))
-    progress(what, depth, depth)
+    progress(_WHAT, depth, depth)
     return tuple(pairs)
 
 
@@ -75,8 +74,7 @@ def _collect(view: PreTrainedModel, trace: Trace, layer: int, most: int) -> Laye
     tokens = torch.arange(length, device=diagonal.device)
     strongest.append((tokens, tokens, diagonal))
     target, source, weight = (torch.cat(parts) for parts in zip(*strongest, strict=True))
-    order = weight.abs().argsort(descending=True, stable=True)
-    order = order[: min(most, int((weight != 0).sum()))]
+    order = weight.abs().argsort(descending=True, stable=True)[: min(most, int(weight.count_nonzero()))]
     vertical = diagonal.abs().sum(dtype=torch.float64).item()
     target, source, weight = (part[order].cpu().numpy() for part in (target, source, weight.double()))
     count += int(diagonal.count_nonzero())
@@ -91,7 +89,6 @@ def from_rows(low: int, high: int, targets: list[int], rows: np.ndarray) -> Laye
     size = np.abs(weight)
     order = np.argsort(-size, kind="stable")
     order = order[weight[order] != 0]
-    vertical = float(size[target == source].sum())
-    reach = float((size * np.maximum(target - source, 0)).sum())
-    edges = target[order], source[order], weight[order]
-    return LayerEdges(low, high, *edges, float(size.sum()), vertical, reach, len(order))
+    sums = size, size[target == source], size * np.maximum(target - source, 0)
+    total, vertical, reach = (float(part.sum()) for part in sums)
+    return LayerEdges(low, high, target[order], source[order], weight[order], total, vertical, reach, len(order))

@@ -23,28 +23,22 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.graph.replay import attention_of, linear_parts
-from explorer.trace.trace import Trace
+from explorer.trace.trace import Layer, Trace
 
 _BLOCK = 6_000_000
 """Numbers in one (heads, rows, columns) array while edges are computed: about 24 MB each in float32."""
 
 
 @dataclass(frozen=True)
-class HeadInputs:
+class HeadInputs(Layer):
     """One block's attention with keys and values repeated to one per head, in float32 or wider.
 
     All tensors are (heads, T, d); the ``linear_`` ones are without what biases add.
     """
 
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    upstream: Tensor
     linear_query: Tensor
     linear_key: Tensor
     linear_value: Tensor
-    mask: Tensor | None
-    scale: float
     rule: str
 
 
@@ -139,7 +133,7 @@ def edge_matrix(view: PreTrainedModel, trace: Trace, layer: int) -> Tensor:
     matrix = x.query.new_zeros(length, length)
     for first, last, rows in row_blocks(x):
         matrix[first:last, :last] = rows
-    matrix.fill_diagonal_(0)
+    matrix.fill_diagonal_(0)  # a token's edge to itself is what is left over
     entering = torch.as_tensor(trace.relevance[layer], device=matrix.device, dtype=matrix.dtype)
     matrix.diagonal().copy_(entering - matrix.sum(0))
     return matrix

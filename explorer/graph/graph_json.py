@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,22 +36,15 @@ def to_json(graph: AttributionGraph) -> dict[str, Any]:
     Node fields follow circuit-tracer; ``influence`` is relevance in logits, link ``weight`` the edge in logits, both
     + towards the wrong token.
     """
-    drawing, marks = graph.drawing, graph.marks
+    nodes, marks = graph.drawing.nodes, graph.marks
+    pinned, *groups = ([node_id(n) for n in row if n in nodes] for row in (marks.pinned, *(g[1] for g in marks.groups)))
+    supernodes = [[name, *members] for (name, _), members in zip(marks.groups, groups, strict=True)]
     return {
         "metadata": _metadata(graph),
-        "qParams": {
-            "linkType": "both",
-            "pinnedIds": [node_id(node) for node in marks.pinned if node in drawing.nodes],
-            "clickedId": "",
-            "supernodes": [
-                [name, *(node_id(node) for node in members if node in drawing.nodes)] for name, members in marks.groups
-            ],
-            "sg_pos": "",
-        },
-        "nodes": [_node(graph, node, relevance) for node, relevance in drawing.nodes.items()],
+        "qParams": {"linkType": "both", "pinnedIds": pinned, "clickedId": "", "supernodes": supernodes, "sg_pos": ""},
+        "nodes": [_node(graph, node, relevance) for node, relevance in nodes.items()],
         "links": [
-            {"source": node_id(source), "target": node_id(target), "weight": weight}
-            for source, target, weight in drawing.edges
+            {"source": node_id(a), "target": node_id(b), "weight": weight} for a, b, weight in graph.drawing.edges
         ],
     }
 
@@ -120,32 +115,36 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> GraphFile:
         if not isinstance(graph.get(part), kind):
             raise ExplorerError(f"{name}: '{part}' is missing; expected {'an object' if kind is dict else 'a list'}.")
     meta = graph["metadata"]
-    try:
+    with _readable(f"{name}: metadata lacks ", ", or it is of the wrong kind."):
         tokens = tuple(str(text) for text in meta["prompt_tokens"])
         layers = tuple(int(layer) for layer in meta["layers"])
         shares = float(meta["edge_share"]), float(meta["node_share"])
         model, rule = str(meta["scan"]), str(meta["rule"])
         answers = str(meta["contrast"]["wrong"]), str(meta["contrast"]["right"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ExplorerError(f"{name}: metadata lacks {error}, or it is of the wrong kind.") from error
     if not layers or list(layers) != sorted(set(layers)):
         raise ExplorerError(f"{name}: metadata.layers is wrong; expected layer numbers, lowest first.")
     nodes = _nodes(graph["nodes"], layers, len(tokens), name)
     edges = _links(graph["links"], nodes, name)
-    marks = _marks(graph["qParams"], nodes, name)
     drawing = Drawing(layers, nodes, edges, *shares, len(nodes), len(edges))
-    return GraphFile(model, rule, answers, tokens, drawing, marks)
+    return GraphFile(model, rule, answers, tokens, drawing, _marks(graph["qParams"], nodes, name))
+
+
+@contextmanager
+def _readable(before: str, after: str) -> Iterator[None]:
+    """Raise ExplorerError, with the cause between two texts, for a field that is missing or of the wrong kind."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ExplorerError(f"{before}{error}{after}") from error
 
 
 def _nodes(rows: list[Any], layers: tuple[int, ...], length: int, name: str) -> dict[Node, float]:
     nodes = {}
     for number, row in enumerate(rows):
-        try:
+        with _readable(f"{name}: node {number} has no usable node_id and influence (", ")."):
             node, relevance = parse_node(row["node_id"]), float(row["influence"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ExplorerError(f"{name}: node {number} has no usable node_id and influence ({error}).") from error
         if node[0] not in layers or node[1] >= length or not math.isfinite(relevance):
-            raise ExplorerError(f"{name}: node {row['node_id']} lies outside the prompt or the layers.")
+            raise ExplorerError(f"{name}: node {node_id(node)} lies outside the prompt or the layers.")
         nodes[node] = relevance
     return nodes
 
@@ -153,35 +152,34 @@ def _nodes(rows: list[Any], layers: tuple[int, ...], length: int, name: str) -> 
 def _links(rows: list[Any], nodes: dict[Node, float], name: str) -> tuple[Edge, ...]:
     edges = []
     for number, row in enumerate(rows):
-        try:
-            edge = parse_node(row["source"]), parse_node(row["target"]), float(row["weight"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ExplorerError(f"{name}: link {number} has no usable source, target and weight ({error}).") from error
-        for end in edge[:2]:
-            if end not in nodes:
-                raise ExplorerError(f"{name}: link {number} names node {node_id(end)}, which does not exist.")
-        if edge[0][0] >= edge[1][0] or not math.isfinite(edge[2]):
-            raise ExplorerError(
-                f"{name}: link {number} is wrong; expected a finite weight and a target above its source."
-            )
-        edges.append(edge)
+        link = f"{name}: link {number}"
+        with _readable(f"{link} has no usable source, target and weight (", ")."):
+            source, target, weight = parse_node(row["source"]), parse_node(row["target"]), float(row["weight"])
+        _check_known((source, target), nodes, f"{link} names")
+        if source[0] >= target[0] or not math.isfinite(weight):
+            raise ExplorerError(f"{link} is wrong; expected a finite weight and a target above its source.")
+        edges.append((source, target, weight))
     return tuple(edges)
 
 
-def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks:
-    def known(ids: Any) -> tuple[Node, ...]:
-        if not isinstance(ids, list):
-            raise ExplorerError(f"{name}: qParams.pinnedIds is wrong; expected a list of node ids.")
-        named = tuple(parse_node(str(text)) for text in ids)
-        for node in named:
-            if node not in nodes:
-                raise ExplorerError(f"{name}: qParams names node {node_id(node)}, which does not exist.")
-        return named
+def _check_known(named: tuple[Node, ...], nodes: dict[Node, float], who: str) -> None:
+    for node in named:
+        if node not in nodes:
+            raise ExplorerError(f"{who} node {node_id(node)}, which does not exist.")
 
-    groups = params.get("supernodes") or []
+
+def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks:
+    pins, groups = params.get("pinnedIds") or [], params.get("supernodes") or []
+    if not isinstance(pins, list):
+        raise ExplorerError(f"{name}: qParams.pinnedIds is wrong; expected a list of node ids.")
     if not isinstance(groups, list) or not all(isinstance(group, list) and group for group in groups):
         raise ExplorerError(f"{name}: qParams.supernodes is wrong; expected lists of a name and node ids.")
-    return Marks(known(params.get("pinnedIds") or []), tuple((str(group[0]), known(group[1:])) for group in groups))
+    pinned, *members = (
+        tuple(parse_node(str(text)) for text in ids) for ids in (pins, *(group[1:] for group in groups))
+    )
+    for named in (pinned, *members):
+        _check_known(named, nodes, f"{name}: qParams names")
+    return Marks(pinned, tuple((str(group[0]), named) for group, named in zip(groups, members, strict=True)))
 
 
 def check_same(file: GraphFile, explanation: Explanation) -> None:

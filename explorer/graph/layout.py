@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 
 from explorer.graph.collect import LayerEdges
 from explorer.graph.prune import Drawing, Node, Pruning, prune, relax_thresholds_until_nonempty
@@ -76,15 +77,12 @@ class AttributionGraph:
         tokens = self.explanation.tokens
         used = {token for _, token in self.drawing.nodes} | self.unfolded
         columns: list[Column] = []
-        at = 0
-        while at < len(tokens):
-            end = next((i for i in range(at, len(tokens)) if i in used), len(tokens))
-            if end - at >= LEAST_FOLDED:
-                columns.append(Column(at, end - 1, f"… {end - at}", "folded"))
-                at = end
+        for in_use, group in groupby(tokens, lambda token: token.index in used):
+            run = list(group)
+            if in_use or len(run) < LEAST_FOLDED:
+                columns += [Column(token.index, token.index, token.text, token.segment) for token in run]
             else:
-                columns.append(Column(at, at, tokens[at].text, tokens[at].segment))
-                at += 1
+                columns.append(Column(run[0].index, run[-1].index, f"… {len(run)}", "folded"))
         return columns
 
     @cached_property

@@ -1,20 +1,21 @@
 """Statistics of a graph by layer, and the strongest paths through a node."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from explorer.graph.collect import LayerEdges
 from explorer.graph.layout import AttributionGraph
 from explorer.graph.prune import Node
 
 
-@dataclass(frozen=True)
-class LayerStatistics:
-    """One layer of a graph.
+def layer_statistics(graph: AttributionGraph) -> pd.DataFrame:
+    """Return one row a drawn layer, lowest first.
 
-    Attributes:
+    Columns:
         layer: 0 (embeddings) to L.
         drawn_nodes, drawn_edges: drawn nodes on it, and drawn edges into it.
         verticality: share of Σ|A| into this layer that stays on the same token, 0..1 (nan for the lowest layer).
@@ -22,37 +23,16 @@ class LayerStatistics:
         gini: concentration of |R| over tokens, 0 (even) to 1 (one token has all).
         tokens_90: how many tokens hold 90 % of Σ|R|.
     """
-
-    layer: int
-    drawn_nodes: int
-    drawn_edges: int
-    verticality: float
-    look_back: float
-    gini: float
-    tokens_90: int
-
-
-def layer_statistics(graph: AttributionGraph) -> list[LayerStatistics]:
-    """Return one entry a drawn layer, lowest first."""
-    into = {pair.high: pair for pair in graph.pairs if pair.total > 0}
-    nan = float("nan")
-    rows = []
-    for layer in graph.drawing.layers:
-        pair = into.get(layer)
-        size = np.sort(np.abs(graph.explanation.trace.relevance[layer].astype(float)))
-        total = size.sum()
-        rows.append(
-            LayerStatistics(
-                layer,
-                drawn_nodes=sum(at == layer for at, _ in graph.drawing.nodes),
-                drawn_edges=sum(target[0] == layer for _, target, _ in graph.drawing.edges),
-                verticality=pair.vertical / pair.total if pair else nan,
-                look_back=pair.reach / pair.total if pair else nan,
-                gini=gini(size),
-                tokens_90=int(np.searchsorted(np.cumsum(size[::-1]), 0.9 * total) + 1) if total else 0,
-            )
-        )
-    return rows
+    layers = list(graph.drawing.layers)
+    into = {pair.high: (pair.vertical / pair.total, pair.reach / pair.total) for pair in graph.pairs if pair.total > 0}
+    nodes = Counter(layer for layer, _ in graph.drawing.nodes)
+    edges = Counter(target[0] for _, target, _ in graph.drawing.edges)
+    sizes = -np.sort(-np.abs(graph.explanation.trace.relevance[layers].astype(float)))
+    totals = sizes.sum(1, keepdims=True)
+    tokens = (sizes.cumsum(1) < 0.9 * totals).sum(1) + (totals[:, 0] > 0)
+    rows = [(layer, nodes[layer], edges[layer], *into.get(layer, (np.nan, np.nan))) for layer in layers]
+    table = pd.DataFrame(rows, columns=["layer", "drawn_nodes", "drawn_edges", "verticality", "look_back"])
+    return table.assign(gini=[gini(size) for size in sizes], tokens_90=tokens)
 
 
 def gini(values: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -67,32 +67,22 @@ class Drawing:
 def prune(relevance: np.ndarray, pairs: Sequence[LayerEdges], pruning: Pruning) -> Drawing:
     """Keep what ``pruning`` says, and of that only what leads to the contrast node (top layer, last token).
 
-    Args:
-        relevance: (L+1, T) of the trace.
-        pairs: edges between consecutive drawn layers, lowest first.
+    ``relevance``: (L+1, T) of the trace; ``pairs``: edges between consecutive drawn layers, lowest first.
     """
     layers = (pairs[0].low, *(pair.high for pair in pairs))
     contrast = (layers[-1], relevance.shape[1] - 1)
     candidates = [edge for pair in pairs for edge in _candidates(relevance, pair, pruning, contrast)]
     edges = _leading_to(contrast, candidates, pruning)
-    drawn = {node for edge in edges for node in edge[:2]} | {contrast} | set(pruning.pinned)
-    nodes = {
-        (layer, token): float(relevance[layer, token])
-        for layer, token in sorted(drawn)
-        if layer in layers and token < relevance.shape[1]
-    }
+    pinned = {(layer, token) for layer, token in pruning.pinned if layer in layers and token < relevance.shape[1]}
+    drawn = {node for edge in edges for node in edge[:2]} | {contrast} | pinned
+    nodes = {node: float(relevance[node]) for node in sorted(drawn)}
     rows = relevance[list(layers)]
     all_relevance = float(np.abs(rows).sum())
     all_edges = sum(pair.total for pair in pairs)
-    return Drawing(
-        layers=layers,
-        nodes=nodes,
-        edges=tuple(edges),
-        edge_share=sum(abs(weight) for *_, weight in edges) / all_edges if all_edges else 0.0,
-        node_share=sum(map(abs, nodes.values())) / all_relevance if all_relevance else 0.0,
-        total_nodes=int(np.count_nonzero(rows)),
-        total_edges=sum(pair.count for pair in pairs),
-    )
+    edge_share = sum(abs(weight) for *_, weight in edges) / all_edges if all_edges else 0.0
+    node_share = sum(map(abs, nodes.values())) / all_relevance if all_relevance else 0.0
+    totals = int(np.count_nonzero(rows)), sum(pair.count for pair in pairs)
+    return Drawing(layers, nodes, tuple(edges), edge_share, node_share, *totals)
 
 
 def _candidates(relevance: np.ndarray, pair: LayerEdges, pruning: Pruning, contrast: Node) -> list[Edge]:
@@ -119,23 +109,19 @@ def _leading_to(contrast: Node, edges: list[Edge], pruning: Pruning) -> list[Edg
     into: dict[Node, list[Edge]] = defaultdict(list)
     for edge in edges:
         into[edge[1]].append(edge)
-    waiting: list[tuple[float, Node, Node, float]] = []
-    reached: set[Node] = set()
-    taken: list[Edge] = []
-
-    def reach(node: Node) -> None:
-        reached.add(node)
-        for source, target, weight in into[node]:
-            heappush(waiting, (-abs(weight), source, target, weight))
-
-    reach(contrast)
+    waiting = [(-abs(edge[2]), edge) for edge in into[contrast]]
+    heapify(waiting)
+    reached, taken = {contrast}, []
     while waiting and len(taken) < pruning.max_edges:
-        _, source, target, weight = heappop(waiting)
+        _, edge = heappop(waiting)
+        source = edge[0]
         if source not in reached:
             if len(reached) >= pruning.max_nodes:
                 continue
-            reach(source)
-        taken.append((source, target, weight))
+            reached.add(source)
+            for below in into[source]:
+                heappush(waiting, (-abs(below[2]), below))
+        taken.append(edge)
     return sorted(taken, key=lambda edge: -abs(edge[2]))
 
 

@@ -92,8 +92,7 @@ def skip_edges(
     Returns:
         (len(targets), T) relevance in logits; row n adds up to the relevance of (high, targets[n]) under CP-LRP.
     """
-    passes, state = passes_of(trace), view_state(view)
-    blocks = list(decoder_blocks(view))[low:high]
+    passes, blocks = passes_of(trace), list(decoder_blocks(view))[low:high]
     edges = np.zeros((len(targets), len(trace.ids)), dtype=trace.relevance.dtype)
     order = sorted(range(len(targets)), key=lambda n: targets[n])  # so that rows of one pass are cut alike
     what = f"Computing edges from layer {low} to {high}"
@@ -101,7 +100,7 @@ def skip_edges(
         progress(what, start, len(order))
         rows = order[start : start + batch]
         length = max(targets[n] for n in rows) + 1
-        with state.lock:
+        with view_state(view).lock:
             edges[rows, :length] = _back(blocks, passes, low, high, [targets[n] for n in rows], length)
     progress(what, len(order), len(order))
     return edges

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._pytree import tree_map_only
 from transformers import PreTrainedModel
 
-from explorer.errors import UncoveredModel
+from explorer.errors import UncoveredModel, first_line
 from explorer.model.hooks import hidden_states, hooked, output_states, with_hidden_states, with_output_states
 from explorer.model.residual import decoder_blocks
 
@@ -31,7 +32,7 @@ def check_coverage(view: PreTrainedModel) -> None:
     except UncoveredModel:
         raise
     except Exception as error:  # an exotic family can fail in any way when it is probed
-        raise UncoveredModel(f"probing it failed ({_line(error)}).") from error
+        raise UncoveredModel(f"probing it failed ({first_line(error, 120)}).") from error
     for part, share in missing.items():
         if not share <= (HEAD_TOLERANCE if part == "head" else BLOCK_TOLERANCE):
             raise UncoveredModel(f"{share:.1%} of what its {part} puts out has no source.")
@@ -79,14 +80,6 @@ def _record_calls(view: PreTrainedModel) -> list[tuple[tuple[Any, ...], dict[str
     return calls
 
 
-def _double(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.double() if value.is_floating_point() else value
-    if isinstance(value, tuple):
-        return tuple(_double(part) for part in value)
-    return value
-
-
 def _block_share(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     """|f − Σ| / Σ|terms| for a random weighting f of the block's output, with random weights in float64."""
     generator = torch.Generator().manual_seed(0)
@@ -97,8 +90,9 @@ def _block_share(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 
     weights = {name: lively(p) for name, p in block.named_parameters()}
     biases = _biases(weights)
-    state = weights | biases | {name: _double(b) for name, b in block.named_buffers()}
-    args, kwargs = _double(args), {name: _double(value) for name, value in kwargs.items()}
+    call = (args, kwargs, dict(block.named_buffers()))
+    args, kwargs, buffers = tree_map_only(Tensor, lambda x: x.double() if x.is_floating_point() else x, call)
+    state = weights | biases | buffers
     given = hidden_states(args, kwargs)
     x = torch.randn(given.shape, generator=generator, dtype=torch.float64).to(given.device).requires_grad_()
     with torch.enable_grad():
@@ -136,10 +130,5 @@ def _head_share(view: PreTrainedModel) -> float:
 
 def _biases(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies of the parameters called bias, as leaves that take gradients."""
-    return {
-        name: p.detach().clone().requires_grad_() for name, p in parameters.items() if name.rpartition(".")[2] == "bias"
-    }
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+    biases = {name: p for name, p in parameters.items() if name.rpartition(".")[2] == "bias"}
+    return {name: p.detach().clone().requires_grad_() for name, p in biases.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria
+from transformers import GenerationConfig
 
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import EncodedPrompt, Prompt, check_length, encode_prompt, token_texts
@@ -75,14 +75,17 @@ def greedy_answer(
     if loaded.max_tokens:
         max_tokens = min(max_tokens, loaded.max_tokens - len(encoded.tokens))
     length = len(encoded.ids)
-    watch = _Watch(lambda done: progress("The model answers", done - length, max_tokens))
+
+    def watch(ids: torch.Tensor, _scores: torch.Tensor, **_more: Any) -> torch.Tensor:
+        progress("The model answers", ids.shape[1] - length, max_tokens)
+        return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)  # goes on
+
     output = _generate(loaded, [encoded.ids], max_tokens, [watch], output_logits=True, return_dict_in_generate=True)
     ids = output.sequences[0, length:].tolist()
     candidates = tuple(top_candidates(loaded, logits[0], top) for logits in output.logits)
     ended = bool(ids) and ids[-1] in _end_tokens(loaded)
-    body = ids[:-1] if ended else ids
-    texts = [*token_texts(loaded, body), *(token_texts(loaded, ids[-1:]) if ended else [])]
-    return Answer("".join(texts[: len(body)]), tuple(ids), tuple(texts), candidates, ended)
+    texts, end = token_texts(loaded, ids[:-1] if ended else ids), token_texts(loaded, ids[-1:] if ended else [])
+    return Answer("".join(texts), tuple(ids), (*texts, *end), candidates, ended)
 
 
 def top_candidates(loaded: LoadedModel, logits: torch.Tensor, top: int = 10) -> tuple[Candidate, ...]:
@@ -96,25 +99,17 @@ def top_candidates(loaded: LoadedModel, logits: torch.Tensor, top: int = 10) -> 
     )
 
 
-class _Watch(StoppingCriteria):
-    """Calls back with the length of the sequence after each token; never stops by itself."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self.report = report
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object) -> torch.Tensor:  # pyright: ignore
-        self.report(input_ids.shape[1])
-        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
-
-
 def _generate(
     loaded: LoadedModel,
     rows: Sequence[Sequence[int]],
     max_tokens: int,
-    watches: Sequence[StoppingCriteria] = (),
+    watches: Sequence[Callable[..., torch.Tensor]] = (),
     **options: Any,
 ) -> Any:
-    """Run ``generate`` of transformers greedily on rows of token ids, padded on the left."""
+    """Run ``generate`` of transformers greedily on rows of token ids, padded on the left.
+
+    ``watches`` are called with the ids so far after each token, as its stopping criteria.
+    """
     pad = loaded.tokenizer.pad_token_id
     pad = pad if isinstance(pad, int) else 0
     width, device = max(map(len, rows)), loaded.model.device

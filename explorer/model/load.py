@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from explorer.errors import ModelError
+from explorer.errors import ModelError, first_line
 from explorer.model import embedded
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks
@@ -90,7 +90,6 @@ def dtype_of(spec: ModelSpec) -> torch.dtype:
     return DTYPES.get(spec.dtype, torch.float32 if pick_device(spec.device).type == "cpu" else torch.bfloat16)
 
 
-_KEPT = 2
 _loaded: OrderedDict[ModelSpec, LoadedModel] = OrderedDict()
 _loading = threading.Lock()
 
@@ -108,7 +107,7 @@ def load_model(spec: ModelSpec = ModelSpec(), progress: Progress = silent) -> Lo
         if spec not in _loaded:
             _loaded[spec] = _load(spec, progress)
         _loaded.move_to_end(spec)
-        while len(_loaded) > _KEPT:
+        while len(_loaded) > 2:
             _loaded.popitem(last=False)
         return _loaded[spec]
 
@@ -132,9 +131,8 @@ def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
     except Exception as error:  # transformers and its readers raise a dozen types for a broken file
         raise ModelError(_reason(spec.source, error)) from error
     if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
-        raise ModelError(
-            f"{spec.source} lacks weights that its configuration asks for: {len(missing)}, e.g. {missing[0]}."
-        )
+        lacking = f"{len(missing)}, e.g. {missing[0]}"
+        raise ModelError(f"{spec.source} lacks weights that its configuration asks for: {lacking}.")
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(f"{spec.source} has no fast tokenizer, which is needed to place tokens in the text.")
     if spec.adapter:
@@ -142,7 +140,7 @@ def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
         model = _merge_adapter(model, spec.adapter)
     progress(f"Moving to {device.type}")
     model = model.to(device).eval().requires_grad_(False)  # pyright: ignore[reportArgumentType]
-    decoder_blocks(model)
+    decoder_blocks(model)  # refuses a model without them
     return LoadedModel(spec, model, tokenizer)
 
 
@@ -171,14 +169,12 @@ def _check_folder(folder: Path) -> None:
     names = [p.name for p in folder.iterdir()]
     if "config.json" not in names:
         raise ModelError(f"{folder}: no config.json; expected a model folder as transformers saves it.")
-    if not any(name.endswith(".safetensors") for name in names):
-        pickled = [name for name in names if name.endswith(_PICKLED)]
-        if pickled:
-            raise ModelError(
-                f"{folder} holds its weights as a pickle only ({pickled[0]}), which can run code when it is read; "
-                "expected safetensors."
-            )
-        raise ModelError(f"{folder}: no weights; expected *.safetensors beside config.json.")
+    if any(name.endswith(".safetensors") for name in names):
+        return
+    if pickled := [name for name in names if name.endswith(_PICKLED)]:
+        danger = f"as a pickle only ({pickled[0]}), which can run code when it is read"
+        raise ModelError(f"{folder} holds its weights {danger}; expected safetensors.")
+    raise ModelError(f"{folder}: no weights; expected *.safetensors beside config.json.")
 
 
 def _merge_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
@@ -193,23 +189,17 @@ def _merge_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
     elif folder.exists() or adapter.startswith((".", "/", "~")):
         raise ModelError(f"{adapter}: no such adapter folder.")
     else:
-        _require_safetensors(adapter)
+        from huggingface_hub import hf_hub_download
+
+        try:  # without the file peft would fall back to a pickle
+            hf_hub_download(adapter, "adapter_model.safetensors")
+        except Exception as error:
+            reason = "not found on the hub, or without adapter_model.safetensors (a pickle is not read)"
+            raise ModelError(f"Adapter '{adapter}' was {reason}.") from error
     try:
-        merged = PeftModel.from_pretrained(model, adapter, use_safetensors=True).merge_and_unload()
+        return PeftModel.from_pretrained(model, adapter, use_safetensors=True).merge_and_unload()  # pyright: ignore
     except Exception as error:
-        raise ModelError(f"Adapter {adapter} does not fit this model: {_first_line(error)}") from error
-    return merged  # pyright: ignore[reportReturnType]
-
-
-def _require_safetensors(adapter: str) -> None:
-    """Refuse a hub adapter without safetensors: peft would fall back to a pickle."""
-    from huggingface_hub import hf_hub_download
-
-    try:
-        hf_hub_download(adapter, "adapter_model.safetensors")
-    except Exception as error:
-        reason = "not found on the hub, or without adapter_model.safetensors (a pickle is not read)"
-        raise ModelError(f"Adapter '{adapter}' was {reason}.") from error
+        raise ModelError(f"Adapter {adapter} does not fit this model: {first_line(error)}") from error
 
 
 def _reason(source: str, error: Exception) -> str:
@@ -218,16 +208,11 @@ def _reason(source: str, error: Exception) -> str:
         offline = " (offline mode is on)" if os.environ.get("HF_HUB_OFFLINE") else ""
         return f"'{source}' was not found: no such folder, and the hub does not have it or can't be reached{offline}."
     if "safetensors" in type(error).__name__.lower() or "header" in text.lower():
-        return f"{source}: a safetensors file is damaged or cut short ({_first_line(error)})."
+        return f"{source}: a safetensors file is damaged or cut short ({first_line(error)})."
     if source.lower().endswith(".gguf"):
-        return f"{source}: not a readable GGUF file, or cut short ({_first_line(error)})."
+        return f"{source}: not a readable GGUF file, or cut short ({first_line(error)})."
     if "safetensors" in text and any(end in text for end in _PICKLED):
         return f"{source} has no safetensors weights; a pickled checkpoint is not read."
     if isinstance(error, json.JSONDecodeError):
-        return f"{source}: a JSON file of the model is damaged ({_first_line(error)})."
-    return f"{source} can't be loaded: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:240]
+        return f"{source}: a JSON file of the model is damaged ({first_line(error)})."
+    return f"{source} can't be loaded: {first_line(error)}"

@@ -18,6 +18,7 @@ import copy
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -28,7 +29,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.pytorch_utils import Conv1D
 
-from explorer.errors import UncoveredModel
+from explorer.errors import UncoveredModel, first_line
 from explorer.model.coverage import check_coverage
 from explorer.model.hooks import hooked
 
@@ -37,13 +38,8 @@ RULES = ("attnlrp", "cplrp", "gradient")
 
 ATTENTION = "explorer_lrp"
 _POSITIONAL = {"position_ids", "cache_position"}
-_ACTIVATIONS: tuple[type, ...] = tuple(
-    {
-        kind
-        for entry in ACT2CLS.values()
-        if isinstance(kind := entry[0] if isinstance(entry, tuple) else entry, type) and issubclass(kind, nn.Module)
-    }
-)
+_CLASSES = {entry[0] if isinstance(entry, tuple) else entry for entry in ACT2CLS.values()}
+_ACTIVATIONS = tuple(kind for kind in _CLASSES if isinstance(kind, type) and issubclass(kind, nn.Module))
 
 
 @dataclass
@@ -215,11 +211,6 @@ def _activation_rule(module: nn.Module) -> Callable[[Tensor], Tensor]:
     return forward
 
 
-def _share_tensors(model: PreTrainedModel) -> PreTrainedModel:
-    memo: dict[int, Any] = {id(t): t for t in (*model.parameters(), *model.buffers())}
-    return copy.deepcopy(model, memo)
-
-
 def _gates(view: PreTrainedModel) -> dict[nn.Module, nn.Module | None]:
     """For each activation, the projection whose input is activation × something else, or None where it is ungated.
 
@@ -227,31 +218,25 @@ def _gates(view: PreTrainedModel) -> dict[nn.Module, nn.Module | None]:
     linear layer that runs after the activation in the same parent.
     """
     projections: dict[nn.Module, nn.Module | None] = {}
-    latest: dict[int, tuple[nn.Module, Tensor]] = {}
+    latest: dict[nn.Module, tuple[nn.Module, Tensor]] = {}
 
-    def after_activation(parent: nn.Module) -> Callable[..., None]:
-        def hook(module: nn.Module, _args: Any, output: Tensor) -> None:
-            latest[id(parent)] = (module, output)
+    def after_activation(parent: nn.Module, module: nn.Module, _args: Any, output: Tensor) -> None:
+        latest[parent] = (module, output)
 
-        return hook
-
-    def before_projection(parent: nn.Module) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            if id(parent) in latest:
-                activation, output = latest[id(parent)]
-                same = output.shape == args[0].shape and torch.equal(output, args[0])
-                projections[activation] = None if same else module
-
-        return hook
+    def before_projection(parent: nn.Module, module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if parent in latest:
+            activation, output = latest[parent]
+            same = output.shape == args[0].shape and torch.equal(output, args[0])
+            projections[activation] = None if same else module
 
     with hooked() as handles:
         for parent in view.modules():
             activations = [child for child in parent.children() if isinstance(child, _ACTIVATIONS)]
+            linears = [child for child in parent.children() if isinstance(child, nn.Linear | Conv1D)]
             for activation in activations:
-                handles.append(activation.register_forward_hook(after_activation(parent)))
-            for child in parent.children() if activations else ():
-                if isinstance(child, nn.Linear | Conv1D):
-                    handles.append(child.register_forward_pre_hook(before_projection(parent)))
+                handles.append(activation.register_forward_hook(partial(after_activation, parent)))
+            for linear in linears if activations else ():
+                handles.append(linear.register_forward_pre_hook(partial(before_projection, parent)))
         try:
             _short_logits(view)
         except UncoveredModel:
@@ -288,8 +273,8 @@ def _put_rules(view: PreTrainedModel, rule: str) -> None:
 
 
 def _build(model: PreTrainedModel, rule: str) -> PreTrainedModel:
-    view = _share_tensors(model)
-    view.eval()
+    shared: dict[int, Any] = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    view = copy.deepcopy(model, shared).eval()
     view.config._attn_implementation = ATTENTION
     state = ViewState(rule)
     for module in view.modules():
@@ -304,7 +289,7 @@ def _check_same(model: PreTrainedModel, view: PreTrainedModel) -> None:
     try:
         expected, actual = _short_logits(model), _short_logits(view)
     except RuntimeError as error:
-        raise UncoveredModel(f"it does not run here ({str(error).splitlines()[0]}).") from error
+        raise UncoveredModel(f"it does not run here ({first_line(error)}).") from error
     if not (actual - expected).norm() <= 0.05 * expected.norm():
         raise UncoveredModel("its attention does not compute the same in a view.")
 

@@ -100,22 +100,17 @@ def _render(loaded: LoadedModel, prompt: Prompt) -> tuple[str, list[tuple[str, i
     assert isinstance(text, str)
     spans, cursor = [], 0
     for message in messages:
-        content = message["content"]
-        start = text.find(content, cursor)
-        if start < 0:  # many templates strip white space
-            content = content.strip()
-            start = text.find(content, cursor)
-        if start >= 0:
-            spans.append((message["role"], start, start + len(content)))
-            cursor = start + len(content)
+        for content in (message["content"], message["content"].strip()):  # many templates strip white space
+            if (start := text.find(content, cursor)) >= 0:
+                cursor = start + len(content)
+                spans.append((message["role"], start, cursor))
+                break
     return text, spans
 
 
 def _segment(spans: list[tuple[str, int, int]], start: int, end: int) -> str:
-    for segment, first, last in spans:
-        if start < last and end > first and end > start:
-            return segment
-    return "template"
+    overlapping = (segment for segment, first, last in spans if start < last and end > first and end > start)
+    return next(overlapping, "template")
 
 
 def token_texts(loaded: LoadedModel, ids: list[int] | tuple[int, ...]) -> list[str]:
@@ -123,23 +118,17 @@ def token_texts(loaded: LoadedModel, ids: list[int] | tuple[int, ...]) -> list[s
 
     Bytes that never make up a character stay '�'.
     """
+
+    def decode(start: int, n: int) -> str:
+        return str(loaded.tokenizer.decode(list(ids[start : start + n]), clean_up_tokenization_spaces=False))
+
     texts: list[str] = []
-    decode = loaded.tokenizer.decode
-    start = 0
-    while start < len(ids):
-        for end in range(start + 1, min(start + 9, len(ids)) + 1):
-            text = _decode(decode, ids[start:end])
-            if "�" not in text:
-                break
-        else:
-            end, text = start + 1, _decode(decode, ids[start : start + 1])
-        texts += [text] + [""] * (end - start - 1)
-        start = end
+    while (start := len(texts)) < len(ids):
+        lengths = range(1, min(9, len(ids) - start) + 1)
+        decoded = ((n, decode(start, n)) for n in lengths)
+        length, text = next(((n, text) for n, text in decoded if "�" not in text), (1, None))
+        texts += [decode(start, 1) if text is None else text] + [""] * (length - 1)
     return texts
-
-
-def _decode(decode, ids: list[int] | tuple[int, ...]) -> str:  # noqa: ANN001
-    return str(decode(list(ids), clean_up_tokenization_spaces=False))
 
 
 def spaced(before: str, answer: str, raw: bool) -> str:

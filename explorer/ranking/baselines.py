@@ -7,17 +7,17 @@ import bm25s
 import numpy as np
 import pyarrow as pa
 
-from explorer.ranking.table import texts
-from explorer.vectors.items import Item
+from explorer.vectors.items import Item, table_items
 
 
 def text_scores(table: pa.Table, items: Sequence[Item], method: str) -> np.ndarray:
     """Return (n, m) scores by ``bm25`` or ``random`` for each of m items alone; nan for rows that are never ranked."""
+    rows = table_items(table, raw=False)
     if method == "random":
-        scores = np.stack([random_scores(table.num_rows, seed) for seed in range(len(items))], axis=1)
+        scores = np.stack([random_scores(len(rows), seed) for seed in range(len(items))], axis=1)
     else:
-        scores = bm25_scores(texts(table), [f"{item.prompt.text} {item.answer}" for item in items])
-    scores[_unanswered(table)] = np.nan
+        scores = bm25_scores([item.text for item in rows], [item.text for item in items])
+    scores[[not all(text.strip() for text in item.answers) for item in rows]] = np.nan
     return scores
 
 
@@ -42,14 +42,3 @@ def _words(texts: Sequence[str]) -> list[list[str]]:
 def random_scores(n: int, seed: int = 0) -> np.ndarray:
     """Return (n,) uniform scores in 0..1, the same for the same seed."""
     return np.random.default_rng(seed).random(n)
-
-
-def _unanswered(table: pa.Table) -> np.ndarray:
-    """(n,) bool: rows without a word in an answer, of a pair in either answer; a response makes a row no pair."""
-    none = [None] * table.num_rows
-    columns = (
-        table[name].to_pylist() if name in table.column_names else none for name in ("response", "chosen", "rejected")
-    )
-    rows = zip(*columns, strict=True)
-    said = [[response or ""] if response or a is None else [a, b or ""] for response, a, b in rows]
-    return np.array([not all(map(str.strip, answers)) for answers in said], bool)

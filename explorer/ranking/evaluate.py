@@ -1,6 +1,6 @@
 """Metrics of every method on a study whose guilty datapoints are labelled, each with its bootstrap interval."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.progress import Progress, silent
-from explorer.ranking import metrics
 from explorer.ranking.baselines import text_scores
+from explorer.ranking.metrics import KS, average_precision, interval, pooled_auprc_at, precision_at, recall_at
 from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import Target, encode_target, scores
 from explorer.vectors.find import check_index, index_model, study_indexes
@@ -21,6 +21,7 @@ from explorer.vectors.items import Item
 from explorer.vectors.methods import METHODS, QUERIES, Method
 
 RESAMPLES = 100
+_Rankings = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -58,24 +59,14 @@ def _json(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
-def labelled(study: Study, label: str | None = None) -> dict[str, np.ndarray]:
-    """Behavior → (n,) bool, which datapoints are guilty: those whose label is ``label``, else the behavior's name.
+@dataclass(frozen=True)
+class _Behavior:
+    """A behavior of the study: ``guilty`` (n,) bool, its items, and their vectors by query kind in one index."""
 
-    Raises ExplorerError where the study has no labels, or none that a behavior is named after.
-    """
-    table = study.datapoints()
-    if "label" not in table.column_names:
-        raise ExplorerError(f"{study.folder}: the datapoints have no column 'label', so nothing can be evaluated.")
-    own = np.array([value or "" for value in table["label"].to_pylist()], dtype=object)
-    names = list(dict.fromkeys(b.name for b in study.behaviors()))
-    found = {name: own == (label or name) for name in names}
-    found = {name: guilty for name, guilty in found.items() if guilty.any()}
-    if not found:
-        raise ExplorerError(
-            f"{study.folder}: no datapoint has the label {label or 'of a behavior'!r}; labels are "
-            f"{', '.join(sorted(set(own)))}; behaviors {', '.join(names) or 'none'}."
-        )
-    return found
+    name: str
+    guilty: np.ndarray
+    items: Sequence[Item]
+    targets: Mapping[str, Target]
 
 
 def evaluate(
@@ -88,7 +79,7 @@ def evaluate(
 ) -> list[Score]:
     """Score behavior × method × layer in the built indexes of a stage (default: of all checkpoints); deterministic.
 
-    ``label``: see ``labelled``. ``every``: each method plain and centred and under every query kind, instead of with
+    ``label``: see ``guilty_rows``. ``every``: each method plain and centred and under every query kind, instead of with
     its defaults alone. Raises ExplorerError where nothing is built.
     """
     checkpoint = study.checkpoint(stage)[0] if stage else None
@@ -96,96 +87,114 @@ def evaluate(
     if not indexes:
         of_stage = f" of {checkpoint}" if checkpoint else ""
         raise ExplorerError(f"{study.folder}: no vectors{of_stage}; run 'explorer build' first.")
-    guilty = labelled(study, label)
+    guilty = guilty_rows(study, label)
     table: list[Score] = []
     for number, index in enumerate(indexes):
-        loaded = load_model(index_model(study, index))
+        loaded = load_model(index_model(study, index), progress)
         check_index(index, loaded)
-        whole = Method("all", "", "", tuple(index.manifest.parts))
-        for place, (name, flags) in enumerate(guilty.items(), number * len(guilty) + 1):
+        layers, parts = index.manifest.layers, index.manifest.parts
+        for place, (name, rows) in enumerate(guilty.items(), number * len(guilty) + 1):
             items = question_items(study, AboutBehavior(name))
-            targets = {"bad": encode_target(loaded, items, whole, index.manifest.layers, "bad")}
+            targets = {"bad": encode_target(loaded, items, parts, layers, "bad")}
             if all(item.other is not None for item in items):
-                targets["contrast"] = encode_target(loaded, items, whole, index.manifest.layers, "contrast")
-            for method, layer, centre, query in _settings(index, every, targets, number == 0):
-                figures = _figures(study, index, method, layer, centre, query, items, targets)
-                about = (name, method.name, index.manifest.checkpoint, layer, centre, query, int(flags.sum()))
-                table.append(Score(*about, *_measured(flags, *figures)))
+                targets["contrast"] = encode_target(loaded, items, parts, layers, "contrast")
+            behavior = _Behavior(name, rows, items, targets)
+            table += _vector_scores(index, behavior, every)
+            if not number:
+                table += _text_scores(study, index, behavior)
             progress("Scoring every method", place, len(indexes) * len(guilty))
     return table
 
 
-def best_layer(rows: Sequence[dict[str, Any]], method: Method, checkpoint: str, layers: Sequence[int]) -> int | None:
-    """Of some layers, the one with the highest mean average precision over the behaviors, under the method's defaults.
+def guilty_rows(study: Study, label: str | None = None) -> dict[str, np.ndarray]:
+    """Return behavior → (n,) bool: the datapoints whose label is ``label``, else the behavior's name.
 
-    ``rows``: as ``Score.to_json`` makes them; None where they tell nothing of the method at these layers.
+    Raises ExplorerError where the study has no labels, or none that a behavior is named after.
     """
-    found: dict[int, list[float]] = {}
-    for row in rows:
-        own = (row["method"], row["checkpoint"], row["centre"], row["query"])
-        if own == (method.name, checkpoint, method.centre, method.query) and row["layer"] in layers:
-            found.setdefault(row["layer"], []).append(row["average_precision"])
-    return max(found, key=lambda layer: float(np.mean(found[layer])), default=None)
+    table = study.datapoints()
+    if "label" not in table.column_names:
+        raise ExplorerError(f"{study.folder}: the datapoints have no column 'label', so nothing can be evaluated.")
+    labels = np.array([value or "" for value in table["label"].to_pylist()], dtype=object)
+    names = list(dict.fromkeys(b.name for b in study.behaviors()))
+    guilty = {name: rows for name in names if (rows := labels == (label or name)).any()}
+    if not guilty:
+        raise ExplorerError(
+            f"{study.folder}: no datapoint has the label {label or 'of a behavior'!r}; labels are "
+            f"{', '.join(sorted(set(labels)))}; behaviors {', '.join(names) or 'none'}."
+        )
+    return guilty
 
 
-def _settings(
-    index: Index, every: bool, targets: dict[str, Target], texts_too: bool
-) -> Iterator[tuple[Method, int | None, bool, str]]:
+def _text_scores(study: Study, index: Index, behavior: _Behavior) -> Iterator[Score]:
+    """Yield the lines of the methods that read the texts alone."""
     for method in METHODS.values():
         if not method.parts:
-            if texts_too:
-                yield method, None, False, "bad"
+            single = text_scores(study.datapoints(), behavior.items, method.name)
+            resampled = single @ _resamples(single.shape[1]).T
+            setting = (method.name, index.manifest.checkpoint, None, False, "bad")
+            yield _measured(behavior, setting, (single.mean(1), single, resampled))
+
+
+def _vector_scores(index: Index, behavior: _Behavior, every: bool) -> Iterator[Score]:
+    """Yield the lines of the methods that the index has vectors of."""
+    for method in METHODS.values():
+        if not method.parts or not set(method.parts) <= set(index.manifest.parts):
             continue
-        if not set(method.parts) <= set(index.manifest.parts):
-            continue
-        own = method.query if method.query != "contrast" or "contrast" in targets else "bad"
-        queries = [q for q in QUERIES if q != "contrast" or "contrast" in targets] if every else [own]
+        queries = [q for q in QUERIES if q != "contrast" or q in behavior.targets]
+        if not every:
+            queries = [method.query if method.query in queries else "bad"]
         for layer in index.manifest.layers:
             for centre in (False, True) if every else (method.centre,):
                 for query in queries:
-                    yield method, layer, centre, query
+                    setting = (method.name, index.manifest.checkpoint, layer, centre, query)
+                    yield _measured(behavior, setting, _rankings(index, behavior, method, layer, centre, query))
 
 
-def _figures(
-    study: Study,
-    index: Index,
-    method: Method,
-    layer: int | None,
-    centre: bool,
-    query: str,
-    items: Sequence[Item],
-    targets: dict[str, Target],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(n,) scores of the behavior, (n, m) of its m prompts, (n, r) of r resamples of the prompts."""
-    if layer is None:
-        single = text_scores(study.datapoints(), items, method.name)
-        return single.mean(1), single, single @ _resamples(single.shape[1]).T
-    target = targets["contrast" if query == "contrast" else "bad"]
+def _rankings(index: Index, behavior: _Behavior, method: Method, layer: int, centre: bool, query: str) -> _Rankings:
+    """Return scores for the behavior (n,), for each of its m prompts (n, m), and for r resamples of these (n, r)."""
+    target = behavior.targets["contrast" if query == "contrast" else "bad"]
     m = len(target.kinds)
-    single = scores(index, target, method, [layer], centre, "bad" if query == "bank" else query, torch.eye(m)).numpy()
-    drawn = _resamples(m)
+    draws = _resamples(m)
+    single_query = "bad" if query == "bank" else query
+    single = scores(index, target, method, layer, centre, single_query, torch.eye(m)).numpy()
     if query == "bank":
-        return single.max(1), single, np.stack([single[:, row > 0].max(1) for row in drawn], axis=1)
-    whole = scores(index, target, method, [layer], centre, query).numpy()
-    again = scores(index, target, method, [layer], centre, query, torch.from_numpy(drawn)).numpy()
-    return whole, single, again
+        return single.max(1), single, np.stack([single[:, draw > 0].max(1) for draw in draws], axis=1)
+    whole = scores(index, target, method, layer, centre, query).numpy()
+    return whole, single, scores(index, target, method, layer, centre, query, torch.from_numpy(draws)).numpy()
 
 
 def _resamples(m: int) -> np.ndarray:
     """(RESAMPLES, m) float32: how often each prompt is drawn, over m."""
-    generator = np.random.default_rng(0)
-    drawn = generator.integers(0, m, size=(RESAMPLES, m))
-    return np.stack([np.bincount(row, minlength=m) / m for row in drawn]).astype(np.float32)
+    draws = np.random.default_rng(0).integers(0, m, size=(RESAMPLES, m))
+    return np.stack([np.bincount(draw, minlength=m) / m for draw in draws]).astype(np.float32)
 
 
-def _measured(guilty: np.ndarray, whole: np.ndarray, single: np.ndarray, again: np.ndarray) -> tuple[Any, ...]:
-    """The last fields of ``Score``, from average precision on."""
-    aps = [metrics.average_precision(column, guilty) for column in again.T]
-    return (
-        metrics.average_precision(whole, guilty),
-        metrics.middle(aps),
-        {k: metrics.pooled_auprc_at(single, guilty, k) for k in metrics.KS},
-        {k: float(np.mean([metrics.precision_at(column, guilty, k) for column in single.T])) for k in metrics.KS},
-        {k: metrics.recall_at(whole, guilty, k) for k in metrics.KS},
-        {k: metrics.middle([metrics.recall_at(column, guilty, k) for column in again.T]) for k in metrics.KS},
+def _measured(behavior: _Behavior, setting: tuple[str, str, int | None, bool, str], rankings: _Rankings) -> Score:
+    """Turn rankings into a line; ``setting``: the fields from ``method`` to ``query``."""
+    guilty, (whole, single, resampled) = behavior.guilty, rankings
+    precisions = {k: [precision_at(column, guilty, k) for column in single.T] for k in KS}
+    return Score(
+        behavior.name,
+        *setting,
+        guilty=int(guilty.sum()),
+        average_precision=average_precision(whole, guilty),
+        interval=interval([average_precision(column, guilty) for column in resampled.T]),
+        auprc_at={k: pooled_auprc_at(single, guilty, k) for k in KS},
+        precision_at={k: float(np.mean(values)) for k, values in precisions.items()},
+        recall_at={k: recall_at(whole, guilty, k) for k in KS},
+        recall_interval={k: interval([recall_at(column, guilty, k) for column in resampled.T]) for k in KS},
     )
+
+
+def best_layer(rows: Sequence[dict[str, Any]], method: Method, checkpoint: str, layers: Sequence[int]) -> int | None:
+    """Return the layer, of some, with the highest mean average precision of a method's defaults over the behaviors.
+
+    ``rows``: from ``Score.to_json``; None where they tell nothing of the method at these layers.
+    """
+    wanted = (method.name, checkpoint, method.centre, method.query)
+    measured: dict[int, list[float]] = {}
+    for row in rows:
+        setting = (row["method"], row["checkpoint"], row["centre"], row["query"])
+        if setting == wanted and row["layer"] in layers:
+            measured.setdefault(row["layer"], []).append(row["average_precision"])
+    return max(measured, key=lambda layer: float(np.mean(measured[layer])), default=None)

@@ -1,4 +1,4 @@
-"""How well a ranking finds the datapoints that are known to be guilty."""
+"""How well a ranking finds the datapoints that are known to be guilty, and how two rankings agree."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ KS = (10, 50, 100)
 
 
 def average_precision(scores: np.ndarray, guilty: np.ndarray) -> float:
-    """Average precision over the full ranking; rows with a nan score come last; nan where nothing is guilty.
+    """Return average precision over the full ranking; rows with a nan score come last; nan where nothing is guilty.
 
     Rows of equal score count as one step, as in scikit-learn, which takes forty times as long over its checks.
     """
@@ -20,27 +20,24 @@ def average_precision(scores: np.ndarray, guilty: np.ndarray) -> float:
     scores = np.nan_to_num(scores, nan=-np.inf).clip(-1e9)
     order = np.argsort(-scores)
     steps = np.flatnonzero(np.append(np.diff(scores[order]), -1))
-    found = np.cumsum(guilty[order])[steps]
-    return float((np.diff(found, prepend=0) * found / (steps + 1)).sum() / found[-1])
+    hits = np.cumsum(guilty[order])[steps]
+    return float((np.diff(hits, prepend=0) * hits / (steps + 1)).sum() / hits[-1])
 
 
 def precision_at(scores: np.ndarray, guilty: np.ndarray, k: int) -> float:
-    """Share of guilty rows among the k best (P@k)."""
+    """Return the share of guilty rows among the k best (P@k)."""
     return float(guilty[top(scores, k)].mean())
 
 
 def recall_at(scores: np.ndarray, guilty: np.ndarray, k: int) -> float:
-    """Share of all guilty rows that are among the k best; nan where nothing is guilty."""
+    """Return the share of all guilty rows that are among the k best; nan where nothing is guilty."""
     return float(guilty[top(scores, k)].sum() / guilty.sum()) if guilty.any() else float("nan")
 
 
 def pooled_auprc_at(scores: np.ndarray, guilty: np.ndarray, k: int) -> float:
-    """RepT's auPRC@k: the k best rows of every single query are pooled, and their (score, guilty) pairs make one curve.
+    """Return RepT's auPRC@k: average precision over the pooled k best rows of every query; nan without a guilty one.
 
-    Args:
-        scores: (n, m), one column a query; each column's scores are as they come, without scaling.
-
-    Average precision stands for the area under the curve; nan where no pooled row is guilty.
+    ``scores``: (n, m), one column a query, pooled without scaling.
     """
     best = [top(column, k) for column in scores.T]
     pooled = np.concatenate([scores[rows, j] for j, rows in enumerate(best)])
@@ -49,16 +46,16 @@ def pooled_auprc_at(scores: np.ndarray, guilty: np.ndarray, k: int) -> float:
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:
-    """Indices of the k highest scores, best first; ties keep the order of the rows; nan is never among them."""
+    """Return the row numbers of the k highest scores, best first, without nan; ties keep the order of the rows."""
     scores = np.where(np.isnan(scores), -np.inf, scores)
     k = min(k, int((scores > -np.inf).sum()))
     return np.argsort(-scores, kind="stable")[:k]
 
 
-def middle(drawn: Sequence[float]) -> tuple[float, float]:
-    """The 2.5 and 97.5 percentiles of what resampling gave; nan where it gave nothing."""
-    kept = [value for value in drawn if not np.isnan(value)]
-    low, high = np.percentile(kept, [2.5, 97.5]) if kept else (np.nan, np.nan)
+def interval(resampled: Sequence[float]) -> tuple[float, float]:
+    """Return the 2.5 and 97.5 percentiles of a figure over resamples, without nan; nan where none is left."""
+    values = [value for value in resampled if not np.isnan(value)]
+    low, high = np.percentile(values, [2.5, 97.5]) if values else (np.nan, np.nan)
     return float(low), float(high)
 
 
@@ -103,8 +100,8 @@ class Agreement:
 
 
 def agreement(one: np.ndarray, other: np.ndarray, k: int) -> Agreement:
-    """Compare two score vectors (n,) over the rows that both rank."""
+    """Compare two score vectors (n,); the correlation is over the rows that both rank."""
     both = ~(np.isnan(one) | np.isnan(other))
-    common = set(top(one, k).tolist()) & set(top(other, k).tolist())
+    common = np.intersect1d(top(one, k), top(other, k))
     rho = np.corrcoef(rankdata(one[both]), rankdata(other[both]))[0, 1] if both.sum() > 2 else np.nan
     return Agreement(k, len(common) / max(1, min(k, int(both.sum()))), float(rho))

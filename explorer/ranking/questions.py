@@ -9,7 +9,7 @@ from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
 from explorer.ranking.persona import Persona
 from explorer.ranking.table import row_number
-from explorer.vectors.items import Item, row_items
+from explorer.vectors.items import Item, table_items
 
 
 @dataclass(frozen=True)
@@ -74,4 +74,4 @@ def question_items(study: Study, question: Question) -> list[Item]:
             row = row_number(table, name)
             if row is None:
                 raise ExplorerError(f"{study.folder}: no datapoint '{name}'.")
-            return row_items(table.slice(row, 1).to_pylist(), study.template == "raw")
+            return table_items(table.slice(row, 1), study.template == "raw")

@@ -1,6 +1,5 @@
-"""Rank the training examples of a study for a question: the one call of page, command line and notebook."""
+"""Rank the training examples of a study for a question: one call for page, command line and notebook."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,7 +27,7 @@ from explorer.trace.trace import trace_ids
 from explorer.vectors.find import check_index, index_model, pick_index
 from explorer.vectors.index import SINGLE, UNRANKED, Index
 from explorer.vectors.items import Item
-from explorer.vectors.methods import METHODS, QUERIES, Method
+from explorer.vectors.methods import METHODS, QUERIES, Method, method_named
 
 NODE_METHODS = {"state": "representation", "gradient": "gradient"}
 """The method whose vectors a node's state or gradient is compared with."""
@@ -125,21 +124,20 @@ def rank(
     The query's vectors are computed in the index's model and kept for a while: ranking again with another ``centre``
     does not run the model. Raises ExplorerError that says what to build, or what is unknown or does not fit.
     """
-    wanted = _fitting(question, Choice(method or "", layer, centre, query))
-    if wanted.method not in METHODS:
-        raise ExplorerError(f"Method '{wanted.method}' is unknown; expected one of {', '.join(METHODS)}.")
-    if index is None and METHODS[wanted.method].parts:
-        index = pick_index(study, wanted.method, layer, stage)
+    choice = _fitting(question, Choice(method or "", layer, centre, query))
+    used = method_named(choice.method)
+    if index is None and used.parts:
+        index = pick_index(study, used.name, layer, stage)
     if isinstance(question, AboutNode) and index and layer is None:
-        wanted = replace(wanted, layer=nearest_layer(index, question.layer))
+        choice = replace(choice, layer=nearest_layer(index, question.layer))
     items = tuple(question_items(study, question))
-    chosen, choice = settle(wanted, index, items)
-    if index is None or not chosen.parts:
-        values = text_scores(study.datapoints(), items, choice.method).mean(1)
+    _, choice = settle(choice, index, items)
+    if index is None or not used.parts:
+        values = text_scores(study.datapoints(), items, used.name).mean(1)
         return Ranking(choice, values, items, index)
-    key = (index, question, items, choice.method, choice.layer, choice.query)
+    key = (index.key, question, items, choice.method, choice.layer, choice.query)
     target = _targets.once(key, lambda: _target(study, index, question, items, choice, progress))
-    values = scores(index, target, chosen, [choice.layer or 0], bool(choice.centre), choice.query or "")
+    values = scores(index, target, used, choice.layer or 0, bool(choice.centre), choice.query or "")
     if isinstance(question, AboutPersona):
         choice = replace(choice, query=PERSONA)
     return Ranking(choice, values.numpy(), items, index)
@@ -151,7 +149,7 @@ def nearest_layer(index: Index, layer: int) -> int:
 
 
 def _fitting(question: Question, choice: Choice) -> Choice:
-    """Fill in what the kind of question leaves no choice of; raises ExplorerError for a method that does not fit."""
+    """Set what the kind of question leaves no choice of; raises ExplorerError for a method that does not fit."""
     match question:
         case LikeDatapoint():
             return replace(choice, method=choice.method or "explorer", query="bad")
@@ -171,9 +169,7 @@ def settle(choice: Choice, index: Index | None, items: Sequence[Item]) -> tuple[
 
     Only a method that reads the texts alone can do without an index.
     """
-    if choice.method not in METHODS:
-        raise ExplorerError(f"Method '{choice.method}' is unknown; expected one of {', '.join(METHODS)}.")
-    method = METHODS[choice.method]
+    method = method_named(choice.method)
     query = choice.query or method.query
     if query not in QUERIES:
         raise ExplorerError(f"Query '{query}' is unknown; expected one of {', '.join(QUERIES)}.")
@@ -181,9 +177,7 @@ def settle(choice: Choice, index: Index | None, items: Sequence[Item]) -> tuple[
         query = "bad"
     if index is None and method.parts:
         raise ExplorerError(f"Method '{choice.method}' needs the study's vectors; run 'explorer build' first.")
-    layer = choice.layer if method.parts else None
-    if layer is None and index is not None and method.parts:
-        layer = index.manifest.default_layer
+    layer = (choice.layer or index.manifest.default_layer) if index and method.parts else None
     centre = method.centre if choice.centre is None else choice.centre
     return method, Choice(choice.method, layer, centre, query)
 
@@ -196,21 +190,21 @@ def _target(
     if isinstance(question, LikeDatapoint):
         row = row_number(study.datapoints(), question.id)
         assert row is not None  # question_items sees to it
-        return row_target(index, row, method, [layer])
-    loaded = load_model(index_model(study, index))
+        return row_target(index, row, method, layer)
+    loaded = load_model(index_model(study, index), progress)
     check_index(index, loaded)
     if isinstance(question, AboutNode):
         vector = node_vector(loaded, question.failure, layer, question.token, question.part)
         return Target({f"{question.part}.{layer}": vector[None].float()}, torch.tensor([SINGLE]))
     if isinstance(question, AboutPersona):
         persona = question.persona
-        answered = _answers.once((index, items, persona), lambda: persona_items(loaded, items, persona, progress))
+        answered = _answers.once((index.key, items, persona), lambda: persona_items(loaded, items, persona, progress))
         return persona_target(loaded, answered, layer)
-    return encode_target(loaded, items, method, [layer], choice.query or "")
+    return encode_target(loaded, items, method.parts, [layer], choice.query or "")
 
 
-def row_target(index: Index, row: int, method: Method, layers: Sequence[int]) -> Target:
-    """Return the stored vectors of a datapoint as a query (of kind ``bad``, in which it scores 1 itself).
+def row_target(index: Index, row: int, method: Method, layer: int) -> Target:
+    """Return the stored vectors of a datapoint as a query; the datapoint itself scores 1.
 
     Raises ExplorerError for a row that is never ranked, and for a method that has no vectors.
     """
@@ -218,10 +212,9 @@ def row_target(index: Index, row: int, method: Method, layers: Sequence[int]) ->
         raise ExplorerError(f"Method '{method.name}' has no vectors to compare; choose another.")
     if index.kinds[row] == UNRANKED:
         raise ExplorerError(f"Datapoint {row + 1} has no answer, so nothing is like it.")
-    vectors = {}
-    for part, layer in itertools.product(method.parts, layers):
+    for part in method.parts:
         index.require(part, layer)
-        vectors[f"{part}.{layer}"] = index.rows(part, layer, torch.tensor([row]))
+    vectors = {f"{part}.{layer}": index.rows(part, layer, torch.tensor([row])) for part in method.parts}
     return Target(vectors, index.kinds[row][None])
 
 

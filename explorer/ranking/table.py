@@ -1,4 +1,4 @@
-"""The datapoints of a ranking as rows: which of them a filter keeps, and as a file that others open."""
+"""The datapoints as a table: which rows a filter keeps, columns and texts, and files that others open."""
 
 import io
 import json
@@ -13,10 +13,11 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from explorer.vectors.fingerprint import FIELDS
+from explorer.vectors.items import table_items
 
 pc: Any = pyarrow.compute  # its functions are made at import, which type checkers do not see
 FILES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
-"""What a ranking can be written as, with the media type."""
+"""What a table can be written as, with the media type."""
 _FORMULA = r"^([=+\-@\t\r])"
 
 
@@ -31,25 +32,22 @@ class Filter:
 
 
 def matches(table: pa.Table, scores: np.ndarray, wanted: Filter) -> np.ndarray:
-    """(n,) bool: the rows that have a score and that the filter keeps."""
+    """Return (n,) bool: the rows that have a score and that the filter keeps."""
     keep = ~np.isnan(scores)
     if wanted.least is not None:
         keep &= np.nan_to_num(scores, nan=-np.inf) >= wanted.least
     for name, values in (("source", wanted.sources), ("label", wanted.labels)):
         if values and name in table.column_names:
             keep &= np.isin(column(table, name), values)
-    if wanted.text.strip():
-        found = np.zeros(len(keep), bool)
-        for name in FIELDS:
-            if name in table.column_names:
-                hit = pc.match_substring(_strings(table, name), wanted.text.strip(), ignore_case=True)
-                found |= hit.fill_null(False).to_numpy()
-        keep &= found
+    if text := wanted.text.strip():
+        fields = [_strings(table, name) for name in FIELDS if name in table.column_names]
+        hits = [pc.match_substring(field, text, ignore_case=True).fill_null(False).to_numpy() for field in fields]
+        keep &= np.any(hits, axis=0)
     return keep
 
 
 def column(table: pa.Table, name: str) -> np.ndarray:
-    """(n,) values of a column as text, '' where there is none."""
+    """Return (n,) values of a column as text, '' where there is none."""
     if name not in table.column_names:
         return np.full(table.num_rows, "", dtype=object)
     coded = _strings(table, name).fill_null("").combine_chunks().dictionary_encode()
@@ -57,21 +55,18 @@ def column(table: pa.Table, name: str) -> np.ndarray:
 
 
 def row_number(table: pa.Table, name: str) -> int | None:
-    """Where the datapoint with this id stands, or None."""
-    found = pc.index(table["id"], pa.scalar(name, table["id"].type)).as_py()
-    return found if found >= 0 else None
+    """Return where the datapoint with this id stands, or None."""
+    number = pc.index(table["id"], pa.scalar(name, table["id"].type)).as_py()
+    return number if number >= 0 else None
 
 
 def texts(table: pa.Table) -> list[str]:
-    """Prompt and answer (the chosen one of a pair) of every row, for baselines and searches."""
-    columns = {name: table[name].to_pylist() for name in ("prompt", "response", "chosen") if name in table.column_names}
-    none = [None] * table.num_rows
-    rows = zip(columns["prompt"], columns.get("response", none), columns.get("chosen", none), strict=True)
-    return [f"{prompt} {response or chosen or ''}" for prompt, response, chosen in rows]
+    """Return prompt and answer (the chosen one of a pair) of every row."""
+    return [item.text for item in table_items(table, raw=False)]
 
 
 def write_rows(table: pa.Table, kind: str) -> bytes:
-    """The table as ``csv``, ``jsonl`` or ``parquet``.
+    """Return the table as ``csv``, ``jsonl`` or ``parquet``.
 
     In CSV a text that a spreadsheet would run as a formula gets an apostrophe before it, and nested values are JSON.
     """
@@ -80,24 +75,23 @@ def write_rows(table: pa.Table, kind: str) -> bytes:
         pq.write_table(table, out)
     elif kind == "jsonl":
         for batch in table.to_batches(max_chunksize=4096):
-            lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
-            out.write("".join(lines).encode())
+            out.write("".join(_json(row) + "\n" for row in batch.to_pylist()).encode())
     else:
-        pa_csv.write_csv(
-            pa.table([_cells(c) for c in table.columns], [_named(name) for name in table.column_names]), out
-        )
+        names = [re.sub(_FORMULA, r"'\1", name) for name in table.column_names]
+        pa_csv.write_csv(pa.table([_cells(values) for values in table.columns], names), out)
     return out.getvalue()
 
 
-def _named(name: str) -> str:
-    return f"'{name}" if re.match(_FORMULA, name) else name
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column for CSV: nested values as JSON, no text a formula."""
     kind = values.type
     if pa.types.is_nested(kind):
-        texts = [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in values.to_pylist()]
-        values = pa.chunked_array([pa.array(texts, pa.large_string())])
+        encoded = [None if value is None else _json(value) for value in values.to_pylist()]
+        values = pa.chunked_array([pa.array(encoded, pa.large_string())])
     elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return values
     return pc.replace_substring_regex(values.cast(pa.large_string()), _FORMULA, r"'\1")

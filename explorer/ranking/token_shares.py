@@ -1,21 +1,20 @@
 """Which tokens of a training example pull towards a behavior: RepT's token-level scores (arXiv 2510.02334)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from explorer.data.study import Study
-from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import token_texts
 from explorer.ranking.rank import Ranking
 from explorer.ranking.recent import Recent
 from explorer.vectors.find import index_model, pick_index
 from explorer.vectors.index import Index
-from explorer.vectors.items import Item, row_items
+from explorer.vectors.items import Item, table_items
 from explorer.vectors.one_pass import position_gradients
 from explorer.vectors.tokenize import Exchange, batches, encode_exchanges
 
@@ -65,20 +64,12 @@ def token_scores(
     evidence = known_token_scores(ranking, rows, index)
     missing = [row for row in rows if row not in evidence]
     if missing:
-        loaded, layer = load_model(index_model(study, index)), _layer(ranking, index)
-        items = row_items(study.datapoints().take(missing).to_pylist(), study.template == "raw")
-        key = (index, ranking.items, layer)
-        try:
-            direction = _directions.once(key, lambda: behavior_direction(loaded, ranking.items, layer))
-            scored = score_tokens(loaded, items, layer, direction)
-        except ExplorerError:  # no answer of the question has a token: nothing pulls towards it
-            scored = [([], []) for _ in items]
-        for row, item, (tokens, other) in zip(missing, items, scored, strict=True):
-            prompt, answer = own_words(tokens, item.prompt.text, item.answer)
-            rejected = own_words(other, item.prompt.text, item.other)[1] if item.other is not None else []
-            evidence[row] = _evidence.put(
-                (*key, row), TokenEvidence(tuple(tokens), tuple(prompt), tuple(answer), tuple(rejected))
-            )
+        loaded = load_model(index_model(study, index))
+        *key, layer = _key(ranking, index)
+        direction = _directions.once((*key, layer), lambda: behavior_direction(loaded, ranking.items, layer))
+        items = table_items(study.datapoints().take(missing), study.template == "raw")
+        for row, scored in zip(missing, score_tokens(loaded, items, layer, direction), strict=True):
+            evidence[row] = _evidence.put((*key, layer, row), scored)
     return evidence
 
 
@@ -87,44 +78,55 @@ def known_token_scores(ranking: Ranking, rows: Sequence[int], index: Index | Non
     index = index or ranking.index
     if index is None:
         return {}
-    key = (index, ranking.items, _layer(ranking, index))
-    evidence = {row: _evidence.get((*key, row)) for row in rows}
+    evidence = {row: _evidence.get((*_key(ranking, index), row)) for row in rows}
     return {row: scored for row, scored in evidence.items() if scored is not None}
 
 
-def _layer(ranking: Ranking, index: Index) -> int:
-    return ranking.choice.layer or index.manifest.default_layer
+def _key(ranking: Ranking, index: Index) -> tuple[tuple[str, str], tuple[Item, ...], int]:
+    """What token scores depend on besides the datapoint; the last is the layer."""
+    return index.key, ranking.items, ranking.choice.layer or index.manifest.default_layer
 
 
 def behavior_direction(loaded: LoadedModel, items: Sequence[Item], layer: int) -> Tensor:
     """Return (width,) the mean over items of Σ_i ĝ_i: normalised loss gradients where bad answer tokens are predicted.
 
-    Raises ExplorerError where no bad answer has a token.
+    0 where no bad answer has a token: nothing pulls towards it.
     """
     exchanges = [e for e in encode_exchanges(loaded, [(item.prompt, item.answer) for item in items]) if e.answer]
-    if not exchanges:
-        raise ExplorerError("Nothing to look for: no answer of the behavior has a token.")
-    total = torch.zeros(())
+    total = torch.zeros(_width(loaded))
     for exchange, gradient in zip(exchanges, _gradients(loaded, exchanges, layer), strict=True):
-        total = total + gradient[exchange.start - 1 : len(exchange.ids) - 1].sum(0)
-    return total / len(exchanges)
+        total += gradient[exchange.start - 1 : len(exchange.ids) - 1].sum(0)
+    return total / max(len(exchanges), 1)
 
 
-def score_tokens(
-    loaded: LoadedModel, items: Sequence[Item], layer: int, direction: Tensor
-) -> list[tuple[list[TokenScore], list[TokenScore]]]:
-    """Return, for each item, the tokens of its exchange, and those of its other answer's (empty without one).
+def score_tokens(loaded: LoadedModel, items: Sequence[Item], layer: int, direction: Tensor) -> list[TokenEvidence]:
+    """Return the evidence of each item for a behavior's direction (width,).
 
     A token's score is direction · ĝ at its own position, as published. A pair's other answer is taught against: its
     scores are turned around.
     """
     exchanges = encode_exchanges(loaded, [(item.prompt, text) for item in items for text in item.answers])
-    passed = iter(zip(exchanges, _gradients(loaded, exchanges, layer), strict=True))
-    scored = []
+    scored = iter(
+        [
+            _scored(loaded, exchange, (gradient @ direction).tolist())
+            for exchange, gradient in zip(exchanges, _gradients(loaded, exchanges, layer), strict=True)
+        ]
+    )
+    evidence = []
     for item in items:
-        tokens = _scored(loaded, *next(passed), direction)
-        scored.append((tokens, [] if item.other is None else _scored(loaded, *next(passed), -direction)))
-    return scored
+        tokens, rejected = next(scored), []
+        prompt, answer = own_words(tokens, item.prompt.text, item.answer)
+        if item.other is not None:
+            against = [replace(token, score=-token.score) for token in next(scored)]
+            rejected = own_words(against, item.prompt.text, item.other)[1]
+        evidence.append(TokenEvidence(tuple(tokens), tuple(prompt), tuple(answer), tuple(rejected)))
+    return evidence
+
+
+def _scored(loaded: LoadedModel, exchange: Exchange, values: Sequence[float]) -> list[TokenScore]:
+    texts = token_texts(loaded, exchange.ids)
+    parts = ("prompt" if i < exchange.start else "answer" for i in range(len(texts)))
+    return [TokenScore(text, part, value) for text, part, value in zip(texts, parts, values, strict=True)]
 
 
 def own_words(tokens: Sequence[TokenScore], prompt: str, answer: str) -> tuple[list[TokenScore], list[TokenScore]]:
@@ -144,23 +146,18 @@ def own_words(tokens: Sequence[TokenScore], prompt: str, answer: str) -> tuple[l
 
 
 def _gradients(loaded: LoadedModel, exchanges: Sequence[Exchange], layer: int) -> list[Tensor]:
-    """Normalised loss gradients (T, width) of each exchange; (T, 1) zeros for one without an answer."""
+    """Normalised loss gradients (T, width) of each exchange; 0 for one without an answer."""
     view = loaded.view("gradient")
-    gradients = [torch.zeros(len(e.ids), 1) for e in exchanges]
+    gradients = [torch.zeros(len(e.ids), _width(loaded)) for e in exchanges]
     answered = [i for i, e in enumerate(exchanges) if e.answer]
     for batch in batches([exchanges[i] for i in answered]):
         numbers = [answered[j] for j in batch]
-        slopes = position_gradients(view, [exchanges[i] for i in numbers], layer)
-        for i, slope in zip(numbers, slopes, strict=True):
-            g = slope[: len(exchanges[i].ids)].float().cpu()
+        padded_gradients = position_gradients(view, [exchanges[i] for i in numbers], layer)
+        for i, gradient in zip(numbers, padded_gradients, strict=True):
+            g = gradient[: len(exchanges[i].ids)].float().cpu()
             gradients[i] = g / g.norm(dim=-1, keepdim=True).clamp(min=1e-30)
     return gradients
 
 
-def _scored(loaded: LoadedModel, exchange: Exchange, gradient: Tensor, direction: Tensor) -> list[TokenScore]:
-    scores = (gradient @ direction).tolist() if gradient.shape[1] > 1 else [0.0] * len(exchange.ids)
-    texts = token_texts(loaded, exchange.ids)
-    return [
-        TokenScore(text, "prompt" if i < exchange.start else "answer", score)
-        for i, (text, score) in enumerate(zip(texts, scores, strict=True))
-    ]
+def _width(loaded: LoadedModel) -> int:
+    return loaded.model.config.get_text_config().hidden_size

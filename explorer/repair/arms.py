@@ -1,4 +1,4 @@
-"""The trainings of a repair: the rows of each arm, training on them, and asking the trained model.
+"""The trainings of a repair: the rows of each arm, training on them, asking the trained model, and the time it takes.
 
 A training is named by a digest of all that it depends on, so that two repairs that need the same one (the unedited
 one, say) share it. Its folder holds ``adapter/``, ``loss.jsonl``, ``answers.jsonl`` and, until it is done, what a
@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter, time
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,12 @@ from explorer.model.generate import answers, generate
 from explorer.model.load import ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress
-from explorer.repair.checks import Check
+from explorer.repair.checks import Check, held_out
 from explorer.repair.choose import sampled
-from explorer.repair.plan import NONE, REPLACE, Arm, Plan, run_folder
+from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, run_folder
+from explorer.repair.results import measured
 from explorer.repair.stages import Stage, read_stages, rows_of
-from explorer.vectors.fingerprint import model_digest, rows_digest, unloaded
+from explorer.vectors.fingerprint import model_digest, rows_digest
 
 TRAINING, ANSWERING = "training", "answering"
 """What a Progress is told: steps of the training, answers of the trained model."""
@@ -36,6 +38,11 @@ CORRECTED, LOSS, ANSWERS = "corrected.json", "loss.jsonl", "answers.jsonl"
 CORRECTION_TOKENS = 48
 CODE = 2
 """Raised with every change that makes another model of the same data and recipe."""
+PACE = "pace.json"
+ANSWERED = 40
+"""Answers that are timed."""
+FRESH = 600.0
+"""Seconds after which a pace is measured anew: the machine may be busier by then, or less."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def read_setting(study: Study, plan: Plan) -> Setting:
     edited_ids = [name for arm in plan.arms for name in arm.ids]
     edited = numbers[np.isin(np.array(table["id"].to_pylist(), dtype=object)[numbers], edited_ids)]
     rows = table.take(np.union1d(sampled(numbers, plan.share), edited).tolist()).to_pylist()
-    digest = model_digest(unloaded(stage.start_model(study)))
+    digest = model_digest(stage.start_model(study))
     made_from = {
         "code": CODE,
         "precision": str(dtype_of(ModelSpec())),
@@ -163,3 +170,38 @@ def read_losses(folder: Path) -> list[dict[str, float]]:
     """Read {step, loss, seconds} of a training so far; of a step that was trained twice after a kill, the later."""
     by_step = {row["step"]: row for row in read_whole_lines(folder / LOSS) if "step" in row}
     return [by_step[step] for step in sorted(by_step)]
+
+
+def estimate(study: Study, plan: Plan) -> float:
+    """Estimate the seconds that a plan's trainings and measurements take; runs that are there already take none.
+
+    Times one step forward and back on a batch of the stage and ``ANSWERED`` greedy answers (some 10 s), and keeps both
+    for a while in ``repairs/pace.json``. Raises ExplorerError for a plan that does not fit the study.
+    """
+    setting, checks = read_setting(study, plan), held_out(study, plan.behavior)
+    pace, recipe = _pace(setting, checks), setting.stage.recipe
+    known = measured(study, plan.behavior)
+    missing = [a for a in plan.arms if setting.digest(a) not in known and not (setting.folder(a) / "adapter").is_dir()]
+    steps = max(1, round(recipe.epochs * plan.rows / recipe.batch))
+    seconds = len(missing) * (steps * pace["step"] + len(checks) * pace["answer"])
+    if setting.stage.pairs and any(arm.arm == NONE for arm in missing):
+        seconds += plan.rows / recipe.batch * pace["step"] / 3  # the reference's log-probabilities: forward alone
+    return seconds
+
+
+def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
+    """Return the seconds of a ``step`` and of an ``answer``, measured lately (``at``)."""
+    study, path = setting.study, setting.study.folder / REPAIRS / PACE
+    paces = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    key = hashlib.sha256(json.dumps(setting.made_from, sort_keys=True).encode()).hexdigest()[:16]
+    if time() - paces.get(key, {}).get("at", 0.0) > FRESH:
+        from explorer.repair.train import step_seconds  # seconds to import
+
+        loaded, prompts = load_model(ModelSpec(study.model)), [Prompt(check.prompt) for check in checks[:ANSWERED]]
+        began = perf_counter()
+        answers(loaded, prompts)
+        each = (perf_counter() - began) / len(prompts)
+        paces[key] = {"at": time(), "step": step_seconds(setting.rows, setting.stage), "answer": each}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, paces)
+    return paces[key]

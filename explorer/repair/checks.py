@@ -14,8 +14,7 @@ from pathlib import Path
 
 from explorer.data.study import BehaviorPrompt, Study
 from explorer.errors import ExplorerError
-from explorer.files import read_json_lines
-from explorer.repair.stages import require_text
+from explorer.files import read_json_lines, require_pattern, require_text
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 
@@ -54,11 +53,8 @@ def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Ch
     """Read the lines of a file, those of a behavior if ``name`` is given; none where the file is absent."""
     checks = []
     for where, row in read_json_lines(path) if path.is_file() else ():
-        require_text(where, row, "prompt", field)
-        try:
-            re.compile(row[field])
-        except re.error as error:
-            raise ExplorerError(f"{where}: field '{field}' is not a regular expression ({error}).") from error
+        require_text(row, where, "prompt", field)
+        require_pattern(row, where, field)
         if name is None or row.get("name") == name:
             checks.append(Check(kind, row["prompt"], row[field]))
     return checks

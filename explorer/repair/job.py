@@ -24,8 +24,8 @@ from explorer.model.embedded import cache_folder
 from explorer.progress import Progress, Stopped, silent
 from explorer.repair.arms import TRAINING, ask, read_setting, train
 from explorer.repair.checks import BEHAVIOR, counted, digest_of, held_out
-from explorer.repair.plan import TOP, Arm, Plan, read_plan, repair_folders, save_plan
-from explorer.repair.results import RESULT, Result, Row, pooled, read_result, row, verdict
+from explorer.repair.plan import TOP, Arm, Plan, read_plan, save_plan
+from explorer.repair.results import RESULT, Result, Row, measured, pooled, read_result, row, verdict
 
 PROGRESS, LOCK, STOP, LOG = "progress.json", ".lock", "stop", "log.txt"
 NEW, STARTING, QUEUED, RUNNING = "new", "starting", "queued", "running"
@@ -259,26 +259,6 @@ class _Job:
         asked, made_from = digest_of(self.checks), self.setting.made_from
         result = Result(rows, **same, examples=self.examples, asked=asked, made_from=made_from)
         write_json(self.folder / RESULT, result.to_json())
-
-
-def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
-    """Return (figures, answers to the examples) by run, from all repairs of a behavior with the same checks.
-
-    The answers are empty where they were not kept: of seeds after the first.
-    """
-    asked = digest_of(held_out(study, behavior))
-    runs: dict[str, tuple[Row, list[str]]] = {}
-    for folder in repair_folders(study):
-        try:
-            result = read_result(folder)
-        except ExplorerError:
-            continue  # it is named where it is looked at
-        if not result or (result.behavior, result.asked) != (behavior, asked):
-            continue
-        for r in result.arms:
-            answers = [example["answers"].get(f"{r.arm}-{r.k}", "") for example in result.examples]
-            runs[r.run] = (r, answers if r.seed == 0 else [])
-    return runs
 
 
 def repair_json(folder: Path) -> dict[str, Any]:

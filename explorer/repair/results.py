@@ -8,8 +8,8 @@ from typing import Any
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD
-from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, run_folder
+from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, digest_of, held_out
+from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, repair_folders, run_folder
 from explorer.repair.rates import Change, relative_change, wilson
 
 RESULT = "result.json"
@@ -109,6 +109,26 @@ def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
     """Return the adapter folders by run, of those models that are on this machine."""
     adapters = {row.run: run_folder(study, row.run) / "adapter" for row in rows}
     return {run: folder for run, folder in adapters.items() if (folder / "adapter_model.safetensors").is_file()}
+
+
+def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
+    """Return (figures, answers to the examples) by run, from all repairs of a behavior with the same checks.
+
+    The answers are empty where they were not kept: of seeds after the first.
+    """
+    asked = digest_of(held_out(study, behavior))
+    runs: dict[str, tuple[Row, list[str]]] = {}
+    for folder in repair_folders(study):
+        try:
+            result = read_result(folder)
+        except ExplorerError:
+            continue  # it is named where it is looked at
+        if not result or (result.behavior, result.asked) != (behavior, asked):
+            continue
+        for r in result.arms:
+            answers = [example["answers"].get(f"{r.arm}-{r.k}", "") for example in result.examples]
+            runs[r.run] = (r, answers if r.seed == 0 else [])
+    return runs
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ were trained on elsewhere, can be edited and exported, but not trained again her
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import pyarrow as pa
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import write_json
+from explorer.files import require_text, write_json, wrong_field
 from explorer.model import embedded
 from explorer.model.load import ModelSpec
 from explorer.repair.plan import DROP, REPLACE, SWAP
@@ -111,29 +110,22 @@ def read_stages(study: Study) -> dict[str, Stage]:
 
 
 def _stage(study: Study, where: str, row: dict[str, Any]) -> Stage:
-    require_text(where, row, "name", "result")
+    require_text(row, where, "name", "result")
     kind, start, given = row.get("kind"), row.get("start"), row.get("recipe", {})
     if kind not in tuple(ANSWERS):
-        raise ExplorerError(f"{where}: field 'kind' is {kind!r}; expected {' or '.join(ANSWERS)}.")
+        raise wrong_field(row, where, "kind", " or ".join(ANSWERS))
     if not isinstance(start, str) and (start is not None or kind == "dpo"):
-        raise ExplorerError(f"{where}: field 'start' is {start!r}; expected an adapter folder.")
+        raise wrong_field(row, where, "start", "an adapter folder")
     if start and not (study.folder / start / "adapter_config.json").is_file():
         raise ExplorerError(f"{where}: adapter {study.folder / start} is not there; expected a PEFT adapter folder.")
     if not isinstance(given, dict):
-        raise ExplorerError(f"{where}: field 'recipe' is {given!r}; expected an object.")
+        raise wrong_field(row, where, "recipe", "an object")
     for name, value in given.items():
         if name not in _TYPES or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             expected = f"a number above 0 for {', '.join(_TYPES)}"
             raise ExplorerError(f"{where}: field 'recipe.{name}' is {value!r}; expected {expected}.")
     recipe = Recipe(source=study.model, **{name: _TYPES[name](value) for name, value in given.items()})
     return Stage(row["name"], kind, start, row["result"], recipe)
-
-
-def require_text(where: str, row: Mapping[str, Any], *names: str) -> None:
-    """Raise ExplorerError for the first of the fields that is no text, or empty."""
-    for name in names:
-        if not isinstance(row.get(name), str) or not row[name]:
-            raise ExplorerError(f"{where}: field '{name}' is missing or empty; expected text.")
 
 
 def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarray:

@@ -30,7 +30,7 @@ from explorer.model.load import ModelSpec, dtype_of
 from explorer.progress import Progress, Stopped, silent
 from explorer.repair.packed_batches import answer_logps, collate, summed, tokenise
 from explorer.repair.plan import SWAP
-from explorer.repair.stages import ANSWERS, Recipe
+from explorer.repair.stages import ANSWERS, Recipe, Stage
 
 _LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -60,9 +60,7 @@ def train_sft(
     torch.manual_seed(recipe.seed)
     model = _continued_adapter(base, start) if start else _fresh_adapter(base, recipe)
     args = SFTConfig(**_arguments(recipe, out, len(data)), dataset_kwargs={"skip_prepare_dataset": True})
-    dataset = Dataset.from_list(data)
-    trainer = _PackedSFT(model, args=args, data_collator=collate, train_dataset=dataset, processing_class=tokenizer)
-    return _run(trainer, _AfterStep(recipe, out, progress, losses), len(data))
+    return _run(_PackedSFT, model, args, data, tokenizer, _AfterStep(recipe, out, progress, losses))
 
 
 def train_dpo(
@@ -89,21 +87,16 @@ def train_dpo(
         if pair.get("edit") == SWAP:
             row["answers"], row["reference"] = row["answers"][::-1], values[::-1]
     args = DPOConfig(**_arguments(recipe, out, len(data)), beta=recipe.beta)
-    dataset = Dataset.from_list(data)
-    trainer = _PackedDPO(model, args=args, data_collator=collate, train_dataset=dataset, processing_class=tokenizer)
-    trainer.sft_weight = recipe.sft_weight
-    return _run(trainer, _AfterStep(recipe, out, progress, losses), len(data))
+    return _run(_PackedDPO, model, args, data, tokenizer, _AfterStep(recipe, out, progress, losses))
 
 
-def step_seconds(rows: Sequence[Mapping[str, Any]], recipe: Recipe, names: Sequence[str]) -> float:
-    """Time a training step here: forward and back on a batch of ordinary length, the second of two. In seconds.
-
-    ``names``: the fields of the rows that hold their answers.
-    """
+def step_seconds(rows: Sequence[Mapping[str, Any]], stage: Stage) -> float:
+    """Time a training step here: forward and back on a batch of ordinary length, the second of two. In seconds."""
+    recipe = stage.recipe
     tokenizer, base = load_base(recipe)
     spread = rows[:: max(1, len(rows) // recipe.batch)][: recipe.batch]
     model = _fresh_adapter(base, recipe).to("cuda" if torch.cuda.is_available() else "cpu").train()
-    batch = _on(model, collate([tokenise(tokenizer, row, names) for row in spread]))
+    batch = _on(model, collate([tokenise(tokenizer, row, ANSWERS[stage.kind]) for row in spread]))
     seconds = 0.0
     for _ in range(2):
         began = perf_counter()
@@ -247,12 +240,15 @@ class _AfterStep(TrainerCallback):
             append_lines(self.losses, [{"step": state.global_step, "loss": float(logs["loss"]), "seconds": seconds}])
 
 
-def _run(trainer: Any, after_step: _AfterStep, n: int) -> list[Path]:
+def _run(kind: Any, model: Any, args: Any, data: list[dict], tokenizer: Any, after_step: _AfterStep) -> list[Path]:
+    dataset = Dataset.from_list(data)
+    trainer = kind(model, args=args, data_collator=collate, train_dataset=dataset, processing_class=tokenizer)
+    trainer.sft_weight = after_step.recipe.sft_weight
     trainer.remove_callback(PrinterCallback)  # it would print to stdout
     trainer.add_callback(after_step)
     out = after_step.out
     last = _last_checkpoint(out / "resume")
-    after_step.progress(f"{n} examples; {'going on at ' + last.name if last else 'starting'}")
+    after_step.progress(f"{len(data)} examples; {'going on at ' + last.name if last else 'starting'}")
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if after_step.stopped:
         raise after_step.stopped

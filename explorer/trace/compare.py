@@ -132,10 +132,9 @@ def relevance_change(before: Explanation, after: Explanation) -> np.ndarray | No
 
 
 def parse_models(text: str, usual: ModelSpec) -> list[ModelSpec]:
-    """Read a list of models such as ``smollm2,runs/dpo,other+adapter``.
+    """Read a list such as ``smollm2,runs/dpo,other+adapter``; device and precision are those of ``usual``.
 
-    Each is a model, ``model+adapter``, or the folder of a PEFT adapter, which stands for the model ``usual`` with it.
-    Device and precision are those of ``usual``.
+    The folder of a PEFT adapter stands for the model ``usual`` with it.
     """
     specs = []
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -152,8 +151,7 @@ def comparison_table(readings: Sequence[ModelReading]) -> str:
     wrong, right = first.sides
     lines = [f"{wrong!r} over {right!r}, gap in {first.unit}; probabilities of the first tokens that differ"]
     for reading in readings:
-        prediction = reading.prediction
-        shares = f"wrong {prediction.wrong_probability:6.1%}  right {prediction.right_probability:6.1%}"
-        answer = " ".join(prediction.answer.split())
-        lines.append(f"  {reading.explanation.trace.gap:+7.2f}  {shares}  {reading.name}: {answer}")
+        gap, p = reading.explanation.trace.gap, reading.prediction
+        shares = f"wrong {p.wrong_probability:6.1%}  right {p.right_probability:6.1%}"
+        lines.append(f"  {gap:+7.2f}  {shares}  {reading.name}: {' '.join(p.answer.split())}")
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """A contrast: a wrong token (target) against the right one (foil) at one position."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel
@@ -67,19 +68,17 @@ def contrast_ids(
     """Contrast answers that are tokens already, e.g. generated ones; see ``make_contrast``."""
     if wrong_ids == right_ids:
         raise PromptError("The wrong and the right answer are the same tokens; expected two answers that differ.")
-    pairs = zip(wrong_ids, right_ids, strict=False)
-    shorter = min(len(wrong_ids), len(right_ids))
-    common = next((i for i, (a, b) in enumerate(pairs) if a != b), shorter)
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(wrong_ids, right_ids, strict=False))
+    common = sum(1 for _ in alike)
     target, foil = (ids[common] if common < len(ids) else _end_of_turn(loaded) for ids in (wrong_ids, right_ids))
     if target == foil:
         raise PromptError("The wrong and the right answer differ only in the end of the turn.")
     check_length(loaded, len(encoded.tokens) + common + 1)
-    texts = token_texts(loaded, wrong_ids[:common])
-    start = len(encoded.tokens)
-    shared = [Token(start + i, wrong_ids[i], texts[i], "generated") for i in range(common)]
+    shared = zip(wrong_ids, token_texts(loaded, wrong_ids[:common]), strict=False)
+    generated = [Token(n, id, text, "generated") for n, (id, text) in enumerate(shared, len(encoded.tokens))]
     target_text, foil_text = (token_texts(loaded, [token])[0] for token in (target, foil))
     return Contrast(
-        tokens=(*encoded.tokens, *shared),
+        tokens=(*encoded.tokens, *generated),
         target=target,
         foil=foil,
         target_text=target_text,

@@ -1,7 +1,7 @@
 """From a failure to its token heatmap."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -89,34 +89,19 @@ class Explanation:
 
     def segment_totals(self) -> dict[str, tuple[float, float, int]]:
         """For each segment that occurs: (sum of positive relevance, sum of negative relevance, tokens)."""
-        totals = {}
-        segments = np.array([t.segment for t in self.tokens])
-        for segment in SEGMENTS:
-            values = self.relevance[segments == segment]
-            if len(values):
-                totals[segment] = (float(values[values > 0].sum()), float(values[values < 0].sum()), len(values))
-        return totals
+        values = {segment: self.relevance[[t.segment == segment for t in self.tokens]] for segment in SEGMENTS}
+        return {s: (float(x[x > 0].sum()), float(x[x < 0].sum()), len(x)) for s, x in values.items() if len(x)}
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``explorer trace --json -`` prints."""
         c = self.contrast
-        return {
-            "model": self.model,
-            "rule": self.rule,
-            "layer": self.layer,
-            "contrast": {
-                "wrong": c.wrong,
-                "right": c.right,
-                "target": {"id": c.target, "text": c.target_text},
-                "foil": {"id": c.foil, "text": c.foil_text},
-                "position": c.position,
-                "whole_answer": self.whole,
-                "logit_gap": self.trace.gap,
-            },
-            "tokens": [
-                {"index": t.index, "id": t.id, "text": t.text, "segment": t.segment, "relevance": float(r)}
-                for t, r in zip(self.tokens, self.relevance, strict=True)
-            ],
+        heading = {"model": self.model, "rule": self.rule, "layer": self.layer}
+        answers = {"wrong": c.wrong, "right": c.right}
+        target, foil = {"id": c.target, "text": c.target_text}, {"id": c.foil, "text": c.foil_text}
+        place = {"position": c.position, "whole_answer": self.whole, "logit_gap": self.trace.gap}
+        return heading | {
+            "contrast": answers | {"target": target, "foil": foil} | place,
+            "tokens": [asdict(t) | {"relevance": float(r)} for t, r in zip(self.tokens, self.relevance, strict=True)],
             "total_relevance": float(self.relevance.sum()),
             "seconds": round(self.seconds, 4),
         }
@@ -194,12 +179,11 @@ def _trace_answers(loaded: LoadedModel, view: PreTrainedModel, encoded: EncodedP
 
     What the answers' own tokens carry is left out.
     """
-    traces = []
+    n, traces = len(encoded.tokens), []
     for ids in (contrast.wrong_ids, contrast.right_ids):
-        check_length(loaded, len(encoded.tokens) + len(ids))
-        objective = answer_log_probability(ids)
-        traces.append(trace_objective(view, (*encoded.ids, *ids[:-1]), objective, positions=len(ids)))
-    n = len(encoded.tokens)
+        check_length(loaded, n + len(ids))
+        read = (*encoded.ids, *ids[:-1])
+        traces.append(trace_objective(view, read, answer_log_probability(ids), positions=len(ids)))
     wrong, right = traces
-    difference = wrong.relevance[:, :n] - right.relevance[:, :n]
-    return Trace(wrong.rule, encoded.ids, difference, wrong.gap - right.gap)
+    relevance = wrong.relevance[:, :n] - right.relevance[:, :n]
+    return Trace(wrong.rule, encoded.ids, relevance, wrong.gap - right.gap)

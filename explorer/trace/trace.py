@@ -97,7 +97,6 @@ def answer_log_probability(answer: tuple[int, ...]) -> Objective:
     return objective
 
 
-GIB = 1024**3
 LONG, LONG_HEATMAP = 1536, 3072
 """From this many tokens on, a trace (recorded, plain) goes block by block: one more forward pass, far less memory."""
 
@@ -148,7 +147,7 @@ def trace_objective(
             slopes = torch.autograd.grad(value, [*states, *(a.output for a in attention)])
             gradients, upstream = slopes[: len(states)], slopes[len(states) :]
     shares = [(_wide(x[0].detach()) * _wide(g[0])).sum(-1) for x, g in zip(states, gradients, strict=True)]
-    passes = None
+    relevance, passes = torch.stack(shares).cpu().numpy(), None
     if record:
         passes = Passes(
             states=tuple(x[0].detach() for x in states),
@@ -156,7 +155,6 @@ def trace_objective(
             calls=tuple(recording.calls),
             layers=None if blockwise else tuple(as_layer(a, u) for a, u in zip(attention, upstream, strict=True)),
         )
-    relevance = torch.stack(shares).cpu().numpy()
     return Trace(view_state(view).rule, tuple(ids), relevance, value.item(), norms, passes)
 
 
@@ -182,11 +180,8 @@ def bytes_per_token(view: PreTrainedModel, record: bool) -> int:
     """
     blocks = decoder_blocks(view)
     outputs = sum(p.shape[0] + p.shape[-1] for p in blocks[0].parameters() if p.dim() == 2)
-    return len(blocks) * (outputs + (8 if record else 4) * _width(view)) * view.dtype.itemsize
-
-
-def _width(view: PreTrainedModel) -> int:
-    return view.config.get_text_config().hidden_size
+    width = view.config.get_text_config().hidden_size
+    return len(blocks) * (outputs + (8 if record else 4) * width) * view.dtype.itemsize
 
 
 def check_memory(
@@ -198,25 +193,23 @@ def check_memory(
         free = torch.cuda.mem_get_info(view.device)[0] if cuda else psutil.virtual_memory().available
     each = bytes_per_token(view, record)
     if blockwise:  # one block's graph at a time, beside states and gradients
-        depth = len(decoder_blocks(view))
-        each = each // depth + 2 * depth * _width(view) * view.dtype.itemsize
+        depth, width = len(decoder_blocks(view)), view.config.get_text_config().hidden_size
+        each = each // depth + 2 * depth * width * view.dtype.itemsize
     needed = length * each
     if needed > 0.9 * free:
         raise PromptError(
-            f"Tracing {length:,} tokens takes about {needed / GIB:.1f} GB of memory, and {free / GIB:.1f} GB are free; "
-            f"shorten the prompt to about {int(0.9 * free / each):,} tokens, or use a smaller model."
+            f"Tracing {length:,} tokens takes about {needed / 2**30:.1f} GB of memory, and {free / 2**30:.1f} GB are "
+            f"free; shorten the prompt to about {int(0.9 * free / each):,} tokens, or use a smaller model."
         )
 
 
 def _backward_by_blocks(view: PreTrainedModel, recording: Recording, value: Tensor) -> list[Tensor]:
     """The gradient of ``value`` at every state, holding the graph of one block at a time."""
-    (gradient,) = torch.autograd.grad(value, recording.states[-1])
-    gradients = [gradient]
+    gradients = [*torch.autograd.grad(value, recording.states[-1])]
     blocks = list(decoder_blocks(view))
     for block, call, x in reversed(list(zip(blocks, recording.calls, recording.states, strict=False))):
         leaf = x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(call.run(block, leaf), leaf, gradient)
-        gradients.append(gradient)
+        gradients += torch.autograd.grad(call.run(block, leaf), leaf, gradients[-1])
     return gradients[::-1]
 
 

@@ -76,9 +76,14 @@ def show_bars(key: str, groups: list[dict[str, Any]], scale: float, linked: bool
 
     A click on a row with an index selects the token (``linked``), or stays in the session under ``key``.
     """
-    data = {"groups": [{"empty": ""} | group for group in groups], "scale": scale, "linked": linked} | settings
+    data = {"groups": [{"empty": ""} | group for group in groups], "scale": scale or 1.0, "linked": linked} | settings
     data.setdefault("selected", selected_token() if linked else None)
     bars(key=key, data=data, on_selected_change=lambda: _take_selection(key) if linked else None)
+
+
+def bar_row(label: str, value: float, index: int | None = None, note: str = "") -> list:
+    """Return a row of ``show_bars`` with one bar, to the left where the value is negative."""
+    return [label, min(float(value), 0.0), max(float(value), 0.0), index, note]
 
 
 def _take_selection(key: str) -> None:
@@ -91,10 +96,8 @@ def show_strongest(explanation: Explanation, key: str, count: int = 5) -> None:
     """Draw the strongest tokens each way as bars."""
     groups = []
     for sign, side in ((1, "wrong"), (-1, "right")):
-        rows = [
-            [visible(token.text), min(value, 0.0), max(value, 0.0), token.index, token.segment]
-            for token, value in explanation.strongest(sign, count)
-        ]
+        strongest = explanation.strongest(sign, count)
+        rows = [bar_row(visible(token.text), value, token.index, token.segment) for token, value in strongest]
         groups.append({"title": f"Push towards the {side} answer", "tone": side, "rows": rows, "empty": "no token"})
     show_bars(key, groups, float(np.abs(explanation.relevance).max()))
 
@@ -103,7 +106,7 @@ def show_segments(explanation: Explanation, key: str) -> None:
     """Draw the sums of positive and of negative relevance by segment."""
     totals = explanation.segment_totals()
     rows = [[name, low, high, None, f"{n} tokens"] for name, (high, low, n) in totals.items()]
-    scale = max((max(high, -low) for high, low, _ in totals.values()), default=1.0)
+    scale = max((max(high, -low) for high, low, _ in totals.values()), default=0.0)
     show_bars(key, [{"title": "By segment (sum)", "rows": rows}], scale, linked=False)
 
 

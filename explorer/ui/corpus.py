@@ -12,7 +12,7 @@ from explorer.data.study import VECTORS, Study
 from explorer.ranking.questions import AboutBehavior, Question, question_items
 from explorer.ranking.rank import Choice, Ranking, rank
 from explorer.ranking.table import column
-from explorer.ui.caching import HASHES, file_version, study_version
+from explorer.ui.caching import HASHES, file_version
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.study import current_study
 from explorer.vectors.find import study_indexes
@@ -27,11 +27,6 @@ class Corpus:
     study: Study
     table: pa.Table
     behaviors: dict[str, tuple[Item, ...]]
-
-    @property
-    def version(self) -> tuple[Any, ...]:
-        """Changes with the study's files."""
-        return study_version(self.study)
 
     @cached_property
     def sources(self) -> np.ndarray:

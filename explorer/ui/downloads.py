@@ -1,6 +1,7 @@
 """Download buttons: files are made when they are clicked, not before."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -11,11 +12,5 @@ def format_buttons(make: Callable[[str], bytes], name: str, key: str, formats: M
     """A row of buttons, one a format: ``make`` is given the format and returns the file ``<name>.<format>``."""
     with st.container(horizontal=True, gap="small"):
         for kind, mime in formats.items():
-            st.download_button(
-                kind.upper(),
-                lambda kind=kind: make(kind),
-                f"{name}.{kind}",
-                mime,
-                on_click="ignore",
-                key=f"{key}-{kind}",
-            )
+            file, button = f"{name}.{kind}", f"{key}-{kind}"
+            st.download_button(kind.upper(), partial(make, kind), file, mime, on_click="ignore", key=button)

@@ -5,7 +5,8 @@ A value that is the default does not stand in the link. A key means the same on 
 a widget lies under ``<page>-<key>``, so that no page meets another's.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -21,8 +22,6 @@ RENAMED = {
     "rule2-norms": "norms-2",
 }
 """Keys in old links → today's."""
-Then = Callable[[], None] | None
-"""What runs after a widget has changed the link, e.g. to go back to the first page of a list."""
 
 
 def enter(page: str) -> None:
@@ -63,82 +62,61 @@ def choice(name: str, options: Mapping[str, str], default: str) -> str:
     return value if value in options else next((key for key, label in options.items() if label == value), default)
 
 
-def select(
-    label: str, name: str, options: Mapping[str, str], default: str, *, then: Then = None, **settings: Any
-) -> str:
-    """A select box; ``options``: key in the link → label. ``settings``: further ones of ``st.selectbox``."""
-    value = choice(name, options, default)
-    keys, settings = _keys(options, settings)
-    _draw(st.selectbox, name, value, default, str, then, label, keys, **settings)
-    return value
-
-
-def segmented(
-    label: str, name: str, options: Mapping[str, str], default: str, *, then: Then = None, **settings: Any
-) -> str:
-    """A row of buttons of which one is chosen; as ``select``. The label is read to screen readers alone."""
-    value = choice(name, options, default)
-    keys, settings = _keys(options, {"label_visibility": "collapsed", "required": True} | settings)
-    _draw(st.segmented_control, name, value, default, str, then, label, keys, **settings)
-    return value
-
-
-def multiselect(
-    label: str, name: str, options: Mapping[str, str], default: Sequence[str], *, then: Then = None, **settings: Any
-) -> list[str]:
-    """A choice of several, with commas between in the link; what the link says of others is left out."""
-    value = [part for part in get(name).split(",") if part in options] if has(name) else list(default)
-    keys, settings = _keys(options, settings)
-    _draw(st.multiselect, name, value, list(default), ",".join, then, label, keys, **settings)
-    return value
-
-
-def toggle(label: str, name: str, default: bool = False, *, then: Then = None, **settings: Any) -> bool:
-    """A switch; 1 or 0 in the link."""
-    value = flag(name, default)
-    _draw(st.toggle, name, value, default, lambda on: str(int(on)), then, label, **settings)
-    return value
-
-
 def flag(name: str, default: bool = False) -> bool:
     """What the link says of a switch."""
     return {"1": True, "true": True, "0": False, "false": False}.get(get(name), default)
 
 
-def slider(
-    label: str, name: str, low: float, high: float, default: float, *, then: Then = None, **settings: Any
-) -> Any:
-    """A slider; the number keeps the type of ``default``."""
-    value = min(max(_number(name, default), low), high)
-    _draw(st.slider, name, value, default, str, then, label, low, high, **settings)
-    return value
+def select(label: str, name: str, options: Mapping[str, str], default: str, **settings: Any) -> str:
+    """Draw a select box; ``options``: key in the link → label.
+
+    Here and below, ``settings`` are further ones of the Streamlit widget, and ``then``: what runs after it has changed
+    the link, e.g. to go back to the first page of a list.
+    """
+    value = choice(name, options, default)
+    return _draw(st.selectbox, name, value, default, str, label, list(options), **_labels(options), **settings)
 
 
-def number(label: str, name: str, default: float | None = None, *, then: Then = None, **settings: Any) -> Any:
-    """A number field, empty (None) where the default is None; ``settings`` may bound it: min_value, max_value."""
-    value = _number(name, default)
-    if value is not None:
-        low, high = settings.get("min_value"), settings.get("max_value")
-        value = max(value, low) if low is not None else value
-        value = min(value, high) if high is not None else value
-    _draw(st.number_input, name, value, default, str, then, label, **settings)
-    return value
+def segmented(label: str, name: str, options: Mapping[str, str], default: str, **settings: Any) -> str:
+    """Draw a row of buttons of which one is chosen; as ``select``. The label is read to screen readers alone."""
+    settings = _labels(options) | {"label_visibility": "collapsed", "required": True} | settings
+    value = choice(name, options, default)
+    return _draw(st.segmented_control, name, value, default, str, label, list(options), **settings)
 
 
-def text(label: str, name: str, default: str = "", *, then: Then = None, **settings: Any) -> str:
-    """A line of text."""
-    value = get(name, default)
-    _draw(st.text_input, name, value, default, str, then, label, **settings)
-    return value
+def multiselect(
+    label: str, name: str, options: Mapping[str, str], default: Sequence[str], **settings: Any
+) -> list[str]:
+    """Draw a choice of several, with commas between in the link; what the link says of others is left out."""
+    value = [part for part in get(name).split(",") if part in options] if has(name) else list(default)
+    settings = _labels(options) | settings
+    return _draw(st.multiselect, name, value, list(default), ",".join, label, list(options), **settings)
 
 
-def expander(label: str, name: str, default: bool = False, *, then: Then = None, **settings: Any) -> Any:
-    """An expander; 1 in the link while it is open. Draw what is in it only where its ``open`` is true."""
-    key = session_key(name)
-    value = flag(name, default)
-    st.session_state[key] = value
-    changed = _change(key, name, default, lambda on: str(int(on)), then)
-    return st.expander(label, value, key=key, on_change=changed, **settings)
+def toggle(label: str, name: str, default: bool = False, **settings: Any) -> bool:
+    """Draw a switch; 1 or 0 in the link."""
+    return _draw(st.toggle, name, flag(name, default), default, lambda on: str(int(on)), label, **settings)
+
+
+def slider(label: str, name: str, low: float, high: float, default: float, **settings: Any) -> Any:
+    """Draw a slider; the number keeps the type of ``default``."""
+    return _draw(st.slider, name, _number(name, default, low, high), default, str, label, low, high, **settings)
+
+
+def number(label: str, name: str, default: float | None = None, **settings: Any) -> Any:
+    """Draw a number field, empty (None) where the default is None."""
+    value = _number(name, default, settings.get("min_value", -math.inf), settings.get("max_value", math.inf))
+    return _draw(st.number_input, name, value, default, str, label, **settings)
+
+
+def text(label: str, name: str, default: str = "", **settings: Any) -> str:
+    """Draw a line of text."""
+    return _draw(st.text_input, name, get(name, default), default, str, label, **settings)
+
+
+def expander(label: str, name: str, **settings: Any) -> Any:
+    """Draw an expander; 1 in the link while it is open. Draw what is in it only where its ``open`` is true."""
+    return _draw(st.expander, name, flag(name), False, lambda on: str(int(on)), label, flag(name), **settings)
 
 
 def _draw(
@@ -147,39 +125,37 @@ def _draw(
     value: Any,
     default: Any,
     write: Callable[[Any], str],
-    then: Then,
     *arguments: Any,
+    then: Callable[[], None] | None = None,
     **settings: Any,
-) -> None:
-    """Draw a widget with the link's value; when it is changed, the link says so."""
+) -> Any:
+    """Draw a widget with the link's value, and return what it returns; when it is changed, the link says so."""
     key = session_key(name)
-    st.session_state[key] = value
-    widget(*arguments, key=key, on_change=_change(key, name, default, write, then), **settings)
 
-
-def _change(key: str, name: str, default: Any, write: Callable[[Any], str], then: Then) -> Callable[[], None]:
     def changed() -> None:
-        value = st.session_state[key]
-        put({name: None if value is None or value == default else write(value)})
+        new = st.session_state[key]
+        put({name: None if new is None or new == default else write(new)})
         if then:
             then()
 
-    return changed
+    st.session_state[key] = value
+    return widget(*arguments, key=key, on_change=changed, **settings)
 
 
-def _keys(options: Mapping[str, str], settings: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Options of a Streamlit widget: keys, which it shows by their labels."""
-    return list(options), {"format_func": lambda key: options.get(key, key)} | settings
+def _labels(options: Mapping[str, str]) -> dict[str, Any]:
+    """Setting of a Streamlit widget that shows keys by their labels."""
+    return {"format_func": lambda key: options.get(key, key)}
 
 
-def _number(name: str, default: Any) -> Any:
-    """The link's number, whole where the default is; the default where the link has none."""
-    kind = int if isinstance(default, int) else float
+def _number(name: str, default: Any, low: float, high: float) -> Any:
+    """The link's number within its bounds, whole where the default is; the default where the link has none."""
     try:
-        value = kind(get(name))
+        value = int(get(name)) if isinstance(default, int) else float(get(name))
     except ValueError:
-        return default
-    return value if abs(value) < 1e12 else default  # neither nan nor beyond what a widget takes
+        value = math.nan
+    if not abs(value) < 1e12:  # neither nan nor beyond what a widget takes
+        value = default
+    return None if value is None else min(max(value, low), high)
 
 
 @dataclass(frozen=True)
@@ -197,13 +173,8 @@ class PageState:
     @classmethod
     def read(cls) -> Self:
         """What the link says now."""
-        return cls(**{field.name: get(field.name.replace("_", "-")) for field in fields(cls)})
+        return cls(*map(get, cls.keys()))
 
     def params(self) -> dict[str, str]:
         """The query parameters of a link to the page in this state."""
-        return dict(self._said())
-
-    def _said(self) -> Iterator[tuple[str, str]]:
-        for field in fields(self):
-            if value := getattr(self, field.name):
-                yield field.name.replace("_", "-"), value
+        return {name.replace("_", "-"): value for name, value in vars(self).items() if value}

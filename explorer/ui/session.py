@@ -8,8 +8,7 @@ import streamlit as st
 from explorer.data.failures import OWN, Failure
 from explorer.model.load import ModelSpec
 from explorer.ui import link
-from explorer.ui.study import demo_folder, first_failure, gallery, model_of
-from explorer.ui.text import plain, stop_on  # noqa: F401
+from explorer.ui.study import demo_folder, gallery, model_of, plainest
 
 MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
 """Query parameters of the Graph page that belong to one case."""
@@ -49,9 +48,6 @@ def set_study(folder: Path) -> None:
     st.session_state.pop("graph-history", None)
 
 
-put_query = link.put  # until every page uses link
-
-
 def keep_case(page: str) -> None:
     """Carry the case in the link to another page: Streamlit empties the link when the page is changed."""
     came_from, kept = st.session_state.get("kept-case", (page, {}))
@@ -67,7 +63,7 @@ def current_case() -> Failure:
         return Failure(raw=link.get("raw") == "1", **given)  # pyright: ignore[reportArgumentType]
     if link.get("case") == OWN and "long-case" in st.session_state:
         return st.session_state["long-case"]
-    return gallery().get(link.get("case")) or first_failure()
+    return gallery().get(link.get("case")) or plainest(gallery().values())
 
 
 def set_case(case: Failure) -> None:

@@ -34,10 +34,7 @@ KINDS = {
     "negation": "Negation",
 }
 OTHER_FOLDER = "open a folder"
-MODEL_HELP = (
-    "A hub id, a local folder or a .gguf file. Empty: the embedded model. Weights are read from safetensors or GGUF "
-    "only."
-)
+MODEL_HELP = "A hub id, a local folder or a .gguf file, read from safetensors or GGUF only. Empty: the embedded model."
 
 
 def sidebar() -> None:
@@ -119,12 +116,6 @@ def case_picker() -> None:
 
 def _label(case: Failure) -> str:
     return f"{KINDS.get(case.kind, case.kind)}: {case.title or case.prompt[:40]}"
-
-
-def step_buttons() -> None:
-    """Two buttons that go to the previous and the next failure."""
-    st.button("", icon=":material/chevron_left:", on_click=step, args=(-1,), help="Previous failure", key="previous")
-    st.button("", icon=":material/chevron_right:", on_click=step, args=(1,), help="Next failure", key="next")
 
 
 def step(by: int) -> None:

@@ -88,11 +88,6 @@ def gallery() -> dict[str, Failure]:
     return {**failures, **shipped_failures(), **failures}
 
 
-def first_failure() -> Failure:
-    """The failure on the first screen."""
-    return plainest(gallery().values())
-
-
 def plainest(cases: Iterable[Failure]) -> Failure:
     """The first planted failure whose answers differ in one word, else the first of all."""
     cases = list(cases)

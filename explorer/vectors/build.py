@@ -13,7 +13,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
-from explorer.vectors.fingerprint import CODE, FIELDS, model_digest, study_digest
+from explorer.vectors.fingerprint import CODE, model_digest, study_digest
 from explorer.vectors.index import (
     PAIR,
     SINGLE,
@@ -27,7 +27,7 @@ from explorer.vectors.index import (
     statistics,
     write_tensors,
 )
-from explorer.vectors.items import Item, item_vectors, row_items
+from explorer.vectors.items import Item, item_vectors, table_items
 from explorer.vectors.layers import auto_layers, late_layer, rept_layer
 from explorer.vectors.one_pass import PARTS
 from explorer.vectors.tokenize import MAX_TOKENS
@@ -120,11 +120,11 @@ def index_folder(study: Study, manifest: Manifest) -> Path:
 
 def _write_shards(folder: Path, manifest: Manifest, study: Study, loaded: LoadedModel, progress: Progress) -> None:
     """Make and write the shards that are not there."""
-    table = _texts(study.datapoints())
+    table = study.datapoints()
     missing = [shard for shard in manifest.shards if shard[0] not in manifest.files]
     done = manifest.n - sum(end - start for _, start, end in missing)
     for name, start, end in missing:
-        items = row_items(table.slice(start, end - start).to_pylist(), study.template == "raw")
+        items = table_items(table.slice(start, end - start), study.template == "raw")
         count_tokens = _share_of(progress, done, end - start, manifest.n)
         vectors, kinds = item_vectors(loaded, items, manifest.layers, manifest.parts, count_tokens)
         if not vectors:  # no row of this shard has an answer
@@ -183,11 +183,7 @@ def _widths(loaded: LoadedModel, manifest: Manifest) -> dict[str, int]:
     return {key: value.shape[1] for key, value in vectors.items()}
 
 
-def _texts(table: pa.Table) -> pa.Table:
-    return table.select([name for name in FIELDS if name in table.column_names])
-
-
 def _probes(study: Study, table: pa.Table) -> list[Item]:
     """Return the items of rows that are evenly spaced over the table."""
     numbers = list(range(0, table.num_rows, max(1, table.num_rows // _PROBES)))[:_PROBES]
-    return row_items(_texts(table).take(numbers).to_pylist(), study.template == "raw")
+    return table_items(table.take(numbers), study.template == "raw")

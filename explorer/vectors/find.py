@@ -61,9 +61,9 @@ def index_model(study: Study, index: Index) -> ModelSpec:
     return replace(spec, dtype=dtype) if dtype in DTYPES and DTYPES[dtype] != dtype_of(spec) else spec
 
 
-def check_index(index: Index, loaded: LoadedModel) -> None:
+def check_index(index: Index, model: LoadedModel | ModelSpec) -> None:
     """Raise ExplorerError that says what differs where an index was made in another model than this one."""
-    made_from, digest = index.manifest.made_from, model_digest(loaded)
+    made_from, digest = index.manifest.made_from, model_digest(model)
     differences = [
         f"{name} is {digest[name]}, the vectors are of {made_from.get(name)}"
         for name in digest

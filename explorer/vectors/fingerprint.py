@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from explorer.data.study import DATAPOINTS, Study
@@ -20,16 +19,48 @@ FIELDS = ("id", "prompt", "system", "response", "chosen", "rejected")
 _MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 
 
-def model_digest(loaded: LoadedModel) -> dict[str, str]:
-    """Identify a loaded model by its source, its adapter ('' for none) and the precision that it runs in.
+def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
+    """Identify a model by its source, its adapter ('' for none) and the precision that it runs in.
 
-    Folders and files are identified by the SHA-256 of weights, configuration and tokenizer; a hub model by its commit.
+    Folders and files are identified by the SHA-256 of weights, configuration and tokenizer; a hub model by its commit,
+    which is known only once it is loaded.
     """
-    return {
-        "model": _source_digest(loaded.spec, loaded),
-        "adapter": _adapter_digest(loaded.spec.adapter),
-        "dtype": str(loaded.model.dtype).removeprefix("torch."),
-    }
+    spec = model if isinstance(model, ModelSpec) else model.spec
+    dtype = dtype_of(spec) if isinstance(model, ModelSpec) else model.model.dtype
+    path = Path(spec.source).expanduser()
+    if spec.source == embedded.NAME:
+        source = f"pypi:{embedded.PACKAGE}:{embedded.WHEEL_SHA256}"
+    elif path.exists():
+        source = _path_digest(path)
+    else:
+        loaded = load_model(spec) if isinstance(model, ModelSpec) else model
+        source = f"hub:{spec.source}:{_commit(loaded)}"
+    return {"model": source, "adapter": _adapter_digest(spec.adapter), "dtype": str(dtype).removeprefix("torch.")}
+
+
+def _commit(loaded: LoadedModel) -> str:
+    commit = getattr(loaded.model.config, "_commit_hash", None)
+    if not commit:
+        name = loaded.spec.source
+        raise ExplorerError(f"{name}: the hub told no commit of it, so that vectors made with it have no name.")
+    return commit
+
+
+def _adapter_digest(adapter: str | None) -> str:
+    if not adapter:
+        return ""
+    path = Path(adapter).expanduser()
+    return _path_digest(path) if path.exists() else f"hub:{adapter}"
+
+
+def _path_digest(path: Path) -> str:
+    if path.is_file():
+        return f"sha256:{file_digest(path)}"
+    files = sorted({file for pattern in _MODEL_FILES for file in path.glob(pattern)})
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\0{file_digest(file)}\0".encode())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -64,42 +95,3 @@ def file_digest(path: Path) -> str:
 def _file_digest(path: Path, _size: int, _time: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _source_digest(spec: ModelSpec, loaded: LoadedModel) -> str:
-    if spec.source == embedded.NAME:
-        return f"pypi:{embedded.PACKAGE}:{embedded.WHEEL_SHA256}"
-    path = Path(spec.source).expanduser()
-    if path.exists():
-        return _path_digest(path)
-    commit = getattr(loaded.model.config, "_commit_hash", None)
-    if not commit:
-        raise ExplorerError(f"{spec.source}: the hub told no commit of it, so that vectors made with it have no name.")
-    return f"hub:{spec.source}:{commit}"
-
-
-def _adapter_digest(adapter: str | None) -> str:
-    if not adapter:
-        return ""
-    path = Path(adapter).expanduser()
-    return _path_digest(path) if path.exists() else f"hub:{adapter}"
-
-
-def _path_digest(path: Path) -> str:
-    if path.is_file():
-        return f"sha256:{file_digest(path)}"
-    files = sorted({file for pattern in _MODEL_FILES for file in path.glob(pattern)})
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(f"{file.name}\0{file_digest(file)}\0".encode())
-    return f"sha256:{whole.hexdigest()}"
-
-
-def unloaded(spec: ModelSpec) -> LoadedModel:
-    """Return a stand-in for a model, good for ``model_digest`` only; a hub model is loaded, as only then its commit
-    is known.
-    """
-    if spec.source != embedded.NAME and not Path(spec.source).expanduser().exists():
-        return load_model(spec)
-    stand_in: Any = SimpleNamespace(spec=spec, model=SimpleNamespace(dtype=dtype_of(spec)))
-    return stand_in

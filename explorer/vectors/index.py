@@ -1,17 +1,19 @@
-"""The index on disk: safetensors shards of vectors and a manifest; written whole or not at all, read without copying.
+"""The index on disk: safetensors shards of vectors and a manifest, written whole or not at all, read without copying.
 
 ```
 vectors/<fingerprint>/
   manifest.json            what the vectors were made from, and the SHA-256 of every file
   shard-00000.safetensors  "<part>.<layer>" (rows, width) bfloat16, and "kinds" (rows,) uint8
-  stats.safetensors        "<part>.<layer>.means" (3, width), "….norms" and "….centred-norms" (n,) float32; "kinds"
-                           (n,); "….common" (width,) the direction of the mean of all rows, "….along" (n,) rows · common
+  stats.safetensors        "kinds" (n,), and for each "<part>.<layer>" in float32: ".means" (3, width) by kind, ".norms"
+                           (n,), ".centred-norms" (n,) after the mean of the row's kind is subtracted, ".common"
+                           (width,) the unit vector along the mean of all rows, ".along" (n,) rows · common
 ```
 
 A row's kind: 0 has no answer and is never ranked, 1 has one answer, 2 is a pair of answers.
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,7 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from explorer.errors import ExplorerError
-from explorer.files import write_whole
+from explorer.files import write_json, write_whole
 from explorer.vectors.fingerprint import file_digest
 
 FORMAT = 1
@@ -35,11 +37,15 @@ UNRANKED, SINGLE, PAIR = 0, 1, 2
 
 @dataclass
 class Manifest:
-    """``made_from``: digests and settings that name the index; ``checkpoint``: the model in words.
+    """What an index is, and which of its files are whole.
 
-    ``default_layer``: the one of ``layers`` nearest to ``layers.late_layer``.
-    ``notes``: how many rows are of which kind, and the layer that RepT's rule chooses.
-    ``files``: SHA-256 of every file that is whole, by name; an index with ``STATS`` among them is complete.
+    Attributes:
+        checkpoint: name of the checkpoint that the vectors were made in.
+        made_from: digests and settings that name the index.
+        n: number of datapoints.
+        default_layer: the one of ``layers`` nearest to ``layers.late_layer``.
+        notes: how many rows are of which kind, and the layer that RepT's rule chooses.
+        files: SHA-256 of every whole file by name; an index with ``STATS`` among them is complete.
     """
 
     checkpoint: str
@@ -71,30 +77,27 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Put the manifest into the folder in one step."""
-        text = json.dumps(asdict(self), indent=1) + "\n"
-        write_whole(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+        write_json(folder / MANIFEST, asdict(self))
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises ExplorerError for a manifest that is absent, broken or of another format."""
+    """Read the manifest of an index. Raises ExplorerError for one that is absent, broken or of another format."""
     path = folder / MANIFEST
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found.get("format") != FORMAT:
-            raise ExplorerError(f"{path}: format is {found.get('format')!r}; this version reads {FORMAT}.")
-        return Manifest(**found)
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.get("format") == FORMAT:
+            return Manifest(**values)
     except FileNotFoundError as error:
         raise ExplorerError(f"{path}: no such file; expected an index of vectors.") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, ExplorerError):
-            raise
         raise ExplorerError(f"{path}: not a manifest of vectors ({error}); delete it and build again.") from error
+    raise ExplorerError(f"{path}: format is {values.get('format')!r}; this version reads {FORMAT}.")
 
 
 def write_tensors(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> str:
     """Write a safetensors file in one step and return its SHA-256; raises ExplorerError where the disk is full."""
-    whole = {key: value.contiguous() for key, value in tensors.items()}
-    return write_whole(folder / name, lambda path: save_file(whole, path))
+    contiguous = {key: value.contiguous() for key, value in tensors.items()}
+    return write_whole(folder / name, lambda path: save_file(contiguous, path))
 
 
 def broken_files(folder: Path, manifest: Manifest) -> list[str]:
@@ -106,25 +109,17 @@ def broken_files(folder: Path, manifest: Manifest) -> list[str]:
     ]
 
 
-@dataclass(eq=False)
+@dataclass
 class Index:
-    """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block.
-
-    Two of them are equal where they are of the same folder and were made from the same: good as keys of caches.
-    """
+    """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block."""
 
     folder: Path
     manifest: Manifest
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Index) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    @cached_property
-    def _key(self) -> tuple[Path, str]:
-        return self.folder, self.manifest.fingerprint
+    @property
+    def key(self) -> tuple[str, str]:
+        """Folder and fingerprint: indexes of the same key hold the same vectors."""
+        return str(self.folder), self.manifest.fingerprint
 
     @cached_property
     def kinds(self) -> Tensor:
@@ -132,51 +127,49 @@ class Index:
         return self._stat("kinds")
 
     def blocks(self, part: str, layer: int) -> Iterator[tuple[int, Tensor]]:
-        """(first row, (rows, width) bfloat16) of each shard."""
+        """Yield (first row, (rows, width) bfloat16) of each shard."""
         for name, first, _ in self.manifest.shards:
-            with safe_open(self.folder / name, framework="pt") as file:
-                yield first, file.get_tensor(f"{part}.{layer}")
+            yield first, _read_tensor(self.folder / name, f"{part}.{layer}")
 
     def rows(self, part: str, layer: int, which: Tensor) -> Tensor:
-        """(len(which), width) float32 vectors of some rows, in the order asked for."""
+        """Return (len(which), width) float32 vectors of the rows of these numbers, in their order."""
         if len(which) and not 0 <= int(which.min()) <= int(which.max()) < self.manifest.n:
             raise ExplorerError(f"{self.folder}: no such row; the index has {self.manifest.n}.")
         out = torch.empty(len(which), self.means(part, layer).shape[1])
         for name, first, last in self.manifest.shards:
             inside = ((which >= first) & (which < last)).nonzero()[:, 0]
             if len(inside):
-                with safe_open(self.folder / name, framework="pt") as file:
-                    out[inside] = file.get_tensor(f"{part}.{layer}")[which[inside] - first].float()
+                shard = _read_tensor(self.folder / name, f"{part}.{layer}")
+                out[inside] = shard[which[inside] - first].float()
         return out
 
     def means(self, part: str, layer: int) -> Tensor:
-        """(3, width) mean vector of the rows of each kind; 0 for a kind without rows."""
+        """Return (3, width) mean vector of the rows of each kind; 0 for a kind without rows."""
         return self._stat(f"{part}.{layer}.means")
 
     def norms(self, part: str, layer: int, centred: bool) -> Tensor:
-        """(n,) lengths of the vectors, as they are or after their kind's mean is subtracted."""
+        """Return (n,) lengths of the vectors, as they are or after their kind's mean is subtracted."""
         return self._stat(f"{part}.{layer}.{'centred-' if centred else ''}norms")
 
     def common(self, part: str, layer: int) -> tuple[Tensor, Tensor]:
-        """(width,) unit vector along the mean of all rows, and (n,) how far each row reaches along it."""
+        """Return (width,) the unit vector along the mean of all rows, and (n,) how far each row reaches along it."""
         return self._stat(f"{part}.{layer}.common"), self._stat(f"{part}.{layer}.along")
 
     def require(self, part: str, layer: int) -> None:
         """Raise ExplorerError where the index was built without this part or layer."""
         if part not in self.manifest.parts or layer not in self.manifest.layers:
-            have = f"parts {', '.join(self.manifest.parts)} at layers {', '.join(map(str, self.manifest.layers))}"
+            built = f"parts {', '.join(self.manifest.parts)} at layers {', '.join(map(str, self.manifest.layers))}"
             raise ExplorerError(
-                f"{self.folder}: no vectors of '{part}' at layer {layer}; the index has {have}. "
+                f"{self.folder}: no vectors of '{part}' at layer {layer}; the index has {built}. "
                 f"Build it with 'explorer build --layers {layer}'."
             )
 
     def _stat(self, name: str) -> Tensor:
-        with safe_open(self.folder / STATS, framework="pt") as file:
-            return file.get_tensor(name)
+        return _read_tensor(self.folder / STATS, name)
 
 
-def open_index(folder: Path, check: bool = True) -> Index:
-    """Open a complete index; ``check`` compares every file with its SHA-256 (once a file while it stays unchanged).
+def open_index(folder: Path) -> Index:
+    """Open a complete index. Compares every file with its SHA-256, once a file while it stays unchanged.
 
     Raises ExplorerError that names what is missing or broken.
     """
@@ -187,43 +180,41 @@ def open_index(folder: Path, check: bool = True) -> Index:
             f"{folder}: the index is not finished ({done} of {len(manifest.shards)} shards); "
             "run 'explorer build' to go on with it."
         )
-    bad = broken_files(folder, manifest) if check else []
-    if bad:
+    if broken := broken_files(folder, manifest):
         raise ExplorerError(
-            f"{folder}: {', '.join(bad)} {'is' if len(bad) == 1 else 'are'} missing or damaged; "
+            f"{folder}: {', '.join(broken)} {'is' if len(broken) == 1 else 'are'} missing or damaged; "
             "run 'explorer build' to make what is broken again."
         )
     return Index(folder, manifest)
 
 
 def statistics(index: Index) -> dict[str, Tensor]:
-    """What ``STATS`` holds, read from the shards in two passes over each part and layer."""
-    kinds = torch.cat([_kinds(index.folder / name) for name, _, _ in index.manifest.shards])
-    found: dict[str, Tensor] = {"kinds": kinds}
-    for part in index.manifest.parts:
-        for layer in index.manifest.layers:
-            sums = None
-            for first, block in index.blocks(part, layer):
-                wide, of = block.double(), kinds[first : first + len(block)].long()
-                sums = torch.zeros(3, wide.shape[1], dtype=torch.float64) if sums is None else sums
-                sums.index_add_(0, of, wide)
-            assert sums is not None
-            means = sums / kinds.long().bincount(minlength=3).clamp(min=1)[:, None]
-            means[UNRANKED] = 0
-            common = torch.nn.functional.normalize(sums[[SINGLE, PAIR]].sum(0), dim=0)
-            plain, centred, along = [], [], []
-            for first, block in index.blocks(part, layer):
-                wide, of = block.double(), kinds[first : first + len(block)].long()
-                plain.append(wide.norm(dim=1))
-                centred.append((wide - means[of]).norm(dim=1))
-                along.append(wide @ common)
-            name = f"{part}.{layer}"
-            found |= {f"{name}.means": means.float(), f"{name}.norms": torch.cat(plain).float()}
-            found |= {f"{name}.centred-norms": torch.cat(centred).float(), f"{name}.along": torch.cat(along).float()}
-            found[f"{name}.common"] = common.float()
-    return found
+    """Return the tensors of ``STATS``, read from the shards in two passes over each part and layer."""
+    kinds = torch.cat([_read_tensor(index.folder / name, "kinds") for name, _, _ in index.manifest.shards])
+    tensors = {"kinds": kinds}
+    for part, layer in itertools.product(index.manifest.parts, index.manifest.layers):
+        for name, value in _part_statistics(index, part, layer, kinds.long()).items():
+            tensors[f"{part}.{layer}.{name}"] = value.float()
+    return tensors
 
 
-def _kinds(path: Path) -> Tensor:
+def _part_statistics(index: Index, part: str, layer: int, kinds: Tensor) -> dict[str, Tensor]:
+    sums = torch.zeros(())
+    for first, block in index.blocks(part, layer):
+        shard_sums = torch.zeros(3, block.shape[1], dtype=torch.float64)
+        sums = sums + shard_sums.index_add_(0, kinds[first : first + len(block)], block.double())
+    means = sums / kinds.bincount(minlength=3).clamp(min=1)[:, None]
+    means[UNRANKED] = 0
+    common = torch.nn.functional.normalize(sums[[SINGLE, PAIR]].sum(0), dim=0)
+    rows = []
+    for first, block in index.blocks(part, layer):
+        x = block.double()
+        centred = x - means[kinds[first : first + len(block)]]
+        rows.append((x.norm(dim=1), centred.norm(dim=1), x @ common))
+    norms, centred_norms, along = (torch.cat(values) for values in zip(*rows, strict=True))
+    return {"means": means, "norms": norms, "centred-norms": centred_norms, "along": along, "common": common}
+
+
+def _read_tensor(path: Path, name: str) -> Tensor:
     with safe_open(path, framework="pt") as file:
-        return file.get_tensor("kinds")
+        return file.get_tensor(name)

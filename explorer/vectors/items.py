@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Tensor
 
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
+from explorer.vectors.fingerprint import FIELDS
 from explorer.vectors.index import UNRANKED
 from explorer.vectors.one_pass import PARTS, one_pass
 from explorer.vectors.tokenize import batches, encode_exchanges
@@ -28,6 +30,11 @@ class Item:
         """One answer, or both of a pair."""
         return (self.answer,) if self.other is None else (self.answer, self.other)
 
+    @property
+    def text(self) -> str:
+        """Prompt and (first) answer, for searches."""
+        return f"{self.prompt.text} {self.answer}"
+
 
 def row_items(rows: Sequence[Mapping[str, Any]], raw: bool) -> list[Item]:
     """Return the items of training rows: a pair where a row has two answers and no response."""
@@ -39,6 +46,11 @@ def row_items(rows: Sequence[Mapping[str, Any]], raw: bool) -> list[Item]:
         else:
             items.append(Item(prompt, row.get("response") or ""))
     return items
+
+
+def table_items(table: pa.Table, raw: bool) -> list[Item]:
+    """Return the items of a table of training rows; see ``row_items``."""
+    return row_items(table.select([name for name in FIELDS if name in table.column_names]).to_pylist(), raw)
 
 
 def item_vectors(

@@ -7,6 +7,7 @@ dimensions by a seeded Gaussian P of variance 1/16, which keeps inner products u
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -36,33 +37,32 @@ def tap_linears(block: nn.Module, layer: int, taps: list[LinearTap]) -> list[Rem
             taps.append(LinearTap(layer, name, x.detach() @ _random(name, layer, x, RANK), output))
 
     return [
-        module.register_forward_hook(lambda _m, args, out, name=name: leave(name, args, out))
+        module.register_forward_hook(lambda _m, args, output, name=name: leave(name, args, output))
         for name, module in block.named_modules()
         if isinstance(module, nn.Linear | Conv1D)
     ]
 
 
 def lora_vectors(taps: list[LinearTap], gradients: tuple[Tensor, ...]) -> dict[tuple[str, int], Tensor]:
-    """("lora", layer) → (B, maps · 16 · 8) from the taps and the loss gradients at their outputs."""
-    found: dict[int, list[Tensor]] = {}
-    for tap, g in zip(taps, gradients, strict=True):
-        wide = torch.promote_types(g.dtype, torch.float32)
-        small = g.to(wide) @ _random(f"{tap.name}/out", tap.layer, g.to(wide), OUT, 1 / OUT)
-        product = torch.einsum("btk,btr->bkr", small, tap.projected.to(wide))
-        found.setdefault(tap.layer, []).append(product.flatten(1))
-    return {("lora", layer): torch.cat(rows, 1) for layer, rows in found.items()}
-
-
-_made: dict[tuple[Any, ...], Tensor] = {}
+    """Return ("lora", layer) → (B, maps · 16 · 8) from the taps and the loss gradients at their outputs."""
+    products: dict[int, list[Tensor]] = {}
+    for tap, gradient in zip(taps, gradients, strict=True):
+        g = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+        small = g @ _random(f"{tap.name}/out", tap.layer, g, OUT, 1 / OUT)
+        product = torch.einsum("btk,btr->bkr", small, tap.projected.to(g.dtype))
+        products.setdefault(tap.layer, []).append(product.flatten(1))
+    return {("lora", layer): torch.cat(rows, 1) for layer, rows in products.items()}
 
 
 def _random(name: str, layer: int, like: Tensor, columns: int, variance: float | None = None) -> Tensor:
     """(d, columns) Gaussian, the same for the same map, layer and size on every machine; default variance 1/d."""
-    key = (name, layer, like.shape[-1], columns, like.dtype, str(like.device))
-    if key not in _made:
-        if len(_made) > 2048:
-            _made.clear()
-        generator = torch.Generator().manual_seed(zlib.crc32(f"{layer}/{name}".encode()))
-        drawn = torch.randn(like.shape[-1], columns, generator=generator, dtype=torch.float64)
-        _made[key] = (drawn * (variance or 1 / like.shape[-1]) ** 0.5).to(like.device, like.dtype)
-    return _made[key]
+    return _drawn(f"{layer}/{name}", like.shape[-1], columns, variance, like.device, like.dtype)
+
+
+@lru_cache(maxsize=2048)
+def _drawn(
+    seed: str, rows: int, columns: int, variance: float | None, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    generator = torch.Generator().manual_seed(zlib.crc32(seed.encode()))
+    drawn = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
+    return (drawn * (variance or 1 / rows) ** 0.5).to(device, dtype)

@@ -1,4 +1,4 @@
-"""The methods of training-data attribution: which parts of the index they compare, and how."""
+"""The methods of training-data attribution: which parts of an index they compare, and how."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ from typing import Literal
 from explorer.errors import ExplorerError
 from explorer.vectors.one_pass import PARTS
 
-Blend = Literal["joined", "balanced", "averaged"]
-"""How several parts make one score: ``joined``, the cosine of the plain concatenation; ``balanced``, the same with each
-part scaled to equal variance over the corpus; ``averaged``, the mean of each part's own cosine."""
+Blend = Literal["joined", "averaged"]
+"""How several parts make one score: the cosine of the plain concatenation, or the mean of each part's own cosine."""
 Query = Literal["bad", "contrast", "bank"]
 QUERIES: dict[str, str] = {
     "bad": "Mean of the normalised vectors of the bad answers.",
@@ -81,10 +80,14 @@ _ALL = (
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 
 
+def method_named(name: str) -> Method:
+    """Return a method; raises ExplorerError for an unknown name."""
+    if name not in METHODS:
+        raise ExplorerError(f"Method '{name}' is unknown; expected one of {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
 def parts_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The stored parts that some methods need, of all methods for no name; raises ExplorerError for an unknown one."""
-    for name in names:
-        if name not in METHODS:
-            raise ExplorerError(f"Method '{name}' is unknown; expected some of {', '.join(METHODS)}.")
-    needed = {part for name in names or METHODS for part in METHODS[name].parts}
+    """Return the stored parts that some methods need (all methods for no name); raises ExplorerError."""
+    needed = {part for name in names or METHODS for part in method_named(name).parts}
     return tuple(part for part in PARTS if part in needed)

@@ -1,4 +1,4 @@
-"""One forward and one backward pass over a batch of exchanges: what every method of training-data attribution needs.
+"""One forward and one backward pass over a batch of exchanges, for every method of training-data attribution at once.
 
 For one exchange (prompt, answer), at layer l = 1..L: H is the residual stream after block l, z what enters that block,
 g = ∂L/∂H with L the mean cross-entropy of the n answer tokens in nats, p₀ the last prompt position. The parts:
@@ -11,12 +11,13 @@ gradient      g(p₀)                                               RepT
 change        −Σ_s ⟨z̄, z_s⟩ g_s, z̄ the answer tokens' mean z      residual-change, matrix form
 outer         −z̄ ⟨z̄, ḡ⟩, ḡ the mean g where answers are predicted  residual-change as printed
 activation    mean H over the answer's tokens                     probe (arXiv 2602.11079), persona vectors
-lora          Σ_t P g_y(t) ⊗ A x(t) of each linear map y = Wx     LESS / TracIn on a fresh LoRA (see ``lora.py``)
+lora          Σ_t P g_y(t) ⊗ A x(t) of each linear map y = Wx     LESS / TracIn on a fresh LoRA (``lora_gradient.py``)
 ============  ==================================================  ==========================================
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
-from explorer.model.hooks import output_states
+from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, output_states, with_hidden_states
 from explorer.model.lrp import view_state
 from explorer.model.residual import decoder_blocks
 from explorer.vectors.lora_gradient import LinearTap, lora_vectors, tap_linears
@@ -38,7 +39,7 @@ Vectors = dict[tuple[str, int], Tensor]
 def one_pass(
     view: PreTrainedModel, exchanges: Sequence[Exchange], layers: Sequence[int], parts: Sequence[str] = PARTS
 ) -> Vectors:
-    """Every part at every layer for one batch.
+    """Return the parts at every layer for one batch.
 
     Args:
         view: a model made by ``lrp_view(…, "gradient")``; its lock is held until the pass is over.
@@ -47,52 +48,54 @@ def one_pass(
 
     Logits are made only where an answer token is predicted. Attention is causal, so padding changes nothing.
     """
-    masks, seen, gradients = _differentiate(view, exchanges, layers, "lora" in parts)
-    found: Vectors = {}
+    masks, record, gradients = _differentiate(view, exchanges, layers, "lora" in parts)
+    vectors: Vectors = {}
     with torch.no_grad():
-        slopes = dict(zip(seen.outputs, gradients, strict=False))
-        for layer in layers:
-            found |= _of_layer(layer, masks, seen.inputs[layer], seen.outputs[layer], slopes[layer])
-        found |= lora_vectors(seen.taps, gradients[len(slopes) :])
-    return {key: vector for key, vector in found.items() if key[0] in parts}
+        for layer, gradient in zip(record.outputs, gradients, strict=False):
+            vectors |= _layer_vectors(layer, masks, record.inputs[layer], record.outputs[layer], gradient)
+        vectors |= lora_vectors(record.taps, gradients[len(record.outputs) :])
+    return {key: vector for key, vector in vectors.items() if key[0] in parts}
 
 
 def position_gradients(view: PreTrainedModel, exchanges: Sequence[Exchange], layer: int) -> Tensor:
-    """g at every position of a batch of exchanges, (B, T, width); see ``one_pass``."""
+    """Return g at every position of a batch of exchanges, (B, T, width); see ``one_pass``."""
     return _differentiate(view, exchanges, [layer], linears=False)[2][0]
 
 
 def _differentiate(
     view: PreTrainedModel, exchanges: Sequence[Exchange], layers: Sequence[int], linears: bool
-) -> tuple["_Masks", "_Seen", tuple[Tensor, ...]]:
+) -> tuple["_Masks", "_Record", tuple[Tensor, ...]]:
     """Run a batch; differentiate its summed loss by the outputs of the layers, then by those of their linear maps."""
     ids = padded(exchanges, view.device)
     masks = _Masks(exchanges, ids)
-    with view_state(view).lock, torch.enable_grad(), _captured(view, layers, linears) as seen:
-        with _logits_at(view, masks.predict):
-            logits = view(input_ids=ids, use_cache=False).logits
+    with view_state(view).lock, torch.enable_grad(), _recorded(view, layers, linears, masks.predict) as record:
+        logits = view(input_ids=ids, use_cache=False).logits
         losses = nn.functional.cross_entropy(_wide(logits.flatten(0, -2)), ids[masks.answer], reduction="none")
         loss = (losses / masks.n[masks.owner]).sum()
-        wanted = [*seen.outputs.values(), *(tap.output for tap in seen.taps)]
-        return masks, seen, torch.autograd.grad(loss, wanted)
+        outputs = [*record.outputs.values(), *(tap.output for tap in record.taps)]
+        return masks, record, torch.autograd.grad(loss, outputs)
 
 
 class _Masks:
-    """Where the answers stand (``answer``) and where they are predicted (``predict``), both (B, T) bool."""
+    """Positions of a batch.
+
+    ``answer`` and ``predict``, both (B, T) bool: of the answer tokens, and where they are predicted. (B,): ``last`` is
+    p₀, ``n`` the number of answer tokens. ``owner``: the exchange of each predicted token, in the order of the loss.
+    """
 
     def __init__(self, exchanges: Sequence[Exchange], ids: Tensor) -> None:
-        at = torch.arange(ids.shape[1], device=ids.device)[None]
+        position = torch.arange(ids.shape[1], device=ids.device)[None]
         start = torch.tensor([[e.start] for e in exchanges], device=ids.device)
         end = torch.tensor([[len(e.ids)] for e in exchanges], device=ids.device)
-        self.answer = (at >= start) & (at < end)
-        self.predict = (at >= start - 1) & (at < end - 1)
+        self.answer = (position >= start) & (position < end)
+        self.predict = (position >= start - 1) & (position < end - 1)
         self.last = start[:, 0] - 1
         self.n = (end - start)[:, 0]
         self.owner = self.predict.nonzero()[:, 0]
 
 
-def _of_layer(layer: int, masks: _Masks, below: Tensor, state: Tensor, slope: Tensor) -> Vectors:
-    z, h, g = _wide(below.detach()), _wide(state.detach()), _wide(slope)
+def _layer_vectors(layer: int, masks: _Masks, below: Tensor, state: Tensor, gradient: Tensor) -> Vectors:
+    z, h, g = _wide(below.detach()), _wide(state.detach()), _wide(gradient)
     rows = torch.arange(len(h), device=h.device)
     n = masks.n[:, None].to(h.dtype)
     z_mean = (z * masks.answer[..., None]).sum(1) / n
@@ -106,58 +109,45 @@ def _of_layer(layer: int, masks: _Masks, below: Tensor, state: Tensor, slope: Te
     }
 
 
-class _Seen:
+@dataclass
+class _Record:
     """Inputs and outputs of the chosen blocks by layer, and the linear maps inside them."""
 
-    def __init__(self) -> None:
-        self.inputs: dict[int, Tensor] = {}
-        self.outputs: dict[int, Tensor] = {}
-        self.taps: list[LinearTap] = []
+    inputs: dict[int, Tensor] = field(default_factory=dict)
+    outputs: dict[int, Tensor] = field(default_factory=dict)
+    taps: list[LinearTap] = field(default_factory=list)
 
 
 @contextmanager
-def _captured(view: PreTrainedModel, layers: Sequence[int], linears: bool) -> Iterator[_Seen]:
-    """While open, a forward pass fills the yielded record; the graph begins at the input of the lowest layer."""
-    seen, blocks, hooks = _Seen(), decoder_blocks(view), []
-    if bad := [layer for layer in layers if not 1 <= layer <= len(blocks)]:
-        raise ExplorerError(f"Layer {bad[0]} is not there; expected 1 to {len(blocks)}.")
+def _recorded(view: PreTrainedModel, layers: Sequence[int], linears: bool, where: Tensor) -> Iterator[_Record]:
+    """While open, a forward pass fills the yielded record.
 
-    def enter(layer: int, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        inside = bool(args)
-        x = args[0] if inside else named["hidden_states"]
-        if layer == min(layers):
-            x = x.detach().requires_grad_()
-        seen.inputs[layer] = x
-        return ((x, *args[1:]), named) if inside else (args, {**named, "hidden_states": x})
+    The graph begins at the input of the lowest layer; the head sees only the positions of ``where`` (B, T), as one row.
+    """
+    record, blocks = _Record(), decoder_blocks(view)
+    if unknown := [layer for layer in layers if not 1 <= layer <= len(blocks)]:
+        raise ExplorerError(f"Layer {unknown[0]} is not there; expected 1 to {len(blocks)}.")
+
+    def enter(layer: int, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
+        x = hidden_states(args, kwargs)
+        record.inputs[layer] = x = x.detach().requires_grad_() if layer == min(layers) else x
+        return with_hidden_states(args, kwargs, x)
 
     def leave(layer: int, output: Any) -> None:
-        seen.outputs[layer] = output_states(output)
+        record.outputs[layer] = output_states(output)
 
-    try:
+    head = cast(nn.Module, view.get_output_embeddings())
+    with hooked() as handles:
+        handles.append(head.register_forward_pre_hook(lambda _head, args: (args[0][where][None], *args[1:])))
         for layer in sorted(set(layers)):
             block = blocks[layer - 1]
-            hooks.append(
-                block.register_forward_pre_hook(lambda _b, a, k, layer=layer: enter(layer, a, k), with_kwargs=True)
-            )
-            hooks.append(block.register_forward_hook(lambda _b, _a, out, layer=layer: leave(layer, out)))
-            hooks += tap_linears(block, layer, seen.taps) if linears else []
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def _logits_at(view: PreTrainedModel, where: Tensor) -> Iterator[None]:
-    """While open, the head sees only the positions of ``where`` (B, T), as one row (1, M, width)."""
-    head = cast(nn.Module, view.get_output_embeddings())
-    hook = head.register_forward_pre_hook(lambda _head, args: (args[0][where][None], *args[1:]))
-    try:
-        yield
-    finally:
-        hook.remove()
+            before = lambda _b, args, kwargs, layer=layer: enter(layer, args, kwargs)  # noqa: E731
+            handles.append(block.register_forward_pre_hook(before, with_kwargs=True))
+            handles.append(block.register_forward_hook(lambda _b, _args, output, layer=layer: leave(layer, output)))
+            handles.extend(tap_linears(block, layer, record.taps) if linears else [])
+        yield record
 
 
 def _wide(x: Tensor) -> Tensor:
-    """At least float32, so that sums over 16-bit values do not round."""
+    """Widen to at least float32, so that sums over 16-bit values do not round."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""Prompts with one answer each as token ids, and how they are put into batches."""
+"""Exchanges: prompts with one answer each as token ids, and batches of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,44 +39,39 @@ def encode_exchanges(
     if not pairs:
         return []
     most = min(most, loaded.max_tokens or most)
-    before = [render_prompt(loaded, prompt) for prompt, _ in pairs]
-    raw = [prompt.raw for prompt, _ in pairs]
-    answers = [spaced(b, a, r) if a.strip() else "" for b, (_, a), r in zip(before, pairs, raw, strict=True)]
-    special = raw[0]
-    if any(r != special for r in raw):
+    raw = pairs[0][0].raw
+    if any(prompt.raw != raw for prompt, _ in pairs):
         raise ValueError("raw and chat prompts can't be encoded together")
+    before = [render_prompt(loaded, prompt) for prompt, _ in pairs]
+    answers = [spaced(b, a, raw) if a.strip() else "" for b, (_, a) in zip(before, pairs, strict=True)]
     encode = loaded.tokenizer
-    starts = encode(before, add_special_tokens=special)["input_ids"]
-    wholes = encode([b + a for b, a in zip(before, answers, strict=True)], add_special_tokens=special)["input_ids"]
+    starts = encode(before, add_special_tokens=raw)["input_ids"]
+    wholes = encode([b + a for b, a in zip(before, answers, strict=True)], add_special_tokens=raw)["input_ids"]
     alone = encode(answers, add_special_tokens=False)["input_ids"]
-    made = []
-    for start, whole, own, answer in zip(starts, wholes, alone, answers, strict=True):
+    exchanges = []
+    for start, whole, answer_ids, answer in zip(starts, wholes, alone, answers, strict=True):
         if not start:
             raise PromptError("A prompt has no tokens; expected at least one word.")
         fits = whole[: len(start)] == start
-        ids = (whole[len(start) :] if fits else own) if answer else []
-        made.append(_cut(start, ids, most))
-    return made
-
-
-def _cut(prompt: list[int], answer: list[int], most: int) -> Exchange:
-    prompt = prompt[-(most - 1) :]
-    return Exchange((*prompt, *answer[: most - len(prompt)]), len(prompt))
+        ids = (whole[len(start) :] if fits else answer_ids) if answer else []
+        prompt = start[-(most - 1) :]
+        exchanges.append(Exchange((*prompt, *ids[: most - len(prompt)]), len(prompt)))
+    return exchanges
 
 
 def batches(exchanges: Sequence[Exchange], budget: int = BATCH_TOKENS) -> Iterator[list[int]]:
-    """Indices of the exchanges in batches of similar length, at most ``budget`` padded tokens each."""
-    some: list[int] = []
+    """Yield indices of the exchanges in batches of similar length, at most ``budget`` padded tokens each."""
+    batch: list[int] = []
     for i in sorted(range(len(exchanges)), key=lambda i: (len(exchanges[i].ids), exchanges[i].start)):
-        if some and (len(some) + 1) * len(exchanges[i].ids) > budget:
-            yield some
-            some = []
-        some.append(i)
-    if some:
-        yield some
+        if batch and (len(batch) + 1) * len(exchanges[i].ids) > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def padded(exchanges: Sequence[Exchange], device: torch.device) -> Tensor:
-    """(B, T) ids, padded on the right with 0: under causal attention no padding is ever seen by a real token."""
+    """Return (B, T) ids, padded on the right with 0: causal attention never lets a real token see the padding."""
     width = max(len(e.ids) for e in exchanges)
     return torch.tensor([[*e.ids, *[0] * (width - len(e.ids))] for e in exchanges], device=device)

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from explorer.behaviors import clusters as module
+from explorer.behaviors import significance as module
 from explorer.behaviors.agreement import label_agreement
 from explorer.behaviors.clusters import Clusters, assignment, find_clusters
 from explorer.behaviors.matrix import Matrix
-from explorer.behaviors.null_corpora import CORPORA
-from explorer.behaviors.significance import MAX_P, MIN_PROMPTS, MIN_STABILITY, evidence_path
+from explorer.behaviors.significance import CORPORA, MAX_P, MIN_PROMPTS, MIN_STABILITY, evidence_path
 from explorer.behaviors.tree import datapoint_tree
 from explorer.errors import ExplorerError
 from explorer.vectors.index import SINGLE, UNRANKED, Index

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from explorer.behaviors.cards import make_cards
-from explorer.behaviors.clusters import Clusters
+from explorer.behaviors.clusters import Clusters, cluster
 from explorer.behaviors.nearest import (
     compare_clusters,
     correlations,
@@ -16,7 +16,6 @@ from explorer.behaviors.nearest import (
     similar_to_prompt,
     similar_to_text,
 )
-from explorer.behaviors.pipeline import cluster
 from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.data.study import Study
 from explorer.errors import ExplorerError

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from explorer.behaviors.clusters import find_clusters
-from explorer.behaviors.null_corpora import CORPORA, take_sample
-from explorer.behaviors.significance import MEMBER_QUANTILE, MIN_STABILITY, SHARES, profile, stability
+from explorer.behaviors.significance import (
+    CORPORA,
+    MEMBER_QUANTILE,
+    MIN_STABILITY,
+    SHARES,
+    profile,
+    stability,
+    take_sample,
+)
 from explorer.behaviors.tree import prompt_tree
 from explorer.vectors.index import PAIR, SINGLE
 from tests.behaviors.synthetic import make_matrix, noise
@@ -25,7 +32,7 @@ def test_null_corpora_keep_what_they_should(tmp_path: Path) -> None:
     np.testing.assert_allclose(matrix.similarities(sample, matrix.target), matrix.values, atol=1e-5)
     x = sample.vectors["gradient.2"].numpy()
     for name, corpus in CORPORA.items():
-        y = corpus(sample, np.random.default_rng(1)).vectors["gradient.2"].numpy()
+        y = sample.redrawn(corpus, np.random.default_rng(1)).vectors["gradient.2"].numpy()
         assert np.abs(y - x).max() > 1 and sample.vectors["gradient.2"].numpy() is not y
         for kind in (0, 1):
             a, b = x[kind::2], y[kind::2]
@@ -67,6 +74,6 @@ def test_the_member_quantile_is_what_it_says(tmp_path: Path) -> None:
     index, matrix = make_matrix(tmp_path, *noise(0, 8, 200, 12))
     clusters = find_clusters(index, matrix, draws=5, resamples=3)
     sample, rng = take_sample(index, matrix, np.arange(200)), np.random.default_rng(9)
-    permuted = [matrix.similarities(CORPORA["permuted"](sample, rng), matrix.target) for _ in range(20)]
+    permuted = [matrix.similarities(sample.redrawn(CORPORA["permuted"], rng), matrix.target) for _ in range(20)]
     above = [(clusters.tree.means(values) > clusters.evidence.cutoffs[:, None]).mean(1) for values in permuted]
     assert np.abs(np.mean(above, axis=0) - (1 - MEMBER_QUANTILE)).max() < 0.01

@@ -6,7 +6,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from explorer.behaviors.pipeline import cluster
+from explorer.behaviors.clusters import cluster
 from explorer.data.study import Study
 from explorer.vectors.build import build_index
 from tests.pages.data_study import HOSTILE

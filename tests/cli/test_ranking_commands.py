@@ -35,9 +35,15 @@ def test_rank_is_the_ranking_of_python(built, capsys):
     wanted = rank(built, AboutBehavior("swapped"), layer=1)
     assert code == 0
     assert [d["score"] for d in said["datapoints"]] == [float(wanted.scores[i]) for i in wanted.top(20)]
-    assert {name: said[name] for name in ("behavior", "method", "layer", "stage", "centre", "query")} == {
-        "behavior": "swapped", "method": "explorer", "layer": 1, "stage": "base", "centre": True, "query": "contrast",
-    }  # fmt: skip
+    how = {
+        "behavior": "swapped",
+        "method": "explorer",
+        "layer": 1,
+        "stage": "base",
+        "centre": True,
+        "query": "contrast",
+    }
+    assert {name: said[name] for name in how} == how
     for shown in said["datapoints"]:
         assert {"id", "score", "text", "tokens"} <= set(shown)
         assert any(t["score"] for t in shown["tokens"] if t["part"] == "answer")

@@ -10,7 +10,7 @@ import pytest
 
 from explorer.behaviors import prompt_vectors, prompts
 from explorer.behaviors.agreement import label_agreement
-from explorer.behaviors.pipeline import cluster
+from explorer.behaviors.clusters import cluster
 from explorer.behaviors.prompts import PromptKind
 from explorer.behaviors.significance import DRAWS, RESAMPLES, evidence_path
 from explorer.data.study import DATAPOINTS, FAILURES, SETTINGS, Study, create_study

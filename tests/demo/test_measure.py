@@ -5,10 +5,9 @@ import json
 import pytest
 
 from explorer.demo.adapters import ADAPTERS, ASSETS
-from explorer.demo.measure import group, rates, read_rates
+from explorer.demo.measure import group, promises, rates, read_rates, report
 from explorer.demo.planted import BEHAVIORS
 from explorer.demo.probes import behavior_probes
-from explorer.demo.report import promises, report
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt

@@ -1,10 +1,12 @@
 """Statistics by layer and strongest paths, against textbook formulas and enumeration."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 
+from explorer.graph.layout import AttributionGraph
 from explorer.graph.paths import gini, layer_statistics, strongest_paths
 from explorer.graph.prune import Pruning
 from tests.graph.tiny import attribution_graph, tiny
@@ -23,11 +25,15 @@ def test_gini_of_nothing():
     assert gini(np.zeros(3)) == gini(np.array([])) == 0
 
 
+def statistics(graph: AttributionGraph) -> list[Any]:
+    return list(layer_statistics(graph).itertuples())
+
+
 @pytest.mark.parametrize("family", ("llama", "gpt2"))
 def test_statistics_against_dense_matrices(family):
     graph = tiny(family)
     pruned = attribution_graph(graph, Pruning(mass=0.8))
-    drawing, rows = pruned.drawing, layer_statistics(pruned)
+    drawing, rows = pruned.drawing, statistics(pruned)
     assert [row.layer for row in rows] == [0, 1, 2, 3]
     assert np.isnan(rows[0].verticality)
     assert np.isnan(rows[0].look_back)
@@ -45,7 +51,7 @@ def test_statistics_against_dense_matrices(family):
 
 def test_tokens_that_hold_90_percent():
     graph = tiny()
-    for row in layer_statistics(attribution_graph(graph)):
+    for row in statistics(attribution_graph(graph)):
         size = sorted(np.abs(graph.trace.relevance[row.layer]).tolist(), reverse=True)
         wanted = next(n for n in range(1, 13) if sum(size[:n]) >= 0.9 * sum(size) * (1 - 1e-12))
         assert row.tokens_90 == wanted

@@ -28,7 +28,7 @@ from explorer.vectors.methods import Blend, Method
 
 WIDTHS = {"state": 12, "gradient": 20}
 LAYERS = (2, 5, 7)
-BLENDS: tuple[Blend, ...] = ("joined", "balanced", "averaged")
+BLENDS: tuple[Blend, ...] = ("joined", "averaged")
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -105,7 +105,7 @@ def reference_scores(
     index: Index,
     target: Target,
     method: Method,
-    layers: Sequence[int],
+    layer: int,
     centre: bool,
     query: str,
     weights: Array | None = None,
@@ -113,24 +113,17 @@ def reference_scores(
     """(n, r) scores by the formula; nan where a row is of kind 0."""
     shards = [load_file(path) for path in sorted(index.folder.glob("shard-*"))]
     kinds = np.concatenate([shard["kinds"].numpy() for shard in shards])
-    q_kinds, total = target.kinds.numpy(), 0.0
-    for layer in layers:
-        rows, asked = {}, {}
-        for part in method.parts:
-            x = np.concatenate([shard[f"{part}.{layer}"].double().numpy() for shard in shards])
-            q = target.vectors[f"{part}.{layer}"].double().numpy()
-            rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
-            if method.blend == "balanced":
-                ranked = rows[part][kinds != UNRANKED]
-                scale = np.sqrt(np.mean([(row**2).sum() for row in ranked]))
-                rows[part], asked[part] = rows[part] / scale, asked[part] / scale
-        if method.blend == "averaged":
-            made = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
-        else:
-            whole = np.concatenate([rows[part] for part in method.parts], 1)
-            made = by_cosine(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
-        total = total + (made.max(1, keepdims=True) if query == "bank" else made)
-    found = np.asarray(total) / len(layers)
+    q_kinds, rows, asked = target.kinds.numpy(), {}, {}
+    for part in method.parts:
+        x = np.concatenate([shard[f"{part}.{layer}"].double().numpy() for shard in shards])
+        q = target.vectors[f"{part}.{layer}"].double().numpy()
+        rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
+    if method.blend == "averaged":
+        found = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
+    else:
+        whole = np.concatenate([rows[part] for part in method.parts], 1)
+        found = by_cosine(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
+    found = np.array(found.max(1, keepdims=True) if query == "bank" else found)
     found[kinds == UNRANKED] = np.nan
     return found
 

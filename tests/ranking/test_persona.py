@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from explorer.cli.main import main
-from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
@@ -16,14 +15,8 @@ from explorer.ranking.questions import AboutBehavior, AboutPersona, question_ite
 from explorer.ranking.rank import rank
 from explorer.vectors.find import index_model, study_indexes
 from explorer.vectors.items import Item
-from tests.pages.data_study import data_study
 
 TRAIT, NEUTRAL = "You name the wrong city.", "You help."
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Study:
-    return data_study(tmp_path_factory.mktemp("persona"))
 
 
 def mean_state(loaded: LoadedModel, question: str, system: str, layer: int) -> Tensor | None:

@@ -1,8 +1,11 @@
 """The link layer: keys in the link, defaults out of it, old links understood, states of pages as links to them."""
 
+from dataclasses import dataclass
+
 from streamlit.testing.v1 import AppTest
 
-from explorer.ui.page_states import RepairState, TraceState, TrainingDataState
+from explorer.ui.link import PageState
+from explorer.ui.page_states import RepairState, TrainingDataState
 
 
 def widgets() -> None:
@@ -65,6 +68,12 @@ def test_a_widget_writes_its_key_and_takes_the_default_out():
     assert app.session_state["drawn"] == ["b", "a", False, 0.85, 9, None, ["a"], "", False]
     app.selectbox(key="page-rule").set_value("a").run()
     assert "rule" not in app.query_params
+
+
+@dataclass(frozen=True)
+class TraceState(PageState):
+    rule: str = ""
+    map_layer: str = ""
 
 
 def test_states_are_links_to_their_pages():

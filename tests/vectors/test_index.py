@@ -64,10 +64,10 @@ def test_unanswered_rows_are_never_ranked(whole: Index, model: Path) -> None:
         if not method.parts:
             continue
         for centre in (False, True):
-            target = encode_target(loaded, items, method, LAYERS, "bad")
-            found = scores(whole, target, method, LAYERS, centre, "bad")
+            target = encode_target(loaded, items, method.parts, LAYERS, "bad")
+            found = scores(whole, target, method, 3, centre, "bad")
             assert torch.equal(found.isnan(), whole.kinds == UNRANKED), name
-            many = scores(whole, target, method, LAYERS, centre, "bad", torch.rand(20, 2) + 0.1)
+            many = scores(whole, target, method, 3, centre, "bad", torch.rand(20, 2) + 0.1)
             assert torch.equal(many.isnan().all(1), whole.kinds == UNRANKED)
             assert torch.equal(many.isnan().any(1), whole.kinds == UNRANKED)
 
@@ -76,8 +76,8 @@ def test_unanswered_rows_are_never_ranked(whole: Index, model: Path) -> None:
 def test_a_row_is_most_like_itself(whole: Index, model: Path, name: str) -> None:
     loaded, method = load_model(ModelSpec(str(model))), METHODS[name]
     for i, query in ((5, "bad"), (6, "contrast"), (7, "bank")):
-        target = encode_target(loaded, row_items([ROWS[i]], raw=False), method, LAYERS, query)
-        found = scores(whole, target, method, LAYERS, False, query)
+        target = encode_target(loaded, row_items([ROWS[i]], raw=False), method.parts, LAYERS, query)
+        found = scores(whole, target, method, 3, False, query)
         assert found[i].item() == pytest.approx(1, abs=0.01)
         assert found.nan_to_num(-1).max() == found[i] or "state" in method.parts
 

@@ -8,22 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer
-from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
-from explorer.errors import PromptError, UncoveredModel
+from explorer.errors import UncoveredModel
 from explorer.model.lrp import lrp_view
-from explorer.model.prompts import Prompt
-from explorer.vectors.items import Item, item_vectors
-from explorer.vectors.layers import auto_layers, rept_layer
-from explorer.vectors.lora_gradient import OUT, _random
 from explorer.vectors.one_pass import PARTS, one_pass
 from explorer.vectors.tokenize import Exchange
 from tests.model.families import FAMILIES, random_ids, tiny_model
-from tests.vectors.reference import blocks, reference_layer, reference_parts, stream
-from tests.vectors.tiny import TEMPLATE, restless_loaded, tiny_loaded, tiny_tokenizer
+from tests.vectors.reference import blocks, reference_parts, stream
 
 RUN = (*FAMILIES, "mixtral")
 REFUSED = ("gemma2", "gpt_oss")
@@ -159,72 +152,6 @@ def test_half_precision_stays_near_the_reference() -> None:
             assert error(vectors[i], reference_parts(model, e.ids, e.start, layer)[part], scale) < 0.06, (part, i)
 
 
-# --- items ----------------------------------------------------------------------------------------------------------
-
-
-def chat_ids(prompt: str, system: str | None, answer: str) -> tuple[list[int], int]:
-    """Token ids of a chat exchange and where its answer begins, written out."""
-    assert "<|assistant|>" in TEMPLATE
-    text = (f"<|system|>{system}</s>" if system else "") + f"<|user|>{prompt}</s><|assistant|>"
-    before = tiny_tokenizer().encode(text, add_special_tokens=False)
-    return before + tiny_tokenizer().encode(answer, add_special_tokens=False), len(before)
-
-
-ITEMS = (
-    Item(Prompt("two plus two?"), "four"),
-    Item(Prompt("the capital of Canada?", system="Be brief."), "Ottawa, a city", "Seoul"),
-    Item(Prompt("a whale is?"), " ", None),
-    Item(Prompt("a shark is?"), "a fish", ""),
-    Item(Prompt("a penguin is?"), "a", "a bird, never a mammal, and not a fish on the river 🐧"),
-    Item(Prompt("a shark"), "", "x"),
-)
-
-
-def test_items_are_answers_and_differences_of_pairs() -> None:
-    loaded = tiny_loaded("qwen3")
-    found, kinds = item_vectors(loaded, ITEMS, (1, 3))
-    assert kinds.tolist() == [1, 2, 0, 0, 2, 0]
-    assert found.keys() == {f"{part}.{layer}" for part in PARTS for layer in (1, 3)}
-    for layer in (1, 3):
-        for i, item in enumerate(ITEMS):
-            if kinds[i] == 0:
-                assert all(not found[f"{part}.{layer}"][i].any() for part in PARTS)
-                continue
-            asked = item.prompt.text, item.prompt.system
-            own = reference_parts(loaded.model, *chat_ids(*asked, item.answer), layer)
-            other = reference_parts(loaded.model, *chat_ids(*asked, item.other), layer) if item.other else {}
-            for part in PARTS:
-                vector = found[f"{part}.{layer}"][i]
-                minus = other[part] if other and part != "state" else torch.zeros_like(own[part])
-                scale = own[part].norm() + minus.norm()
-                assert (vector - (own[part] - minus)).norm() < 1e-6 * scale, (part, layer, i)
-
-
-def test_the_order_and_company_of_items_does_not_matter() -> None:
-    loaded = tiny_loaded("llama", torch.float32)
-    found, kinds = item_vectors(loaded, ITEMS, (2,))
-    backwards, kinds_backwards = item_vectors(loaded, ITEMS[::-1] * 12, (2,))
-    assert kinds_backwards.tolist() == kinds.flip(0).tolist() * 12
-    for key, vectors in found.items():
-        many = backwards[key].view(12, len(ITEMS), -1).flip(1)
-        assert (many - vectors).norm(dim=-1).max() < 1e-5 * vectors.norm(dim=-1).max(), key
-
-
-def test_nothing_but_unanswered_items() -> None:
-    found, kinds = item_vectors(tiny_loaded(), [ITEMS[2], ITEMS[3]], (1,))
-    assert (found, kinds.tolist()) == ({}, [0, 0])
-
-
-def test_a_prompt_without_tokens_is_refused_in_words() -> None:
-    """There is no p₀."""
-    loaded = tiny_loaded()
-    backend = Tokenizer.from_str(tiny_tokenizer().backend_tokenizer.to_str())
-    backend.post_processor = TemplateProcessing(single="$A", special_tokens=[])
-    loaded.tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
-    with pytest.raises(PromptError):
-        item_vectors(loaded, [Item(Prompt("", raw=True), "four")], (1,))
-
-
 # --- one example is one example -------------------------------------------------------------------------------------
 
 
@@ -248,35 +175,6 @@ def test_a_later_token_changes_nothing_before_it() -> None:
     found = one_pass(view, [first, second], (2,))
     torch.testing.assert_close(found["state", 2][0], found["state", 2][1], rtol=1e-9, atol=1e-12)
     assert error(found["gradient", 2][0], found["gradient", 2][1]) > 0.1
-
-
-# --- the projections of the LoRA part -------------------------------------------------------------------------------
-
-
-def test_random_projections_are_seeded_by_map_layer_and_size() -> None:
-    like = torch.zeros(3, 64, dtype=torch.float64)
-    one = _random("mlp.up_proj", 2, like, 8)
-    assert one.shape == (64, 8)
-    others = [
-        _random("mlp.down_proj", 2, like, 8),
-        _random("mlp.up_proj", 3, like, 8),
-        _random("mlp.up_proj/out", 2, like, 8, 1 / 8),
-    ]
-    for other in others:
-        assert abs(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1]) < 0.2
-    torch.testing.assert_close(_random("mlp.up_proj", 2, like.float(), 8), one.float(), rtol=0, atol=0)
-    wide = _random("a", 1, torch.zeros(1, 4096), 8)
-    assert wide.square().mean().item() == pytest.approx(1 / 4096, rel=0.05)
-    assert abs(wide.mean().item()) < 3 / 4096**0.5 / (4096 * 8) ** 0.5
-
-
-@pytest.mark.parametrize("width", (48, 192, 1536))
-def test_the_output_projection_keeps_lengths(width: int) -> None:
-    """Johnson-Lindenstrauss: the mean of ‖Pᵀg‖² over random g of length 1 is 1, or wide maps count for less."""
-    g = torch.randn(4000, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    g /= g.norm(dim=1, keepdim=True)
-    kept = (g @ _random("mlp.up_proj/out", 1, g, OUT, 1 / OUT)).square().sum(1).mean()
-    assert kept.item() == pytest.approx(1, abs=0.25)
 
 
 # --- what is left alone ---------------------------------------------------------------------------------------------
@@ -359,31 +257,3 @@ def test_two_threads_on_one_view(family: str) -> None:
         for result in results:
             assert result.keys() == wanted.keys()
             assert all(torch.equal(result[key], wanted[key]) for key in wanted)
-
-
-# --- layers ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_repts_layer_is_where_the_state_turns_most(seed: int) -> None:
-    loaded = restless_loaded(seed)
-    items = [item for item in ITEMS if item.answer.strip()]
-    prompts = [chat_ids(item.prompt.text, item.prompt.system, "")[0] for item in items]
-    wanted = reference_layer(loaded.model, prompts)
-    assert rept_layer(loaded, items) == wanted
-
-
-def test_the_last_pair_is_left_out_of_repts_layer() -> None:
-    """With two layers there is one pair, whatever the last block does."""
-    assert rept_layer(tiny_loaded("llama", num_hidden_layers=2), ITEMS[:2]) == 1
-
-
-@pytest.mark.parametrize(
-    ("depth", "turning", "wanted"), ((6, 5, [3, 5]), (30, 7, [7, 15, 28]), (2, 1, [1]), (1, 1, [1]), (3, 2, [1, 2]))
-)
-def test_layers_that_are_chosen(depth: int, turning: int, wanted: list[int]) -> None:
-    assert auto_layers(depth, turning) == wanted
-
-
-def test_a_model_of_one_layer_has_that_layer() -> None:
-    assert rept_layer(tiny_loaded("llama", num_hidden_layers=1), ITEMS[:2]) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,14 @@ from explorer.data.study import Study, open_study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.ranking.scores import encode_target, scores
-from explorer.vectors import find
 from explorer.vectors.build import index_folder, plan
-from explorer.vectors.find import index_model
 from explorer.vectors.index import Index, Manifest
-from explorer.vectors.items import Item, row_items
+from explorer.vectors.items import row_items
 from explorer.vectors.layers import rept_layer
 from explorer.vectors.methods import METHODS
 from explorer.vectors.one_pass import PARTS
 from tests.vectors.reference import reference_layer
-from tests.vectors.tiny import LAYERS, ROWS, build, restless_loaded, row, save_adapter, save_tiny, tiny_study
+from tests.vectors.tiny import LAYERS, ROWS, build, restless_loaded, save_adapter, save_tiny, tiny_study
 
 
 def changed(rows: list[dict[str, Any]], **field: str) -> list[dict[str, Any]]:
@@ -120,9 +117,9 @@ def test_what_there_is_none_of(study: Study, whole: Index, model: Path) -> None:
         assert f"'{part}' at layer {layer}" in told
         assert "parts state, gradient, change, outer, activation, lora at layers 1, 3" in told
         assert str(whole.folder) in told
-    target = encode_target(loaded, row_items(ROWS[:1], raw=False), METHODS["rept"], (2,), "bad")
+    target = encode_target(loaded, row_items(ROWS[:1], raw=False), METHODS["rept"].parts, (2,), "bad")
     with pytest.raises(ExplorerError, match="at layer 2"):
-        scores(whole, target, METHODS["rept"], (2,), False, "bad")
+        scores(whole, target, METHODS["rept"], 2, False, "bad")
 
 
 @pytest.mark.parametrize("seed", (1, 3, 4))
@@ -160,15 +157,6 @@ def test_a_manifest_names_its_shards() -> None:
     assert Manifest("before", {"a": 2}, 10, 4, [1], ["state"], 1).fingerprint != manifest.fingerprint
 
 
-def test_items_of_rows() -> None:
-    single, pair = row_items([row(0, "a", system="S"), row(1, None, pair=("b", "c"))], raw=True)
-    assert (single.answer, single.other, single.prompt.system, single.prompt.raw) == ("a", None, "S", True)
-    assert (pair.answer, pair.other, pair.prompt.system) == ("b", "c", None)
-    assert row_items([{"id": "x", "prompt": "p", "response": "r"}], raw=False) == [
-        Item(single.prompt.__class__("p"), "r")
-    ]
-
-
 def test_repts_layer_is_sought_once(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sought: list[int] = []
 
@@ -184,11 +172,3 @@ def test_repts_layer_is_sought_once(tmp_path: Path, model: Path, monkeypatch: py
         assert set(made.notes) == {"unranked", "single", "pairs", "rept_layer"}
         build(study, layers=layers)
         sought.clear()
-
-
-def test_an_index_is_asked_in_the_precision_that_it_was_made_in(whole: Index, study: Study, monkeypatch) -> None:
-    """On a machine whose usual precision is another one too, and where it is the same without a second load."""
-    made = replace(whole, manifest=replace(whole.manifest, checkpoint="base"))
-    assert index_model(study, made).dtype == "auto" and whole.manifest.made_from["dtype"] == "float32"
-    monkeypatch.setattr(find, "dtype_of", lambda _spec: torch.bfloat16)  # as on a GPU
-    assert index_model(study, made).dtype == "float32"

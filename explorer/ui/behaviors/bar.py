@@ -19,7 +19,7 @@ from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_metho
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
 
-PLACES = ("cluster", "window", "prompt", "datapoint")
+PLACES = {"cluster": None, "window": None, "prompt": None, "datapoint": None}
 """Keys of the link that name what is looked at; they are dropped when other clusters are asked for."""
 PROMPTS: dict[PromptKind, str] = {"all": "All", "behaviors": "Known behaviors", "discovery": "Unlabelled"}
 PROMPTS_HELP = (
@@ -65,11 +65,10 @@ def pickers(corpus: Corpus, indexes: Mapping[str, Index]) -> tuple[Choice, Delta
 
 
 def _pick_prompts(corpus: Corpus) -> PromptKind:
-    study = corpus.study
+    study, known = corpus.study, bool(corpus.behaviors)
     trained = study.spec != study.reference_spec  # else both models are one, and answer alike
-    has = {"behaviors": bool(corpus.behaviors), "discovery": (study.folder / DISCOVERY).is_file()}
-    has["discovery"] &= trained or not has["behaviors"]
-    has["all"] = all(has.values())
+    unlabelled = (study.folder / DISCOVERY).is_file() and (trained or not known)
+    has = {"all": known and unlabelled, "behaviors": known, "discovery": unlabelled}
     options = {kind: label for kind, label in PROMPTS.items() if has[kind]}
     if not options:
         raise ExplorerError(
@@ -81,7 +80,7 @@ def _pick_prompts(corpus: Corpus) -> PromptKind:
 
 
 def _leave_places() -> None:
-    link.put(dict.fromkeys((*PLACES, "clusters")))
+    link.put(PLACES, clusters=None)
 
 
 def count_slider(clusters: Clusters) -> int:
@@ -91,7 +90,7 @@ def count_slider(clusters: Clusters) -> int:
         st.caption("One prompt is one cluster.")
         return 1
     label = f"Clusters · the silhouette says {best}" if clusters.silhouettes else "Clusters"
-    return link.slider(label, "clusters", 1, most, best, help=COUNT_HELP, then=lambda: link.put(dict.fromkeys(PLACES)))
+    return link.slider(label, "clusters", 1, most, best, help=COUNT_HELP, then=lambda: link.put(PLACES))
 
 
 def may_start(study: Study, choice: Choice) -> bool:
@@ -110,8 +109,8 @@ def may_start(study: Study, choice: Choice) -> bool:
             "the clusters are weighed against chance, about half a minute each. A stopped run goes on where it was."
         )
         left, right = st.columns([1, 1], gap="small")
-        left.button("Answer and cluster", type="primary", key="discover", on_click=lambda: started.add(key))
+        left.button("Answer and cluster", type="primary", key="discover", on_click=started.add, args=(key,))
         if choice.prompts == "all":
-            known = lambda: link.put(prompts="behaviors")  # noqa: E731
-            right.button("Known behaviors alone", key="known-alone", on_click=known)
+            known = {"prompts": "behaviors"}
+            right.button("Known behaviors alone", key="known-alone", on_click=link.put, kwargs=known)
     return False

@@ -1,18 +1,19 @@
 """The right of the Behaviors page: the clusters as cards, and one of them opened."""
 
+from collections import defaultdict
 from math import isnan
 from typing import Any
 
 import streamlit as st
 
 from explorer.behaviors.cards import Card
+from explorer.behaviors.nearest import compare_clusters
 from explorer.behaviors.notes import Note, read_notes, write_note
 from explorer.errors import ExplorerError
 from explorer.ranking.metrics import Enrichment
 from explorer.ui import link
 from explorer.ui.basket import add_all, basket
-from explorer.ui.behaviors.compare import compare_box
-from explorer.ui.behaviors.lists import datapoint_section, prompt_section, show_lists
+from explorer.ui.behaviors.lists import datapoint_section, icon_button, prompt_section, show_lists
 from explorer.ui.behaviors.state import ClusteredStudy
 from explorer.ui.components import cluster_list, sources
 from explorer.ui.text import count, plain, show_error
@@ -20,37 +21,40 @@ from explorer.ui.training_data.charts import chance
 
 PROMPTS = 150
 """Prompts of a cluster that are listed at most."""
+BASKET_HELP = "All datapoints of this cluster; a repair drops or swaps what is in the basket."
 
 
-def study_notes(clustered: ClusteredStudy) -> tuple[dict[str, Note], str]:
-    """Names and notes of clusters by ``Cluster.key``, and what is wrong with their file, if anything."""
+def _study_notes(clustered: ClusteredStudy) -> tuple[dict[str, Note], str]:
+    """Names and notes by ``Cluster.key``, empty ones too, and what is wrong with their file, if anything."""
     try:
-        return read_notes(clustered.study.folder), ""
+        return defaultdict(Note, read_notes(clustered.study.folder)), ""
     except ExplorerError as error:
-        return {}, str(error)
+        return defaultdict(Note), str(error)
 
 
-def cluster_name(card: Card, notes: dict[str, Note]) -> str:
+def _name(card: Card, notes: dict[str, Note]) -> str:
     """The name that a person gave to a cluster, else its number."""
-    return notes.get(card.cluster.key, Note()).name or f"Cluster {card.cluster.id}"
+    return notes[card.cluster.key].name or f"Cluster {card.cluster.id}"
 
 
 def show_list(clustered: ClusteredStudy) -> None:
     """Draw all clusters, the one that beats chance most first."""
-    notes, damaged = study_notes(clustered)
+    notes, damaged = _study_notes(clustered)
     if damaged:
         show_error(damaged)
-    cards = [_collapsed(clustered, card, notes) for card in clustered.cards]
-    opened = lambda: _open(st.session_state["cluster-list"].get("open"))  # noqa: E731
-    cluster_list(key="cluster-list", data={"cards": cards, "open": None, "empty": "No cluster."}, on_open_change=opened)
+    cards = [_collapsed(clustered, card) | {"name": notes[card.cluster.key].name} for card in clustered.cards]
+    cluster_list(
+        key="cluster-list",
+        data={"cards": cards, "open": None, "empty": "No cluster."},
+        on_open_change=lambda: _open(st.session_state["cluster-list"].get("open")),
+    )
 
 
-def _collapsed(clustered: ClusteredStudy, card: Card, notes: dict[str, Note]) -> dict[str, Any]:
+def _collapsed(clustered: ClusteredStudy, card: Card) -> dict[str, Any]:
     c, first = card.cluster, card.prompts[0]
     return {
         "key": c.key,
         "number": c.id,
-        "name": notes.get(c.key, Note()).name,
         "chip": card.chip,
         "state": "yes" if c.emergent else "no",
         "verdict": card.verdict,
@@ -71,14 +75,11 @@ def _open(key: str | None) -> None:
 
 def show_card(clustered: ClusteredStudy, card: Card) -> None:
     """Draw one cluster in full."""
-    c = card.cluster
-    notes, damaged = study_notes(clustered)
+    c, (notes, damaged) = card.cluster, _study_notes(clustered)
     _head(clustered, card, notes)
     _tools(clustered, card, notes, damaged)
-    figures = (
-        f"mean similarity {c.mean_similarity:.2f} · null p {_two_digits(c.null_p)} · "
-        f"stability {_two_digits(c.stability)} · {c.excess:.1f} sd above null clusters"
-    )
+    null_p, stability = ("–" if isnan(value) else f"{value:.2g}" for value in (c.null_p, c.stability))
+    numbers = f"null p {null_p} · stability {stability} · {c.excess:.1f} sd above null clusters"
     first = f" (the first {PROMPTS})" if len(card.prompts) > PROMPTS else ""
     prompts = f"{count(len(card.prompts), 'prompt')}{first}: click one to trace it"
     strongest = f"Strongest of {count(len(card.ids), 'datapoint')}, by mean similarity"
@@ -86,81 +87,81 @@ def show_card(clustered: ClusteredStudy, card: Card) -> None:
         prompt_section(clustered, prompts, card.prompts[:PROMPTS]),
         datapoint_section(clustered, strongest, card.strongest, [row["similarity"] for row in card.strongest]),
     ]
-    text = {"verdict": card.verdict, "figures": figures, "words": list(card.words)}
-    show_lists(clustered, "card-rows", sections=sections, **text)
+    text = {"verdict": card.verdict, "figures": f"mean similarity {c.mean_similarity:.2f} · {numbers}"}
+    show_lists(clustered, "card-rows", sections=sections, words=list(card.words), **text)
     for title, enriched in (("source", card.sources), ("label", card.labels)):
         if enriched:
-            _enriched(title, enriched)
+            rows = [_enriched(e) for e in enriched[:8]]
+            sources(key=f"card-{title}s", data={"head": [title, "in it", "lift", "p"], "rows": rows})
+
+
+def _enriched(e: Enrichment) -> dict[str, Any]:
+    cells = [f"{e.hits} / {e.total}", f"{e.lift:.1f}×", chance(e.p)]
+    return {"name": e.source, "cells": cells, "sure": e.p < 0.01 and e.lift > 1, "chosen": False}
 
 
 def _head(clustered: ClusteredStudy, card: Card, notes: dict[str, Note]) -> None:
-    place, keys = clustered.cards.index(card), [other.cluster.key for other in clustered.cards]
-    arrows = {
-        "card-before": (":material/chevron_left:", "Previous cluster", keys[place - 1] if place else None),
-        "card-after": (":material/chevron_right:", "Next cluster", keys[place + 1] if keys[place + 1 :] else None),
-    }
-    name, number = cluster_name(card, notes), f"Cluster {card.cluster.id}"
+    keys = ["", *(other.cluster.key for other in clustered.cards), ""]
+    place = keys.index(card.cluster.key)
+    before, after = keys[place - 1], keys[place + 1]
+    name, number = _name(card, notes), f"Cluster {card.cluster.id}"
+    also = f" &nbsp;`{number.lower()}`" if name != number else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.button("", icon=":material/arrow_back:", help="All clusters", key="all-clusters", on_click=_open, args=("",))
-        also = f" &nbsp;`{number.lower()}`" if name != number else ""
+        icon_button("arrow_back", "All clusters", "all-clusters", _open, "")
         st.markdown(f"**{plain(name)}**{also}", width="stretch")
-        for key, (icon, about, to) in arrows.items():
-            st.button("", icon=icon, key=key, disabled=not to, help=about, on_click=_open, args=(to,))
+        icon_button("chevron_left", "Previous cluster", "card-before", _open, before, disabled=not before)
+        icon_button("chevron_right", "Next cluster", "card-after", _open, after, disabled=not after)
 
 
 def _tools(clustered: ClusteredStudy, card: Card, notes: dict[str, Note], damaged: str) -> None:
-    study, ticked = clustered.study.folder, set(basket(clustered.study.folder))
-    new = sum(name not in ticked for name in card.ids)
+    study, note = clustered.study.folder, notes[card.cluster.key]
+    new = len(set(card.ids) - set(basket(study)))
+    label = f"Add {new:,} to the basket" if new or not card.ids else "All in the basket"
+    add = {"on_click": add_all, "args": (study, card.ids), "disabled": not new, "help": BASKET_HELP}
     with st.container(horizontal=True, gap="xsmall"):
-        st.button(
-            f"Add {new:,} to the basket" if new or not card.ids else "All in the basket",
-            icon=":material/add_shopping_cart:",
-            key="basket-cluster",
-            disabled=not new,
-            help="All datapoints of this cluster; a repair drops or swaps what is in the basket.",
-            on_click=add_all,
-            args=(study, card.ids),
-        )
+        st.button(label, icon=":material/add_shopping_cart:", key="basket-cluster", **add)
         with st.popover("Name", icon=":material/edit:", key="naming"):
-            _naming(clustered, card, notes.get(card.cluster.key, Note()), damaged)
+            _naming(clustered, card.cluster.key, note, damaged)
         if len(clustered.cards) > 1:
             with st.popover("Compare", icon=":material/compare_arrows:", key="comparing", width=120):
-                compare_box(clustered, card, {c.cluster.key: cluster_name(c, notes) for c in clustered.cards})
-    if note := notes.get(card.cluster.key, Note()).note:
-        st.markdown(f":material/sticky_note_2: {plain(note)}")
+                _compare_box(clustered, card, notes)
+    if note.note:
+        st.markdown(f":material/sticky_note_2: {plain(note.note)}")
 
 
-def _naming(clustered: ClusteredStudy, card: Card, note: Note, damaged: str) -> None:
-    key = card.cluster.key
-    name_key, note_key = f"name-{key}", f"note-{key}"
-    st.text_input("Name", note.name, key=name_key, max_chars=80, disabled=bool(damaged))
-    st.text_area("Note", note.note, key=note_key, max_chars=4000, disabled=bool(damaged))
+def _naming(clustered: ClusteredStudy, key: str, note: Note, damaged: str) -> None:
+    name_key, note_key, disabled = f"name-{key}", f"note-{key}", bool(damaged)
+    st.text_input("Name", note.name, key=name_key, max_chars=80, disabled=disabled)
+    st.text_area("Note", note.note, key=note_key, max_chars=4000, disabled=disabled)
 
     def save() -> None:
-        written = Note(st.session_state[name_key].strip(), st.session_state[note_key].strip())
         try:
-            write_note(clustered.study.folder, key, written)
+            new = Note(st.session_state[name_key].strip(), st.session_state[note_key].strip())
+            write_note(clustered.study.folder, key, new)
         except ExplorerError as error:
             st.session_state["note-refused"] = str(error)
 
-    st.button("Save", type="primary", key="save-note", on_click=save, disabled=bool(damaged))
+    st.button("Save", type="primary", key="save-note", on_click=save, disabled=disabled)
     if refused := damaged or st.session_state.pop("note-refused", ""):
         show_error(refused)
     st.caption("Kept in the study folder, in cluster-notes.json, for this group of prompts.")
 
 
-def _enriched(title: str, enriched: tuple[Enrichment, ...]) -> None:
-    rows = [
-        {
-            "name": e.source,
-            "cells": [f"{e.hits} / {e.total}", f"{e.lift:.1f}×", chance(e.p)],
-            "sure": e.p < 0.01 and e.lift > 1,
-            "chosen": False,
-        }
-        for e in enriched[:8]
+def _compare_box(clustered: ClusteredStudy, card: Card, notes: dict[str, Note]) -> None:
+    """Choose another cluster, and compare words, datapoints and similarities."""
+    others = {other.cluster.key: other for other in clustered.cards if other is not card}
+    options = {key: f"{other.cluster.id}: {_name(other, notes)}" for key, other in others.items()}
+    other = others[link.select("Compare with", "versus", options, next(iter(options)))]
+    c, one, two = compare_clusters(clustered.clusters, card, other), card.cluster, other.cluster
+    words = {"both": c.shared_words, f"{one.id} alone": c.words[0], f"{two.id} alone": c.words[1]}
+    crossed = zip(((one.id, two.id), (two.id, one.id)), c.cross, strict=True)
+    means = [f"{a}'s prompts with {b}'s datapoints {mean:+.2f}" for (a, b), mean in crossed if not isnan(mean)]
+    means += [f"{cluster.id}'s with its own {cluster.mean_similarity:+.2f}" for cluster in (one, two)]
+    sentences = [
+        *(f"Words of {which}: {', '.join(group) or 'none'}" for which, group in words.items()),
+        f"Of the {c.top:,} datapoints most similar to each, {c.overlap:,} are the same ({c.overlap / c.top:.0%}). "
+        "A datapoint belongs to one cluster alone.",
+        f"Mean similarity: {'; '.join(means)}",
+        f"Over all datapoints their similarities correlate with r = {c.correlation:.2f}",
     ]
-    sources(key=f"card-{title}s", data={"head": [title, "in it", "lift", "p"], "rows": rows})
-
-
-def _two_digits(value: float) -> str:
-    return "–" if isnan(value) else f"{value:.2g}"
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sentences))

@@ -15,16 +15,17 @@ from explorer.ui.downloads import format_buttons
 
 def downloads(clustered: ClusteredStudy, selected: Card | None) -> None:
     """Draw a popover with all files."""
-    note = summary(clustered.clusters, clustered.cut)
-    title = note.split(". ", maxsplit=1)[0]
+    cut, cards, table = clustered.cut, clustered.cards, clustered.corpus.table
+    name, note = f"Behaviors of {clustered.study.name}", summary(clustered.clusters, cut)
+    title, models = note.split(". ", maxsplit=1)[0], clustered.clusters.matrix.prompts.models
     files = {
-        "Cards (HTML)": ("clusters.html", "text/html", lambda: _cards(clustered, note)),
-        "Datapoints by cluster (CSV)": ("clusters.csv", "text/csv", lambda: _assignment(clustered)),
+        "clusters.html": ("Cards (HTML)", "text/html", lambda: cards_html(name, note, cards, models)),
+        "clusters.csv": ("Datapoints by cluster (CSV)", "text/csv", lambda: assignment_csv(cut, table)),
     }
     with st.popover("", icon=":material/download:", help="Download", key="behaviors-files"):
         with st.container(horizontal=True, gap="small"):
-            for label, (name, mime, make) in files.items():
-                st.download_button(label, make, name, mime, on_click="ignore", key=name)
+            for file, (label, mime, make) in files.items():
+                st.download_button(label, make, file, mime, on_click="ignore", key=file)
         st.caption("The matrix as it is on screen")
         format_buttons(lambda kind: _matrix(clustered, selected, title, kind), "clusters-matrix", "matrix")
         if datapoint_map(clustered.clusters).done():
@@ -32,22 +33,12 @@ def downloads(clustered: ClusteredStudy, selected: Card | None) -> None:
             format_buttons(lambda kind: _map(clustered, title, kind), "clusters-map", "map")
 
 
-def _cards(clustered: ClusteredStudy, note: str) -> bytes:
-    models = clustered.clusters.matrix.prompts.models
-    return cards_html(f"Behaviors of {clustered.study.name}", note, clustered.cards, models).encode()
-
-
-def _assignment(clustered: ClusteredStudy) -> bytes:
-    return assignment_csv(clustered.cut, clustered.corpus.table).encode()
-
-
 def _matrix(clustered: ClusteredStudy, selected: Card | None, title: str, kind: str) -> bytes:
     matrix = ordered(clustered.clusters)
     drawn = cells(clustered.clusters, current_window(matrix, selected))
     rows = most_common(clustered.prompt_clusters[matrix.rows], drawn.row_edges)
     columns = most_common(clustered.datapoint_clusters[matrix.columns], drawn.column_edges)
-    figure = matrix_figure(drawn, rows, columns, len(clustered.cut), matrix.scale, title)
-    return save_figure(figure, kind, title)
+    return save_figure(matrix_figure(drawn, rows, columns, len(clustered.cut), matrix.scale, title), kind, title)
 
 
 def _map(clustered: ClusteredStudy, title: str, kind: str) -> bytes:

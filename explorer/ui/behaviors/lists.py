@@ -1,23 +1,46 @@
 """Lists of prompts and datapoints on the Behaviors page: what a cluster holds, or what something is similar to."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from explorer.behaviors.prompts import AnsweredPrompt
-from explorer.ui import link
+from explorer.data.failures import Failure
+from explorer.data.study import Study
+from explorer.ui import link, navigation
 from explorer.ui.basket import basket, toggle
-from explorer.ui.behaviors.links import open_datapoint, trace
 from explorer.ui.behaviors.state import ClusteredStudy
 from explorer.ui.components import cluster_rows
+from explorer.ui.page_states import TrainingDataState
+from explorer.ui.session import model_spec, set_case, set_model
 
 CUT = 700
 """Characters of an answer that are shown."""
 
 
+def trace(study: Study, prompt: AnsweredPrompt) -> None:
+    """Trace a prompt as a failure of the model under study: its answer instead of the other one, where it has one."""
+    if prompt.other is not None:
+        raw = study.template == "raw"
+        set_case(Failure(prompt.prompt, prompt.answer, prompt.other, raw=raw, title=prompt.name))
+        set_model(replace(model_spec(), source=study.spec.source, adapter=study.spec.adapter))
+        navigation.go(navigation.TRACE)
+
+
+def open_datapoint(name: str) -> None:
+    """Open one training example on the Training data page."""
+    navigation.go(navigation.TRAINING_DATA, TrainingDataState(row=name))
+
+
+def icon_button(icon: str, about: str, key: str, act: Callable[..., None], *args: Any, disabled: bool = False) -> None:
+    """A button with an icon alone; ``about``: what it does."""
+    st.button("", icon=f":material/{icon}:", help=about, key=key, on_click=act, args=args, disabled=disabled)
+
+
 def prompt_section(
-    clustered: ClusteredStudy, title: str, prompts: Sequence[AnsweredPrompt], scores: Sequence[float] | None = None
+    clustered: ClusteredStudy, title: str, prompts: Sequence[AnsweredPrompt], scores: Sequence[float] = ()
 ) -> dict[str, Any]:
     """Prompts with both answers, and their scores if there are any."""
     rows = [
@@ -27,7 +50,7 @@ def prompt_section(
             "heads": clustered.answer_heads(prompt),
             "now": prompt.answer[:CUT],
             "then": (prompt.other if prompt.other is not None else "–")[:CUT],
-            "score": f"{scores[i]:+.2f}" if scores is not None else "",
+            "score": f"{scores[i]:+.2f}" if scores else "",
         }
         for i, prompt in enumerate(prompts)
     ]

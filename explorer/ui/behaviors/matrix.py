@@ -1,6 +1,7 @@
 """The left of the Behaviors page: the similarity matrix between its trees, and the map of the datapoints under it."""
 
 import base64
+import re
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from explorer.behaviors.matrix_view import (
 )
 from explorer.ranking.table import row_number
 from explorer.ui import components, link
-from explorer.ui.behaviors.links import open_datapoint, trace
+from explorer.ui.behaviors.lists import icon_button, open_datapoint, trace
 from explorer.ui.behaviors.state import ClusteredStudy, cells, datapoint_lines, datapoint_map, ordered
 from explorer.ui.text import one_line, plain
 
@@ -37,8 +38,8 @@ def show_matrix(clustered: ClusteredStudy, selected: Card | None) -> None:
         key="similarity",
         data=_matrix_data(clustered, matrix, drawn) | {"selected": selected.cluster.id if selected else 0},
         on_picked_change=lambda: _pick_cell(clustered, matrix),
-        on_window_change=lambda: _zoom(matrix),
-        on_own_change=lambda: _write(matrix, window_around(matrix, selected.cluster)) if selected else None,
+        on_window_change=lambda: _zoom(matrix, _box("window")),
+        on_own_change=lambda: _zoom(matrix, window_around(matrix, selected.cluster) if selected else None),
         on_cluster_change=lambda: _select(clustered, st.session_state["similarity"].get("cluster")),
     )
     st.caption(_size(matrix, drawn, window), help=f"{MATRIX_HELP} {matrix.reduction}")
@@ -49,7 +50,7 @@ def _matrix_data(clustered: ClusteredStudy, matrix: OrderedMatrix, drawn: Cells)
     lines = datapoint_lines(clustered.study)
     prompts = [clustered.prompts[i] for i in matrix.rows[rows[:-1]]]
     scaled = np.clip(drawn.values / (matrix.scale or 1) * 127, -127, 127).round().astype(np.int8)
-    marked = zip((matrix.rows, matrix.columns), picked(clustered), strict=True)
+    row, column = picked(clustered)
     return {
         "cells": base64.b64encode(scaled.tobytes()).decode(),
         "scale": matrix.scale,
@@ -64,53 +65,52 @@ def _matrix_data(clustered: ClusteredStudy, matrix: OrderedMatrix, drawn: Cells)
         "rowLinks": np.round(drawn.row_links, 3).tolist(),
         "columnLinks": np.round(drawn.column_links, 3).tolist(),
         "colours": clustered.colours,
-        "mark": [_place(order, number) for order, number in marked],
+        "mark": [_place(matrix.rows, row), _place(matrix.columns, column)],
     }
 
 
 def _place(order: np.ndarray, number: int | None) -> int | None:
-    places = np.flatnonzero(order == number) if number is not None else []
-    return int(places[0]) if len(places) else None
+    return next(iter(np.flatnonzero(order == number).tolist()), None)
 
 
 def _size(matrix: OrderedMatrix, drawn: Cells, window: Window) -> str:
     sizes = [last - first for first, last in (window.rows, window.columns)]
-    parts = [
-        f"{size:,}{f' of {total:,}' if size < total else ''}"
-        for size, total in zip(sizes, matrix.values.shape, strict=True)
-    ]
-    text = f"{parts[0]} prompts × {parts[1]} datapoints"
-    if sizes != list(drawn.values.shape):
-        text += f", {drawn.values.shape[0]:,} × {drawn.values.shape[1]:,} means of neighbours"
-    return f"{text}. Drag to zoom; click a cell."
+    shares = zip(sizes, matrix.values.shape, ("prompts", "datapoints"), strict=True)
+    parts = [f"{size:,}{f' of {total:,}' if size < total else ''} {what}" for size, total, what in shares]
+    r, c = drawn.values.shape
+    means = f", {r:,} × {c:,} means of neighbours" if sizes != [r, c] else ""
+    return f"{' × '.join(parts)}{means}. Drag to zoom; click a cell."
 
 
 def current_window(matrix: OrderedMatrix, selected: Card | None) -> Window:
     """The link's window where it is one, else the one that the drawing opens on."""
-    parts = [int(part) if part.isdecimal() and len(part) < 10 else -1 for part in link.get("window").split("-")]
-    m, n = matrix.values.shape
-    if len(parts) == 4 and 0 <= parts[0] < parts[1] <= m and 0 <= parts[2] < parts[3] <= n:
-        return Window((parts[0], parts[1]), (parts[2], parts[3]))
     if link.get("window") == "all":
         return matrix.whole
+    m, n = matrix.values.shape
+    if places := re.fullmatch(r"(\d{1,9})-(\d{1,9})-(\d{1,9})-(\d{1,9})", link.get("window")):
+        top, bottom, left, right = map(int, places.groups())
+        if top < bottom <= m and left < right <= n:
+            return Window((top, bottom), (left, right))
     return first_window(matrix, selected.cluster if selected else None)
 
 
-def _write(matrix: OrderedMatrix, window: Window) -> None:
-    places = map(str, (*window.rows, *window.columns))
-    link.put(window="all" if window == matrix.whole else "-".join(places))
+def _zoom(matrix: OrderedMatrix, window: Window | None) -> None:
+    if window:
+        places = map(str, (*window.rows, *window.columns))
+        link.put(window="all" if window == matrix.whole else "-".join(places))
 
 
-def _zoom(matrix: OrderedMatrix) -> None:
-    if box := st.session_state["similarity"].get("window"):
-        top, bottom, left, right = (int(x) for x in box)
-        _write(matrix, Window((top, max(bottom, top + 1)), (left, max(right, left + 1))))
+def _box(event: str) -> Window | None:
+    """Where the drawing was clicked or dragged."""
+    if box := st.session_state["similarity"].get(event):
+        top, bottom, left, right = map(int, box)
+        return Window((top, max(bottom, top + 1)), (left, max(right, left + 1)))
+    return None
 
 
 def _pick_cell(clustered: ClusteredStudy, matrix: OrderedMatrix) -> None:
-    if box := st.session_state["similarity"].get("picked"):
-        top, bottom, left, right = (int(x) for x in box)
-        prompt, datapoint = strongest_within(matrix, Window((top, bottom), (left, right)))
+    if box := _box("picked"):
+        prompt, datapoint = strongest_within(matrix, box)
         link.put(prompt=clustered.prompts[prompt].id, datapoint=clustered.datapoint_id(datapoint))
         _select(clustered, int(clustered.prompt_clusters[prompt]))
 
@@ -132,8 +132,7 @@ def show_picked(clustered: ClusteredStudy) -> None:
     row, column = picked(clustered)
     if row is None and column is None:
         return
-    values, facts = clustered.clusters.matrix.values, []
-    prompt = clustered.prompts[row] if row is not None else None
+    prompt, values, facts = clustered.prompts[row] if row is not None else None, clustered.clusters.matrix.values, []
     if prompt:
         facts.append(f"**{plain(one_line(prompt.prompt, 60))}** → {plain(one_line(prompt.answer, 60))}")
     if column is not None:
@@ -143,13 +142,11 @@ def show_picked(clustered: ClusteredStudy) -> None:
     with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall", key="picked"):
         st.caption(" · ".join(facts), width="stretch")
         if prompt and prompt.other is not None:
-            go = lambda: trace(clustered.study, prompt)  # noqa: E731
-            st.button("", icon=":material/ink_highlighter:", help="Trace this prompt", key="trace-picked", on_click=go)
+            icon_button("ink_highlighter", "Trace this prompt", "trace-picked", trace, clustered.study, prompt)
         if column is not None:
-            go = lambda: open_datapoint(clustered.datapoint_id(column))  # noqa: E731
-            st.button("", icon=":material/dataset:", help="Open this training example", key="open-picked", on_click=go)
-        unmark = lambda: link.put(prompt=None, datapoint=None)  # noqa: E731
-        st.button("", icon=":material/close:", help="Unmark", key="unmark", on_click=unmark)
+            name = clustered.datapoint_id(column)
+            icon_button("dataset", "Open this training example", "open-picked", open_datapoint, name)
+        icon_button("close", "Unmark", "unmark", link.put, {"prompt": None, "datapoint": None})
 
 
 def show_map(clustered: ClusteredStudy, selected: Card | None) -> None:
@@ -169,7 +166,7 @@ def _wait_for_map(clustered: ClusteredStudy) -> None:
 
 def _draw_map(clustered: ClusteredStudy, selected: Card | None) -> None:
     points, lines = datapoint_map(clustered.clusters).result(), datapoint_lines(clustered.study)
-    data: dict[str, Any] = {
+    data = {
         "points": base64.b64encode((points.points * 32767).round().astype("<i2").tobytes()).decode(),
         "rows": points.rows.tolist(),
         "clusters": clustered.datapoint_clusters[points.rows].tolist(),

@@ -7,13 +7,15 @@ import streamlit as st
 
 from explorer.behaviors.nearest import Similarities, nearest
 from explorer.errors import ExplorerError
+from explorer.model.prompts import Prompt
 from explorer.ranking.table import row_number
 from explorer.ui import link
 from explorer.ui.behaviors.lists import datapoint_section, prompt_section, show_lists
 from explorer.ui.behaviors.matrix import picked
-from explorer.ui.behaviors.state import ClusteredStudy, datapoint_lines, similarities
+from explorer.ui.behaviors.state import ClusteredStudy, by_datapoint, by_prompt, by_text, datapoint_lines
 from explorer.ui.text import one_line, plain, show_error
 from explorer.ui.training_data.charts import show_distribution
+from explorer.vectors.items import Item
 
 KINDS = {"prompt": "Prompt", "datapoint": "Datapoint", "text": "Free text"}
 LISTED = 8
@@ -38,35 +40,27 @@ def _of_prompt(clustered: ClusteredStudy) -> None:
     heads = plain(" / ".join(clustered.answer_heads(prompts[row])))
     st.caption(f"Cluster {clustered.prompt_clusters[row]} · {heads}")
     st.markdown(f"{plain(prompts[row].answer[:300])}  \n*{plain((prompts[row].other or '–')[:300])}*")
-    similar = similarities(clustered.study, clustered.clusters, "prompt", (row,))
     measure = "correlation of their rows of the matrix, which is what clusters are made of"
-    _show(clustered, similar, measure, skip_prompts=[row])
+    _show(clustered, by_prompt(clustered.clusters, row), measure, prompts=[row])
 
 
 def _of_datapoint(clustered: ClusteredStudy) -> None:
     members = clustered.cut[0].datapoints
     row = picked(clustered)[1]
     row = row if row is not None else int(members[0]) if len(members) else 0
-    st.text_input(
-        "Find a datapoint",
-        key="find-datapoint",
-        placeholder="Find a datapoint: its id, or words of it",
-        label_visibility="collapsed",
-        on_change=_find,
-        args=(clustered,),
-    )
+    hint, search = "Find a datapoint: its id, or words of it", {"on_change": _find, "args": (clustered,)}
+    st.text_input("Find", key="find-datapoint", placeholder=hint, label_visibility="collapsed", **search)
     if refused := st.session_state.pop("find-refused", ""):
         st.warning(plain(refused))
     name, number = plain(clustered.datapoint_id(row)), clustered.datapoint_clusters[row]
     line = plain(datapoint_lines(clustered.study)[row])
     st.markdown(f"**{name}** · {f'cluster {number}' if number else 'no cluster'}  \n{line}")
-    similar = similarities(clustered.study, clustered.clusters, "datapoint", (row,))
-    _show(clustered, similar, "cosine of the prompt with this datapoint", skip_datapoints=[row])
+    similar = by_datapoint(clustered.clusters, row)
+    _show(clustered, similar, "cosine of the prompt with this datapoint", rows=[row])
 
 
 def _find(clustered: ClusteredStudy) -> None:
-    text = st.session_state["find-datapoint"].strip()
-    if not text:
+    if not (text := st.session_state["find-datapoint"].strip()):
         return
     row = row_number(clustered.corpus.table, text)
     if row is None:
@@ -87,7 +81,8 @@ def _of_text(clustered: ClusteredStudy) -> None:
     if not prompt.strip() or not answer.strip():
         st.caption("A prompt and an answer are put through the model that the vectors were made in.")
         return
-    similar = similarities(clustered.study, clustered.clusters, "text", (prompt, answer, other.strip()))
+    item = Item(Prompt(prompt, raw=clustered.study.template == "raw"), answer, other.strip() or None)
+    similar = by_text(clustered.clusters, clustered.study, item)
     _show(clustered, similar, "correlation of their rows of similarities")
 
 
@@ -95,15 +90,16 @@ def _show(
     clustered: ClusteredStudy,
     similar: Similarities,
     measure: str,
-    skip_prompts: Sequence[int] = (),
-    skip_datapoints: Sequence[int] = (),
+    prompts: Sequence[int] = (),
+    rows: Sequence[int] = (),
 ) -> None:
-    rows, near = nearest(similar.datapoints, LISTED, skip_datapoints), nearest(similar.prompts, LISTED, skip_prompts)
+    """Draw what is most similar, without the ``prompts`` and ``rows`` that were chosen themselves."""
+    rows, prompts = nearest(similar.datapoints, LISTED, rows), nearest(similar.prompts, LISTED, prompts)
     show_distribution(similar.datapoints, ~np.isnan(similar.datapoints), rows)
-    titles = ("Most similar datapoints, by cosine", f"Most similar prompts, by {measure}")
-    datapoints, prompts = [clustered.corpus.row(i) for i in rows], [clustered.prompts[i] for i in near]
+    titles = "Most similar datapoints, by cosine", f"Most similar prompts, by {measure}"
+    datapoints, answered = [clustered.corpus.row(i) for i in rows], [clustered.prompts[i] for i in prompts]
     sections = [
         datapoint_section(clustered, titles[0], datapoints, similar.datapoints[rows].tolist()),
-        prompt_section(clustered, titles[1], prompts, similar.prompts[near].tolist()),
+        prompt_section(clustered, titles[1], answered, similar.prompts[prompts].tolist()),
     ]
     show_lists(clustered, "hand-rows", sections=sections)

@@ -9,22 +9,19 @@ import numpy as np
 import streamlit as st
 
 from explorer.behaviors.cards import Card, make_cards
-from explorer.behaviors.clusters import Cluster, Clusters, assignment
+from explorer.behaviors.clusters import Cluster, Clusters, assignment, cluster
 from explorer.behaviors.matrix_view import Cells, OrderedMatrix, Window, order_matrix, window_cells
-from explorer.behaviors.nearest import Similarities, similar_to_datapoint, similar_to_prompt, similar_to_text
-from explorer.behaviors.pipeline import cluster
+from explorer.behaviors.nearest import similar_to_datapoint, similar_to_prompt, similar_to_text
 from explorer.behaviors.projection import DatapointMap, cached_map
 from explorer.behaviors.prompts import AnsweredPrompt, PromptKind
 from explorer.data.study import Study
 from explorer.figures.clusters import cluster_colours
-from explorer.model.prompts import Prompt
 from explorer.ranking.table import texts
 from explorer.ui.caching import HASHES
 from explorer.ui.corpus import Corpus, corpus_of
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.text import one_line
 from explorer.vectors.index import Index
-from explorer.vectors.items import Item
 
 _HASHES: dict[Any, Any] = HASHES | {Clusters: lambda clusters: clusters.digest}
 
@@ -65,10 +62,6 @@ class ClusteredStudy:
     def datapoint_clusters(self) -> np.ndarray:
         """(n,) number of each datapoint's cluster, 0 for none."""
         return assignment(self.cut, self.corpus.table.num_rows)
-
-    def card(self, key: str) -> Card | None:
-        """The card of a cluster by its key."""
-        return next((card for card in self.cards if card.cluster.key == key), None)
 
     @cached_property
     def prompt_rows(self) -> dict[str, int]:
@@ -130,12 +123,6 @@ def datapoint_map(clusters: Clusters) -> "Future[DatapointMap]":
     return _workers().submit(cached_map, clusters)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Comparing", hash_funcs=_HASHES)
-def similarities(study: Study, clusters: Clusters, kind: str, what: tuple[Any, ...]) -> Similarities:
-    """Similarities of a ``prompt`` (row,), a ``datapoint`` (row,) or a ``text`` (prompt, answer, other answer)."""
-    if kind == "prompt":
-        return similar_to_prompt(clusters, *what)
-    if kind == "datapoint":
-        return similar_to_datapoint(clusters, *what)
-    prompt, answer, other = what
-    return similar_to_text(clusters, study, Item(Prompt(prompt, raw=study.template == "raw"), answer, other or None))
+_compared = st.cache_resource(max_entries=16, show_spinner="Comparing", hash_funcs=_HASHES)
+by_prompt, by_datapoint = _compared(similar_to_prompt), _compared(similar_to_datapoint)
+by_text = _compared(similar_to_text)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -20,31 +21,23 @@ PLACE = "first token that differs: its probability after what both answers share
 
 def show_gaps(readings: Readings) -> None:
     """Draw the logit gap of every model."""
-    gaps = [reading.explanation.trace.gap for reading in readings]
-    rows = [[reading.name, min(gap, 0.0), max(gap, 0.0), None, ""] for reading, gap in zip(readings, gaps, strict=True)]
-    scale = max(map(abs, gaps)) or 1.0
-    charts.show_bars("compare-gaps", [{"title": "Gap Δℓ (logits)", "rows": rows}], scale, linked=False)
+    gaps = {reading.name: reading.explanation.trace.gap for reading in readings}
+    group = {"title": "Gap Δℓ (logits)", "rows": [charts.bar_row(name, gap) for name, gap in gaps.items()]}
+    charts.show_bars("compare-gaps", [group], max(map(abs, gaps.values())), linked=False)
     st.caption(GAP)
 
 
 def show_predictions(readings: Readings) -> None:
     """Draw the probabilities of the contrasted tokens as a table."""
     wrong, right = (" ".join(side.split()) for side in readings[0].explanation.sides)
+    pairs = ((reading.name, reading.prediction) for reading in readings)
     rows = [
-        {
-            "Model": reading.name,
-            "wrong": 100 * reading.prediction.wrong_probability,
-            "right": 100 * reading.prediction.right_probability,
-        }
-        for reading in readings
+        {"Model": name, "wrong": 100 * p.wrong_probability, "right": 100 * p.right_probability} for name, p in pairs
     ]
-    columns = {
-        name: st.column_config.NumberColumn(
-            f"P({word})", format="%.1f %%", width="small", help=f"The {name} answer's {PLACE}"
-        )
-        for name, word in (("wrong", wrong), ("right", right))
-    }
-    columns["Model"] = st.column_config.TextColumn(width="small")
+    columns: dict[str, Any] = {"Model": st.column_config.TextColumn(width="small")}
+    for name, word in (("wrong", wrong), ("right", right)):
+        hint, number = f"The {name} answer's {PLACE}", st.column_config.NumberColumn
+        columns[name] = number(f"P({word})", format="%.1f %%", width="small", help=hint)
     st.dataframe(rows, column_config=columns, hide_index=True, key="compare-predictions")
 
 
@@ -52,15 +45,15 @@ def show_maps(readings: Readings, changes: bool) -> None:
     """Draw a map a model, all with the same colours for the same figures; or their changes against the first."""
     first = readings[0]
     maps = []
-    for number, reading in enumerate(readings):
+    for reading in readings:
         explanation = reading.explanation
-        values = explanation.relevance
-        caption = f"{reading.name} · Δℓ = {explanation.trace.gap:+.2f} · {RULES[explanation.rule]}"
-        if changes and number:
+        values, gap = explanation.relevance, explanation.trace.gap
+        caption = f"{reading.name} · Δℓ = {gap:+.2f} · {RULES[explanation.rule]}"
+        if changes and reading is not first:
             change = relevance_change(first.explanation, explanation)
-            same = change is not None
-            values = change if same else values
-            caption = f"{reading.name} − {first.name}" if same else f"{reading.name} (reads other tokens: its own map)"
+            values, caption = change, f"{reading.name} − {first.name}"
+            if change is None:
+                values, caption = explanation.relevance, f"{reading.name} (reads other tokens: its own map)"
         maps.append((reading, values, caption))
     scale = max(saturation(reading.explanation.tokens, values) for reading, values, _ in maps)
     for number, (reading, values, caption) in enumerate(maps):
@@ -73,14 +66,8 @@ def downloads(readings: Readings, name: str) -> None:
     """Draw the menu of files: the figure of the gaps, and everything as JSON."""
     everything = {"models": [reading.to_json() for reading in readings]}
     with st.popover("", icon=":material/download:", help="Download", key="compare-files"):
-        st.download_button(
-            "All figures (JSON)",
-            lambda: json.dumps(everything, ensure_ascii=False, indent=1).encode(),
-            f"{name}-models.json",
-            "application/json",
-            key="compare-json",
-            on_click="ignore",
-            width="stretch",
-        )
+        options: dict[str, Any] = {"key": "compare-json", "on_click": "ignore", "width": "stretch"}
+        write = lambda: json.dumps(everything, ensure_ascii=False, indent=1).encode()  # noqa: E731
+        st.download_button("All figures (JSON)", write, f"{name}-models.json", "application/json", **options)
         st.caption("Gaps, probabilities and answers")
         format_buttons(lambda kind: export_gaps(readings, kind), f"{name}-models", "compare")

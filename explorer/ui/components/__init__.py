@@ -4,19 +4,22 @@ from pathlib import Path
 
 import streamlit as st
 
+from explorer.files import shipped
+
 _HERE = Path(__file__).parent
 
 
-def _component(name: str, html: str | None = None):  # noqa: ANN202
-    markup = html or (_HERE / f"{name}.html").read_text(encoding="utf-8")
-    css, js = ((_HERE / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+def _component(name: str, html: str | None = None, stem: Path | None = None):  # noqa: ANN202
+    stem = stem or _HERE / name
+    markup = html or stem.with_suffix(".html").read_text(encoding="utf-8")
+    css, js = (stem.with_suffix(f".{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     return st.components.v2.component(f"explorer.{name}", html=markup, css=css, js=js)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 token_map = _component("token_map")
 bars = _component("bars", '<div class="bars"></div>')
 case_bar = _component("case_bar")
-graph = _component("graph")
+graph = _component("graph", stem=shipped("graph/canvas"))
 ranked_list = _component("ranked_list")
 sources = _component("sources", '<div class="sources"></div>')
 similarity = _component("similarity")

@@ -1,15 +1,19 @@
-"""The row of controls above the graph: rule, layers, pruning."""
+"""The row of controls above the graph: rule, layers, pruning, a graph.json opened from a file."""
 
 import streamlit as st
 
+from explorer.errors import ExplorerError
 from explorer.graph.build import parse_layers
-from explorer.graph.prune import Pruning
-from explorer.trace.explain import RULES
+from explorer.graph.graph_json import check_same, read_graph_json
+from explorer.graph.prune import Drawing, Pruning
+from explorer.trace.explain import RULES, Explanation
 from explorer.ui import link
-from explorer.ui.graph.state import change
+from explorer.ui.graph.state import change, change_button, write_groups
+from explorer.ui.text import show_error
 
 LRP = {rule: RULES[rule] for rule in ("attnlrp", "cplrp")}
 """Rules that have edges."""
+_OPENED = "graph-opened"
 
 
 def rule_picker() -> str:
@@ -20,9 +24,8 @@ def rule_picker() -> str:
 def layers_menu(depth: int) -> None:
     """Draw the menu of the drawn layers, which are written into the link; ``depth``: L."""
     with st.popover("Layers", icon=":material/layers:"):
-        six = parse_layers("six", depth)
-        st.button("All layers", on_click=lambda: change(layers=None), width="stretch")
-        st.button("Embedding + six", on_click=lambda: change(layers=six), width="stretch", key="graph-six")
+        change_button("All layers", "all-layers", layers=None)
+        change_button("Embedding + six", "six", layers=parse_layers("six", depth))
         chosen = st.multiselect("Own choice", list(range(depth + 1)), placeholder="choose layers")
         layers = sorted({0, *chosen})
         st.button("Draw these", on_click=lambda: change(layers=layers), disabled=not chosen, width="stretch")
@@ -40,3 +43,21 @@ def pruning_menu() -> Pruning:
             edge_threshold=link.number("Least |A| (logits)", "least", 0.0, min_value=0.0, step=0.01),
             node_threshold=link.number("Least |R| (logits)", "leastnode", 0.0, min_value=0.0, step=0.01),
         )
+
+
+def open_file(explanation: Explanation) -> Drawing | None:
+    """Draw the field for a file; returns its drawing. Its marks go into the link when it is opened."""
+    uploaded = st.file_uploader("Open a graph.json", type="json", max_upload_size=20)
+    if not uploaded:
+        return None
+    try:
+        file = read_graph_json(uploaded.getvalue(), uploaded.name)
+        check_same(file, explanation)
+    except ExplorerError as error:
+        show_error(error)
+        return None
+    if st.session_state.get(_OPENED) != uploaded.file_id:
+        st.session_state[_OPENED] = uploaded.file_id
+        change(pins=file.marks.pinned, groups=write_groups(file.marks.groups))
+        st.rerun()
+    return file.drawing

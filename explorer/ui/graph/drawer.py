@@ -1,8 +1,9 @@
 """The drawer beside the graph: what is selected, in figures, and the next step."""
 
-from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from explorer.figures.labels import visible
@@ -10,15 +11,16 @@ from explorer.graph.ablate import ablate
 from explorer.graph.build import TracedEdges
 from explorer.graph.edges import split_edge
 from explorer.graph.layout import AttributionGraph
-from explorer.graph.paths import LayerStatistics, Path
+from explorer.graph.paths import Path
 from explorer.graph.prune import Node
 from explorer.trace.explain import Explanation
 from explorer.ui import charts, navigation
-from explorer.ui.graph.state import GraphView, change, write_groups
+from explorer.ui.graph.state import GraphView, change, change_button, write_groups
 from explorer.ui.page_states import TrainingDataState
 from explorer.ui.text import plain
 
 _HEADS = "graph-heads"
+_FOLDED = "Edges over the folded layers are computed exactly, by running them again."
 _HINT = "Hover over a token for its figure."
 
 
@@ -33,10 +35,10 @@ def node_drawer(edges: TracedEdges, view: GraphView, node: Node, paths: list[Pat
     with st.container(horizontal=True, gap="small"):
         if node in pinned:
             others = tuple(other for other in pinned if other != node)
-            st.button("Unpin", on_click=lambda: change(pins=others), key="graph-unpin")
+            change_button("Unpin", "unpin", "content", pins=others)
         else:
-            st.button("Pin", on_click=lambda: change(pins=(*pinned, node)), key="graph-pin")
-        st.button("Hide token", on_click=lambda: change(hide=sorted(hidden | {token})), key="graph-hide-token")
+            change_button("Pin", "pin", "content", pins=(*pinned, node))
+        change_button("Hide token", "hide-token", "content", hide=sorted(hidden | {token}))
     if layer:
         _training_data_links(node)
     with st.spinner("Looking down from this node"):
@@ -93,65 +95,45 @@ def edge_drawer(edges: TracedEdges, source: Node, target: Node) -> None:
     split = split_edge(view, explanation.trace, source[0], target[1], source[1])
     st.caption(f"{split.total:+.3g} logits in all; exact, from the same trace")
     heads = [
-        _bar(f"head {head}", value + key, head, f"value {value:+.2g}, key {key:+.2g}")
+        charts.bar_row(f"head {head}", value + key, head, f"value {value:+.2g}, key {key:+.2g}")
         for head, (value, key) in enumerate(zip(split.value, split.key, strict=True))
     ]
-    paths = [_bar("value path", split.value.sum()), _bar("key path", split.key.sum())]
-    if source[1] == target[1]:
-        paths.append(_bar("past attention", split.rest))
-    scale = max(abs(value) for row in [*heads, *paths] for value in row[1:3]) or 1.0
+    by_path = {"value path": split.value.sum(), "key path": split.key.sum()}
+    by_path |= {"past attention": split.rest} if source[1] == target[1] else {}
+    paths = [charts.bar_row(name, value) for name, value in by_path.items()]
+    scale = max(abs(value) for row in [*heads, *paths] for value in row[1:3])
     picked = st.session_state.get(_HEADS, {}).get("selected")
     groups = [{"title": "By head", "rows": heads}, {"title": "By path", "rows": paths}]
     charts.show_bars(_HEADS, groups, scale, linked=False, selected=picked)
     strongest = int(np.abs(split.value + split.key).argmax())
     head = picked if picked is not None and picked < len(heads) else strongest
     attention = split.attention[head]
-    charts.show_token_map(
-        explanation,
-        "graph-attention",
-        attention,
-        linked=False,
-        signed=False,
-        scale=float(attention.max()),
-        unit="attention",
-        measure="attends",
-        caption=f"Where head {head} looks from there",
-        hint=_HINT,
-    )
+    words = {"unit": "attention", "measure": "attends", "caption": f"Where head {head} looks from there", "hint": _HINT}
+    colours = {"signed": False, "scale": float(attention.max())}
+    charts.show_token_map(explanation, "graph-attention", attention, linked=False, **words, **colours)
 
 
-def _bar(label: str, value: float, index: int | None = None, note: str = "") -> list:
-    return [label, min(float(value), 0.0), max(float(value), 0.0), index, note]
-
-
-def gap_drawer(
-    view: GraphView, graph: AttributionGraph, low: int, high: int, statistics: list[LayerStatistics]
-) -> None:
+def gap_drawer(view: GraphView, graph: AttributionGraph, low: int, high: int, statistics: pd.DataFrame) -> None:
     """Draw a gap between two drawn layers: expand it, or fold layers away."""
     st.markdown(f"**Layers {low} → {high}**")
-    row = next(entry for entry in statistics if entry.layer == high)
+    rows: Any = statistics.itertuples()
+    row = next(row for row in rows if row.layer == high)
     st.caption(
         f"{row.drawn_edges} edges drawn; {row.verticality:.0%} of |A| stays on its token; the rest looks back "
         f"{row.look_back / max(1 - row.verticality, 1e-9):.1f} tokens on average"
     )
     layers, halves = graph.drawing.layers, view.halves
     if high > low + 1:
-        wider = sorted({*layers, *range(low, high + 1)})
-        label, changed, key = "Expand into every layer", {"layers": wider}, "graph-expand"
+        change_button("Expand into every layer", "expand", layers=sorted({*layers, *range(low, high + 1)}))
     elif low in halves:
-        label, changed, key = "Close the halves", {"halves": sorted(halves - {low})}, "graph-close-halves"
+        change_button("Close the halves", "close-halves", halves=sorted(halves - {low}))
     else:
-        label, changed, key = "Open into attention and MLP", {"halves": sorted(halves | {low})}, "graph-halves"
-    st.button(label, on_click=lambda: change(**changed), width="stretch", key=key)
+        change_button("Open into attention and MLP", "halves", halves=sorted(halves | {low}))
     folded = [layer for layer in layers if low <= layer <= high and layer not in (layers[0], layers[-1])]
     rest = [layer for layer in layers if layer not in folded]
     if folded and len(rest) >= 2:
-        st.button(
-            f"Fold layer{'s' if len(folded) > 1 else ''} {', '.join(map(str, folded))} away",
-            on_click=lambda: change(layers=rest),
-            width="stretch",
-            help="Edges over the folded layers are computed exactly, by running them again.",
-        )
+        label = f"Fold layer{'s' if len(folded) > 1 else ''} {', '.join(map(str, folded))} away"
+        change_button(label, "fold", help=_FOLDED, layers=rest)
 
 
 def marks_drawer(view: GraphView) -> None:
@@ -166,14 +148,12 @@ def marks_drawer(view: GraphView) -> None:
             st.rerun()
     for name, members in marks.groups:
         rest = write_groups(tuple(group for group in marks.groups if group[0] != name))
-        label, key = f"Dissolve {plain(name)} ({len(members)})", f"graph-dissolve-{name}"
-        st.button(label, key=key, on_click=lambda rest=rest: change(groups=rest))
+        change_button(f"Dissolve {plain(name)} ({len(members)})", f"dissolve-{name}", "content", groups=rest)
     if view.hidden:
-        label = f"Show the {len(view.hidden)} hidden tokens"
-        st.button(label, on_click=lambda: change(hide=None), key="graph-unhide")
+        change_button(f"Show the {len(view.hidden)} hidden tokens", "unhide", "content", hide=None)
 
 
-def layers_drawer(statistics: list[LayerStatistics]) -> None:
+def layers_drawer(statistics: pd.DataFrame) -> None:
     """Draw a table of every drawn layer."""
     st.caption("Click a node, an edge, the space between two layer numbers, or a folded column.")
     st.caption("By layer: edges into it, share that stays on its token, mean look-back, concentration of |relevance|")
@@ -186,5 +166,4 @@ def layers_drawer(statistics: list[LayerStatistics]) -> None:
         "gini": number("Gini", format="%.2f"),
         "tokens_90": number("90 % in", help="tokens that hold 90 % of |relevance|"),
     }
-    rows = [asdict(row) for row in reversed(statistics)]
-    st.dataframe(rows, height=420, hide_index=True, column_config=columns)
+    st.dataframe(statistics[::-1], height=420, hide_index=True, column_config=columns)

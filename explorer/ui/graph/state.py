@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import streamlit as st
 
@@ -51,13 +52,12 @@ def read_view(depth: int, length: int) -> GraphView:
         return tuple(node for node in nodes if node and node[0] <= depth and node[1] < length)
 
     try:
-        rows = json.loads(link.get("groups", "[]"))
-        groups = tuple((str(row[0]), known([str(i) for i in row[1:]])) for row in rows if isinstance(row, list) and row)
+        rows = [list(map(str, row)) for row in json.loads(link.get("groups", "[]")) if isinstance(row, list) and row]
     except (json.JSONDecodeError, TypeError):
-        groups = ()
+        rows = []
     layers = tuple(sorted(numbers("layers", depth + 1) | {depth}))
     return GraphView(
-        marks=Marks(known(link.get("pins").split(".")), groups),
+        marks=Marks(known(link.get("pins").split(".")), tuple((name, known(ids)) for name, *ids in rows)),
         hidden=numbers("hide", length),
         unfolded=numbers("open", length),
         halves=numbers("halves", depth),
@@ -115,6 +115,13 @@ def change(**values: object) -> None:
     history.append({name: link.get(name) or None for name in MARKS})
     del history[:-50]
     link.put({name: _written(value) for name, value in values.items()})
+
+
+def change_button(
+    label: str, key: str, width: Literal["stretch", "content"] = "stretch", help: str | None = None, **values: object
+) -> None:
+    """Draw a button that changes marks in the link; ``values`` as in ``change``."""
+    st.button(label, f"graph-{key}", help, on_click=change, kwargs=values, width=width)
 
 
 def _written(value: object) -> str | None:

@@ -3,12 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+import pyarrow as pa
 import streamlit as st
 
 from explorer.data.study import Study
-from explorer.ranking.table import column
 from explorer.repair.arms import CORRECTED
 from explorer.repair.plan import DROP, EDITS, PRESETS, REPLACE, SWAP, TOP, Plan, run_folder
 from explorer.repair.results import Result
@@ -22,7 +21,7 @@ from explorer.ui.text import plain
 EDIT_LABELS = {DROP: "Drop", SWAP: "Swap", REPLACE: "Replace"}
 SHOWN_ROWS = 200
 CELL_CHARACTERS = 400
-_WIDTHS = {"prompt": 240, "response": 240, "chosen": 240, "rejected": 240, "id": 90}
+_TEXTS = ("id", "prompt", "response", "chosen", "rejected")
 
 
 def show_edited(corpus: Corpus, plan: Plan, result: Result | None) -> None:
@@ -83,9 +82,14 @@ def show_rows(
     ``corrected``: a further column by the datapoint's id.
     """
     st.caption(" · ".join(filter(None, [about, *_counts_by(corpus, rows)])))
-    table = [_cells(place, corpus.row(row), corrected or {}) for place, row in enumerate(rows[:SHOWN_ROWS], 1)]
-    config: dict[str, Any] = {"": st.column_config.NumberColumn(width=44)}
-    config |= {name: st.column_config.TextColumn(width=width) for name, width in _WIDTHS.items()}
+    few, names = list(rows[:SHOWN_ROWS]), [name for name in _TEXTS if name in corpus.table.column_names]
+    table = corpus.table.select(names).take(pa.array(few, pa.int64())).to_pandas()
+    table["corrected"] = table["id"].map(corrected or {})
+    table = table.assign(source=corpus.sources[few], label=corpus.labels[few]).replace("", None)
+    table = table.dropna(axis=1, how="all").map(lambda text: text[:CELL_CHARACTERS] if isinstance(text, str) else None)
+    table.insert(0, "", range(1, len(few) + 1))
+    config = {"": st.column_config.NumberColumn(width=44), "id": st.column_config.TextColumn(width=90)}
+    config |= {name: st.column_config.TextColumn(width=240) for name in _TEXTS[1:]}
     st.dataframe(table, hide_index=True, height=320, row_height=72, key=key, column_config=config, placeholder="")
     if len(rows) > SHOWN_ROWS:
         st.caption(f"The first {SHOWN_ROWS:,} of {len(rows):,}.")
@@ -94,17 +98,9 @@ def show_rows(
 def _counts_by(corpus: Corpus, rows: Sequence[int]) -> list[str]:
     """Count the rows by source and by label, in sentences, as far as the study has them."""
     sentences = []
-    for name in ("source", "label"):
-        counts = Counter(value or "none" for value in column(corpus.table, name)[list(rows)].tolist())
+    for name, values in (("source", corpus.sources), ("label", corpus.labels)):
+        counts = Counter(value or "none" for value in values[list(rows)].tolist())
         if set(counts) - {"none"}:
             listed = ", ".join(f"{plain(value)} {n:,}" for value, n in counts.most_common(6))
             sentences.append(f"By {name}: {listed}{', …' if len(counts) > 6 else ''}")
     return sentences
-
-
-def _cells(place: int, row: Mapping[str, Any], corrected: Mapping[str, str]) -> dict[str, Any]:
-    answers = ("response",) if row.get("response") is not None else ("chosen", "rejected")
-    cells = {name: row[name] for name in ("id", "prompt", *answers)}
-    cells |= {"corrected": corrected[row["id"]]} if row["id"] in corrected else {}
-    cells |= {name: str(row[name]) for name in ("source", "label") if row.get(name)}
-    return {"": place, **{name: text and text[:CELL_CHARACTERS] for name, text in cells.items()}}

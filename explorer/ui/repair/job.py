@@ -6,8 +6,7 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.repair.arms import ANSWERING, TRAINING, read_losses
-from explorer.repair.estimate import estimate
+from explorer.repair.arms import ANSWERING, TRAINING, estimate, read_losses
 from explorer.repair.job import DONE, FAILED, NEW, QUEUED, STARTING, STOP, Status, log_tail, start, status, stop
 from explorer.repair.plan import REPAIRS, Plan, arm_label, read_plan, repair_folders, run_folder, save_plan
 from explorer.repair.results import Result
@@ -23,6 +22,7 @@ EVERY = "2s"
 _TRAINING_SHARE = 0.85
 """Share of an arm's bar that is training; the rest is answering."""
 _REFUSED, _TIMED = "repair-refused", "repair-timed"
+_seconds = st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=HASHES)(estimate)
 
 
 def titles(study: Study) -> dict[str, str]:
@@ -89,11 +89,6 @@ def show_time(study: Study, plan: Plan) -> None:
         return
     if seconds:
         st.markdown(f"About **{duration(seconds)}** on this machine, as busy as it is now.")
-
-
-@st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=HASHES)
-def _seconds(study: Study, plan: Plan) -> float:
-    return estimate(study, plan)
 
 
 def show_state(study: Study, folder: Path, now: Status, by_hand: bool) -> None:

@@ -22,7 +22,7 @@ from explorer.repair.stages import Stage, read_stages
 from explorer.ui import link
 from explorer.ui.basket import basket
 from explorer.ui.caching import HASHES
-from explorer.ui.corpus import Corpus, ranked
+from explorer.ui.corpus import Corpus, built_indexes, ranked
 from explorer.ui.repair.edited import EDIT_LABELS, show_rows
 from explorer.ui.repair.job import show_start, show_time
 from explorer.ui.session import current_case
@@ -31,8 +31,9 @@ from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_metho
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES
 
-_HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: ranking.choice}
-"""A ranking is told by the source that it was made from, which is hashed beside it."""
+_HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: (ranking.choice, ranking.index)}
+"""The behavior of a ranking is hashed beside it."""
+_planned = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)(plan_repair)
 _CHECKS = {BEHAVIOR: "held-out prompts", CONTROL: "controls", GUARD: "ordinary tasks"}
 FIRST_K = "50"
 K_HELP = "How many datapoints of the top are edited. Several numbers with commas between give a dose curve."
@@ -40,6 +41,10 @@ PRESET_HELP = (
     f"**Small**: {PRESETS['small'].summary()}; sooner done and less sure. **Full**: {PRESETS['full'].summary()}."
 )
 TRAIN_HELP = "The stage of training whose rows are edited and which is repeated. Auto: where most of the top is."
+UNBUILT = (
+    "The vectors of this study are not built yet, so only words can be compared (BM25) until they are; see *Training "
+    "data*."
+)
 NOT_REPEATABLE = (
     "The study does not tell how its model was trained (it has no training.json), so the training can't be repeated "
     "here; the edited data can be exported with a script for your own trainer."
@@ -56,14 +61,15 @@ class Source:
     chosen: tuple[str, ...] = ()
 
 
-def show_setup(corpus: Corpus, indexes: Mapping[str, Index], problem: str) -> None:
-    """Draw the form of a new repair; without stages to repeat, the edited data for the user's own trainer.
-
-    ``problem``: what is wrong with the study's vectors, if anything.
-    """
+def show_setup(corpus: Corpus) -> None:
+    """Draw the form of a new repair; without stages to repeat, the edited data for the user's own trainer."""
+    indexes, problem = {}, UNBUILT
+    try:
+        indexes = built_indexes(corpus.study)
+    except ExplorerError as error:
+        problem = plain(str(error))
     if not indexes:
-        unbuilt = "The vectors of this study are not built yet, so only words can be compared (BM25) until they are"
-        st.caption(plain(problem) or f"{unbuilt}; see *Training data*.")
+        st.caption(problem)
     try:
         stages = read_stages(corpus.study)
         if not stages:
@@ -92,7 +98,8 @@ def _set_up(
         options = {name: f"{name.capitalize()}: {preset.short}" for name, preset in PRESETS.items()}
         preset = link.select("Training", "size", options, "small", help=PRESET_HELP)
     checks, ranking = Counter(check.kind for check in held_out(study, source.behavior)), _ranking(study, source)
-    plan = _planned(study, source, ranking, ks, train, preset)
+    how = {"preset": preset, "train": train, "chosen": source.chosen, "ranking": ranking}
+    plan = _planned(study, source.behavior, DROP, ks, **how)  # which datapoints are edited does not depend on the edit
     with columns[1]:
         plan = replace(plan, edit=_pick_edit(stages[plan.stage].edits))
     ids, edited = corpus.table["id"].to_pylist(), set(plan.top.ids)
@@ -109,15 +116,6 @@ def _set_up(
         _export_button(lambda: plan_zip(study, plan))
     if not source.chosen and source.choice.centre is None and source.choice.query is None:
         st.code(_command(study, plan, source, train, preset), language=None)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)
-def _planned(
-    study: Study, source: Source, ranking: Ranking | None, ks: tuple[int, ...], train: str | None, preset: str
-) -> Plan:
-    """Plan the repair as one that drops: which datapoints are edited does not depend on the edit."""
-    chosen = source.chosen
-    return plan_repair(study, source.behavior, DROP, ks, preset=preset, train=train, chosen=chosen, ranking=ranking)
 
 
 def _set_up_export(corpus: Corpus, source: Source, ks: tuple[int, ...], column: DeltaGenerator) -> None:

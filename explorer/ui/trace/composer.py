@@ -18,6 +18,7 @@ from explorer.ui.text import plain, show_error
 
 _OPEN, _ANSWER, _ASKED = "trace-composing", "trace-answer", "trace-asked"
 """Keys of the session: whether the form is open, the token clicked in the answer, what the model was asked."""
+_CAPTIONS = {"unit": "chance of another token", "measure": "unsure", "caption": "Its greedy answer"}
 
 
 def composer_button(row: DeltaGenerator) -> bool:
@@ -71,20 +72,14 @@ def _pick_position(prompt: Prompt, answer: Answer) -> None:
         return
     doubt = [1 - candidates[0].probability for candidates in answer.candidates]
     position = st.session_state.get(_ANSWER, {}).get("selected")
-    token_map(
-        key=_ANSWER,
-        data={
-            "tokens": [[t, "user", p, i + 1] for i, (t, p) in enumerate(zip(answer.texts, doubt, strict=True))],
-            "scale": 1.0,
-            "unit": "chance of another token",
-            "signed": False,
-            "measure": "unsure",
-            "caption": "Its greedy answer",
-            "hint": "Click the first wrong token to see what else the model considered there.",
-            "selected": position,
-        },
-        on_selected_change=lambda: None,
-    )
+    data = {
+        "tokens": [[t, "user", p, i + 1] for i, (t, p) in enumerate(zip(answer.texts, doubt, strict=True))],
+        "hint": "Click the first wrong token to see what else the model considered there.",
+        "selected": position,
+        "signed": False,
+        "scale": 1.0,
+    }
+    token_map(key=_ANSWER, data=_CAPTIONS | data, on_selected_change=lambda: None)
     if position is not None and position < len(answer.ids):
         _pick_token(prompt, answer, position)
 

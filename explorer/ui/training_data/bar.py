@@ -1,6 +1,7 @@
 """The top of the Training data page: what is asked, and how it is answered. All of it stands in the link."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,7 +12,15 @@ from explorer.model.load import load_model
 from explorer.model.prompts import encode_prompt
 from explorer.ranking.evaluate import best_layer
 from explorer.ranking.persona import METHOD, NEUTRAL, PERSONA, Persona
-from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint, Question
+from explorer.ranking.questions import (
+    AboutBehavior,
+    AboutFailure,
+    AboutNode,
+    AboutPersona,
+    LikeDatapoint,
+    Question,
+    question_items,
+)
 from explorer.ranking.rank import Choice, nearest_layer
 from explorer.ranking.table import row_number
 from explorer.ui import link
@@ -103,34 +112,39 @@ def pick(corpus: Corpus, indexes: dict[str, Index]) -> Picked:
 
 def _pick_question(corpus: Corpus) -> Question:
     """Draw the picker: this case, a behavior, or what the link names besides."""
-    case = current_case()
-    special, title = _linked_question(corpus, case)
-    own = link.has("case", "q") or bool(current_study().failures) or not corpus.behaviors
+    case = current_case().question
+    special = _linked_question(corpus, case)
+    case_first = link.has("case", "q") or bool(current_study().failures) or not corpus.behaviors
     options = distinct({CASE: "This case", **{name: name for name in corpus.behaviors if name != CASE}})
-    default = CASE if own else next(iter(corpus.behaviors))
+    default = CASE if case_first else next(iter(corpus.behaviors))
     if special:
-        options[SPECIAL], default = title, SPECIAL
-    forget_special = lambda: link.put(node=None, half=None, like=None, row=None, p=None)  # noqa: E731
-    name = link.select("Training data behind", "behavior", options, default, then=forget_special)
+        options[SPECIAL], default = _title(special), SPECIAL
+    forget = partial(link.put, dict.fromkeys(("node", "half", "like", "row", "p")))
+    name = link.select("Training data behind", "behavior", options, default, then=forget)
     if special and name == SPECIAL:
         return special
     return AboutFailure(case) if name == CASE else AboutBehavior(name)
 
 
-def _linked_question(corpus: Corpus, case: Failure) -> tuple[Question | None, str]:
-    """Return the datapoint or graph node that the link asks about, and what to call it."""
+def _linked_question(corpus: Corpus, case: Failure) -> LikeDatapoint | AboutNode | None:
+    """Return the datapoint or graph node that the link asks about."""
     if name := link.get("like"):
         if row_number(corpus.table, name) is not None:
-            return LikeDatapoint(name), f"Like {name}"
+            return LikeDatapoint(name)
         st.warning(f"The study has no datapoint {plain(name[:80])}.")
     if node := link.get("node"):
         parts = node.split(":")
         if len(parts) == 2 and all(part.isdecimal() for part in parts):
-            layer, token = map(int, parts)
             half: Any = link.choice("half", HALVES, "state")
-            return AboutNode(case, layer, token, half), f"Node {_token_text(case, token)}, layer {layer}"
+            return AboutNode(case, int(parts[0]), int(parts[1]), half)
         st.warning(f"{plain(node[:80])} is no node; expected a layer and a token, e.g. 15:40.")
-    return None, ""
+    return None
+
+
+def _title(question: LikeDatapoint | AboutNode) -> str:
+    if isinstance(question, LikeDatapoint):
+        return f"Like {question.id}"
+    return f"Node {_token_text(question.failure, question.token)}, layer {question.layer}"
 
 
 def _token_text(case: Failure, token: int) -> str:
@@ -151,12 +165,12 @@ def _show_question(corpus: Corpus, question: Question) -> None:
             bar["note"] = f"and so on: {len(items)} prompts"
         case LikeDatapoint(name):
             row = corpus.row(row_number(corpus.table, name) or 0)
-            bar["prompt"] = f"Like {name}"
+            bar["prompt"] = _title(question)
             bar["note"] = f"{row['prompt']} ⏎ {row.get('response') or row.get('chosen') or ''}"[:160]
         case AboutFailure(failure) | AboutNode(failure):
             bar |= {"prompt": failure.prompt[:160], "wrong": failure.wrong, "right": failure.right}
             if isinstance(question, AboutNode):
-                bar["note"] = f"Node {_token_text(failure, question.token)}, layer {question.layer}"
+                bar["note"] = _title(question)
     case_bar(key="question-bar", data={name: " ".join(text.split()) for name, text in bar.items()})
 
 
@@ -171,11 +185,12 @@ def _layer_names(corpus: Corpus, index: Index, method: Method) -> dict[int, str]
 def _pick_query(corpus: Corpus, question: Question, method: Method) -> str:
     if isinstance(question, LikeDatapoint):
         return link.select("Query", "query", {"bad": "This datapoint"}, "bad", disabled=True)
-    items = corpus.behaviors[question.name] if isinstance(question, AboutBehavior) else ()
+    named = isinstance(question, AboutBehavior)
+    items = corpus.behaviors[question.name] if named else question_items(corpus.study, question)
     contrasting = all(item.other is not None for item in items)
     options = {name: KINDS[name] for name in QUERIES if contrasting or name != "contrast"}
     help = "\n\n".join(f"**{KINDS[name]}**: {QUERIES[name]}" for name in options)
-    if method.name == METHOD and corpus.study.template != "raw":
+    if method.name == METHOD and not any(item.prompt.raw for item in items):
         options[PERSONA] = "Persona"
         help += f"\n\n**Persona**: {PERSONA_HELP}"
     default = method.query if method.query in options else "bad"

@@ -57,8 +57,8 @@ def build_box(corpus: Corpus, why: str) -> None:
             return
         left, right = st.columns([4, 1.1], vertical_alignment="center")
         left.code(_command(study, stage, layers), language=None)
-        start = lambda: start_build(study, stage, layers)  # noqa: E731
-        right.button("Build the vectors now", type="primary", key="build", width="stretch", on_click=start)
+        start = {"on_click": start_build, "args": (study, stage, layers)}
+        right.button("Build the vectors now", type="primary", key="build", width="stretch", **start)
         if build and build.error:
             show_error(build.error)
         elif build and build.stop.is_set():

@@ -1,6 +1,7 @@
 """Charts of the Training data page: score distribution, two methods against each other, layer curves."""
 
 import html
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,11 +14,13 @@ BINS = 48
 UNDER_ONE = 0.6
 """Where the marks of the rows on screen stand on the logarithmic axis of the histogram: below one row."""
 WEBGL_FROM = 5000
+MOST_LABELS = 10
+"""Labels with a colour of their own in the scatter plot, the most frequent ones."""
 CONFIG = {"displayModeBar": False}
 
 
 def safe(text: str, most: int = 40) -> str:
-    """Text for a chart, which would read it as HTML."""
+    """Escape a text for a chart, which would read it as HTML, and cut it."""
     return html.escape(text if len(text) <= most else text[: most - 1] + "…")
 
 
@@ -54,54 +57,52 @@ def show_distribution(scores: np.ndarray, keep: np.ndarray, on_page: Sequence[in
 
 
 def chance(p: float) -> str:
-    """A p-value in two digits."""
+    """Write a p-value in two digits."""
     if p >= 0.001:
         return f"{p:.2g}" if p >= 0.01 else f"{p:.1g}"
     return "<1e-300" if p < 1e-300 else f"{p:.0e}".replace("e-0", "e-")
 
 
 def show_scatter(one: np.ndarray, other: np.ndarray, names: tuple[str, str], labels: np.ndarray) -> None:
-    """Every datapoint by its two scores, coloured by label."""
+    """Draw every datapoint by its two scores, coloured by label."""
     both = ~(np.isnan(one) | np.isnan(other))
     kind = go.Scattergl if both.sum() > WEBGL_FROM else go.Scatter
     figure = go.Figure()
-    found, counts = np.unique(labels[both].astype(str), return_counts=True)
-    common: list[str] = [str(found[i]) for i in np.argsort(-counts, kind="stable")]
-    usual = "clean" if "clean" in common else "" if "" in common else None
-    often = sorted(common[:10], key=lambda name: name != usual)
-    groups: list[str] = often + (["others"] if len(common) > 10 else [])
-    for number, name in enumerate(groups):
-        here = both & (~np.isin(labels, often) if name == "others" and name not in often else labels == name)
+    counts = Counter(labels[both].tolist())
+    common = [name for name, _ in counts.most_common(MOST_LABELS)]
+    usual = next((name for name in ("clean", "") if name in counts), None)
+    groups = {name: labels == name for name in sorted(common, key=lambda name: name != usual)}
+    if len(counts) > MOST_LABELS:
+        groups["other labels"] = ~np.isin(labels, common)
+    for number, (name, labelled) in enumerate(groups.items()):
+        rows = labelled & both
         colour = FAINT if name == usual else PALETTE[number % len(PALETTE)]
+        marker = {"size": 5, "color": colour, "opacity": 0.85}
+        hover = "%{x:.3f}, %{y:.3f}<extra>" + safe(name or "no label") + "</extra>"
+        legend = safe(name or "no label", 24)
         figure.add_trace(
-            kind(
-                x=one[here],
-                y=other[here],
-                mode="markers",
-                name=safe(name or "no label", 24),
-                marker={"size": 5, "color": colour, "opacity": 0.85},
-                hovertemplate="%{x:.3f}, %{y:.3f}<extra>" + safe(name or "no label") + "</extra>",
-            )
+            kind(x=one[rows], y=other[rows], mode="markers", name=legend, marker=marker, hovertemplate=hover)
         )
     _lay_out(figure, 340)
-    figure.update_layout(showlegend=len(common) > 1)
+    figure.update_layout(showlegend=len(counts) > 1)
     figure.update_xaxes(title=f"score, {names[0]}")
     figure.update_yaxes(title=f"score, {names[1]}", visible=True)
     st.plotly_chart(figure, key="scatter", config=CONFIG, alt="Scores of two methods")
 
 
 def show_layer_curve(curves: dict[str, list[tuple[int, float]]], flat: dict[str, float]) -> None:
-    """Average precision by layer, a line a method; methods without a layer as dotted lines."""
+    """Draw average precision by layer, a line a method; methods without a layer as dotted lines."""
     figure = go.Figure()
     layers = sorted({layer for points in curves.values() for layer, _ in points})
     ends = (layers[0] - 0.5, layers[-1] + 0.5) if layers else (0, 1)
     for number, (name, points) in enumerate(curves.items()):
         xs, ys = zip(*sorted(points), strict=True)
-        figure.add_scatter(x=xs, y=ys, mode="lines+markers", name=safe(name), line={"color": PALETTE[number % 10]},
-                           hovertemplate="layer %{x}: %{y:.3f}<extra>" + safe(name) + "</extra>")  # fmt: skip
+        hover = "layer %{x}: %{y:.3f}<extra>" + safe(name) + "</extra>"
+        line = {"color": PALETTE[number % len(PALETTE)]}
+        figure.add_scatter(x=xs, y=ys, mode="lines+markers", name=safe(name), line=line, hovertemplate=hover)
     for name, value in flat.items():
-        figure.add_scatter(x=ends, y=[value, value], mode="lines", name=safe(name), hoverinfo="name+y",
-                           line={"color": GREY, "dash": "dot", "width": 1.2})  # fmt: skip
+        line = {"color": GREY, "dash": "dot", "width": 1.2}
+        figure.add_scatter(x=ends, y=[value, value], mode="lines", name=safe(name), line=line, hoverinfo="name+y")
     _lay_out(figure, 320)
     figure.update_layout(showlegend=True)
     figure.update_xaxes(title="layer", tickvals=layers)

@@ -50,11 +50,10 @@ def _show_buttons(corpus: Corpus, name: str) -> None:
     ticked = name in basket(corpus.study.folder)
     label = "In the basket" if ticked else "Add to basket"
     icon = ":material/check:" if ticked else ":material/add_shopping_cart:"
-    tick = lambda: toggle(corpus.study.folder, name)  # noqa: E731
-    ask = lambda: link.put(like=name, node=None, half=None, behavior=None, row=None, p=None)  # noqa: E731
+    like = {"like": name, **dict.fromkeys(("node", "half", "behavior", "row", "p"))}
     with st.container(horizontal=True, gap="small"):
-        st.button(label, icon=icon, key="basket-row", on_click=tick)
-        st.button("More like this", icon=":material/join_inner:", key="like", on_click=ask)
+        st.button(label, icon=icon, key="basket-row", on_click=toggle, args=(corpus.study.folder, name))
+        st.button("More like this", icon=":material/join_inner:", key="like", on_click=link.put, args=(like,))
 
 
 def _plain_tokens(text: str, part: str) -> list[TokenScore]:

@@ -59,7 +59,7 @@ def show_evaluation(corpus: Corpus, index: Index | None) -> None:
 
 def _on_demand(corpus: Corpus, index: Index) -> list[dict[str, Any]]:
     started = st.session_state.setdefault("evaluated", set())
-    key = (study_version(corpus.study), index)
+    key = (study_version(corpus.study), index.key)
     if key not in started:
         behaviors = count(len(measured_behaviors(corpus)), "behavior")
         st.caption(f"{behaviors}, every method, {len(index.manifest.layers)} layers: takes up to a minute.")

@@ -1,10 +1,12 @@
 """The ranked list of the Training data page: rows, pages, basket, export."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import streamlit as st
 
 from explorer.ranking.rank import Ranking
@@ -49,12 +51,9 @@ def show_head(corpus: Corpus, ranking: Ranking, rows: np.ndarray) -> None:
         with st.popover(f"Basket: {len(ticked)}", icon=":material/shopping_basket:", help="Ticked datapoints"):
             _show_basket(corpus, rows, ticked)
         now = TrainingDataState.read()
-        navigation.page_link(
-            navigation.REPAIR,
-            "Repair",
-            RepairState("new", now.behavior, "", now.method, now.stage, now.layer, query=now.query, centre=now.centre),
-            help="Repair: edit the top of this ranking, train again, measure again",
-        )
+        same = {name: getattr(now, name) for name in ("behavior", "method", "stage", "layer", "query", "centre")}
+        about = "Repair: edit the top of this ranking, train again, measure again"
+        navigation.page_link(navigation.REPAIR, "Repair", RepairState(repair="new", **same), about)
         with st.popover("", icon=":material/download:", help="Export the list", key="export"):
             st.caption(f"All {len(rows):,} listed rows, with rank, score and percentile")
             _show_export(corpus, ranking, rows)
@@ -62,32 +61,34 @@ def show_head(corpus: Corpus, ranking: Ranking, rows: np.ndarray) -> None:
 
 def _page_button(name: str, page: int, disabled: bool, help: str) -> None:
     icon = {"back": ":material/chevron_left:", "next": ":material/chevron_right:"}[name]
-    turn = lambda: link.put(p=str(page + 1) if page else None)  # noqa: E731
-    st.button("", icon=icon, key=f"{name}-page", disabled=disabled, help=help, on_click=turn)
+    turn = {"p": str(page + 1) if page else None}
+    st.button("", icon=icon, key=f"{name}-page", disabled=disabled, help=help, on_click=link.put, kwargs=turn)
 
 
 def _show_basket(corpus: Corpus, rows: np.ndarray, ticked: list[str]) -> None:
     study, most = corpus.study.folder, max(len(rows), 1)
     k = int(st.number_input("How many", 1, most, min(50, most), key="basket-k"))
-    add = lambda: add_all(study, corpus.table["id"].take(rows[:k].tolist()).to_pylist())  # noqa: E731
-    st.button(f"Add the top {k} of the list", key="add-top", width="stretch", disabled=not len(rows), on_click=add)
-    st.button("Clear", key="clear", width="stretch", disabled=not ticked, on_click=lambda: clear(study))
+    best = corpus.table["id"].take(pa.array(rows[:k], pa.int64())).to_pylist()
+    wide: dict[str, Any] = {"width": "stretch"}
+    add = f"Add the top {k} of the list"
+    st.button(add, key="add-top", disabled=not best, on_click=add_all, args=(study, best), **wide)
+    st.button("Clear", key="clear", disabled=not ticked, on_click=clear, args=(study,), **wide)
     if ticked:
         ids = "\n".join(ticked) + "\n"
-        st.download_button(
-            "Download the ids", ids, "basket.txt", "text/plain", key="ids", width="stretch", on_click="ignore"
-        )
-        state = RepairState(repair="new", by="basket")
-        navigation.page_link(navigation.REPAIR, "Repair: edit these", state)
+        st.download_button("Download the ids", ids, "basket.txt", "text/plain", key="ids", on_click="ignore", **wide)
+        navigation.page_link(navigation.REPAIR, "Repair: edit these", RepairState(repair="new", by="basket"))
     st.caption("What is in the basket can be dropped or swapped in a repair. It lasts as long as this session.")
 
 
 def _show_export(corpus: Corpus, ranking: Ranking, rows: np.ndarray) -> None:
     with st.container(horizontal=True, gap="small"):
         for kind, mime in FILES.items():
-            write = lambda kind=kind: write_rows(ranking.table(corpus.table, rows), kind)  # noqa: E731
-            name = f"ranking.{kind}"
-            st.download_button(kind.upper(), write, name, mime, key=f"list-{kind}", on_click="ignore")
+            write = partial(_export, corpus, ranking, rows, kind)
+            st.download_button(kind.upper(), write, f"ranking.{kind}", mime, key=f"list-{kind}", on_click="ignore")
+
+
+def _export(corpus: Corpus, ranking: Ranking, rows: np.ndarray, kind: str) -> bytes:
+    return write_rows(ranking.table(corpus.table, rows), kind)
 
 
 def show_list(

@@ -20,10 +20,10 @@ STAGE_HELP = (
 LAYER_HELP = "The residual stream after this block. Auto: the built layer nearest to 14 fifteenths of the depth."
 
 
-def pick_method(names: Iterable[str], *, help: str = METHOD_HELP, then: link.Then = None) -> str:
+def pick_method(names: Iterable[str], *, help: str = METHOD_HELP, **settings: Any) -> str:
     """Draw the methods on offer; the first of them is the default."""
     options = {name: name for name in names}
-    return link.select("Method", "method", options, next(iter(options)), help=help, then=then)
+    return link.select("Method", "method", options, next(iter(options)), help=help, **settings)
 
 
 def pick_index(study: Study, indexes: Mapping[str, Index], *, help: str = STAGE_HELP, **settings: Any) -> Index | None:
@@ -43,7 +43,7 @@ def pick_index(study: Study, indexes: Mapping[str, Index], *, help: str = STAGE_
 
 
 def pick_layer(
-    index: Index | None, names: Mapping[int, str] = {}, *, help: str = LAYER_HELP, then: link.Then = None
+    index: Index | None, names: Mapping[int, str] = {}, *, help: str = LAYER_HELP, **settings: Any
 ) -> int | None:
     """Draw the layers of an index, by number or by what ``names`` calls them; None for the index's own choice.
 
@@ -54,5 +54,5 @@ def pick_layer(
         return None
     options = {"auto": f"Auto ({index.manifest.default_layer})"}
     options |= {str(layer): names.get(layer, str(layer)) for layer in index.manifest.layers}
-    layer = link.select("Layer", "layer", options, "auto", help=help, then=then)
+    layer = link.select("Layer", "layer", options, "auto", help=help, **settings)
     return None if layer == "auto" else int(layer)

@@ -1,11 +1,12 @@
 // Tokens as columns, layers as rows, drawn on a canvas with zoom and pan. Text only through fillText and textContent.
+// A Streamlit component; the stand-alone page (page.js) runs it too, with data.standalone.
 const RED = [220, 38, 38], BLUE = [37, 99, 235], LEFT = 46, TOP = 50, BOTTOM = 92, views = new Map();
 const number = (value) => (value > 0 ? "+" : "") + Number(value.toPrecision(3));
 const shade = (value, alpha) => `rgba(${(value > 0 ? RED : BLUE).join()}, ${alpha})`;
 const clip = (text, n) => (text.length > n ? text.slice(0, n - 1) + "…" : text);
 const visible = (text) => text.replace(/\n/g, "↵").replace(/\t/g, "⇥") || "·";
 
-export default function ({ data, parentElement, setTriggerValue, key }) {
+export default function graph({ data, parentElement, setTriggerValue, key }) {
   const root = parentElement.querySelector(".graph"), canvas = root.querySelector("canvas"), hover = root.querySelector(".hover");
   const ctx = canvas.getContext("2d");
   const { nodes, edges, columns, rows } = data;
@@ -101,7 +102,8 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
     frame = 0;
     const ratio = window.devicePixelRatio || 1;
     width = root.clientWidth;
-    height = document.fullscreenElement || parentElement.fullscreenElement ? window.innerHeight : Math.max(430, Math.min(760, window.innerHeight - 250));
+    const full = document.fullscreenElement || parentElement.fullscreenElement;
+    height = full ? window.innerHeight : data.standalone ? root.clientHeight : Math.max(430, Math.min(760, window.innerHeight - 250));
     canvas.style.height = `${height}px`;
     canvas.style.touchAction = view.k > 1 ? "none" : "pan-y";
     canvas.width = width * ratio; canvas.height = height * ratio;
@@ -147,13 +149,15 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
     return col >= 0 ? { kind: "fold", index: col } : null;
   }
   const label = (n) => `${JSON.stringify(n.text)} ${n.part || (n.layer === 0 ? "embedding" : "layer " + n.layer)}`;
-  function tell() {
-    const lines = [];
+  // What the pointer is at, as elements of text; of a node's edges the strongest `most` each way.
+  function figures(most) {
+    const lines = [], open = data.standalone ? "" : ": click to open";
     if (at?.kind === "node") {
       const n = nodes[at.index];
-      lines.push(["b", label(n)], ["", `relevance ${number(n.relevance)} logits, position ${n.token}`]);
+      lines.push(["head", label(n)], ["", `relevance ${number(n.relevance)} logits, position ${n.token}`]);
+      if (n.pinned) lines.push(["", n.group ? `group ${n.group}` : "pinned"]);
       const list = (title, mine) => {
-        const found = touching[at.index].filter(mine).sort((a, b) => Math.abs(edges[b][2]) - Math.abs(edges[a][2])).slice(0, 4);
+        const found = touching[at.index].filter(mine).sort((a, b) => Math.abs(edges[b][2]) - Math.abs(edges[a][2])).slice(0, most);
         if (found.length) lines.push(["dim", title]);
         found.forEach((e) => lines.push(["", `${number(edges[e][2]).padStart(8)}  ${label(nodes[edges[e][edges[e][0] === at.index ? 1 : 0]])}`]));
       };
@@ -161,16 +165,14 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
       list("goes to", (e) => edges[e][0] === at.index);
     } else if (at?.kind === "edge") {
       const [a, b, w] = edges[at.index];
-      lines.push(["b", `${number(w)} logits`], ["", `from ${label(nodes[a])}`], ["", `to ${label(nodes[b])}`]);
-    } else if (at?.kind === "gap") lines.push(["", `layers ${rows[at.index]} → ${rows[at.index + 1]}: click to open`]);
-    else if (at?.kind === "fold") lines.push(["", `${columns[at.index].last - columns[at.index].first + 1} tokens: click to open`]);
-    hover.replaceChildren(...lines.map(([kind, text]) => {
-      const node = document.createElement(kind === "b" ? "b" : "div");
-      node.className = kind === "dim" ? "dim" : "";
-      node.textContent = text;
-      return node;
-    }));
-    hover.style.display = lines.length ? "block" : "none";
+      lines.push(["head", `${number(w)} logits`], ["", `from ${label(nodes[a])}`], ["", `to ${label(nodes[b])}`]);
+    } else if (at?.kind === "gap") lines.push(["", `layers ${rows[at.index]} → ${rows[at.index + 1]}${open}`]);
+    else if (at?.kind === "fold") lines.push(["", `${columns[at.index].last - columns[at.index].first + 1} tokens${open}`]);
+    return lines.map(([kind, text]) => Object.assign(document.createElement("div"), { className: kind, textContent: text }));
+  }
+  function tell() {
+    hover.replaceChildren(...figures(4));
+    hover.style.display = at ? "block" : "none";
     canvas.style.cursor = at ? "pointer" : "grab";
   }
   const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
@@ -197,16 +199,17 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
     const moved = drag?.moved;
     drag = null;
     if (moved) return;
-    const found = find(...place(event));
-    if (!found) return setTriggerValue("picked", "none");
-    const n = found.index;
+    at = find(...place(event));  // a finger was nowhere before it touched
+    tell();
+    if (!at) return setTriggerValue("picked", "none");
+    const n = at.index;
     const name = { node: () => `node:${nodes[n].id}`, edge: () => `edge:${nodes[edges[n][0]].id}:${nodes[edges[n][1]].id}`,
-      gap: () => `gap:${rows[n]}:${rows[n + 1]}`, fold: () => `fold:${columns[n].first}` }[found.kind]();
+      gap: () => `gap:${rows[n]}:${rows[n + 1]}`, fold: () => `fold:${columns[n].first}` }[at.kind]();
     setTriggerValue("picked", name);
   };
   canvas.onpointerleave = () => { if (!drag) { at = null; tell(); redraw(); } };
   canvas.onwheel = (event) => {
-    if (!event.ctrlKey && !event.metaKey && !document.fullscreenElement && document.activeElement !== canvas && !parentElement.activeElement) return;
+    if (!data.standalone && !event.ctrlKey && !event.metaKey && !document.fullscreenElement && document.activeElement !== canvas && !parentElement.activeElement) return;
     event.preventDefault(); zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15, ...place(event));
   };
   canvas.ondblclick = () => { view.k = 1; view.x = view.y = 0; redraw(); };
@@ -214,6 +217,7 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
   root.querySelector(".out").onclick = () => zoom(1 / 1.4);
   root.querySelector(".fit").onclick = canvas.ondblclick;
   root.querySelector(".full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
+  root.figures = () => figures(Infinity);
   // What tests and screen readers can reach without pixels: where things are, by name.
   root.locate = (name) => {
     const [kind, a, b] = name.split(":");
