@@ -3,18 +3,17 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
+from explorer.repair.job import DONE, status
 from explorer.repair.plan import REPAIRS, read_plan
 from explorer.repair.results import read_result
-from explorer.repair.status import DONE, status
 from explorer.ui import link
-from explorer.ui.corpus import built_indexes, corpus
+from explorer.ui.corpus import corpus
+from explorer.ui.repair.edited import show_edited
 from explorer.ui.repair.files import show_files, show_models
-from explorer.ui.repair.result import show_arms, show_edited, show_examples, show_verdict
+from explorer.ui.repair.job import NEW_REPAIR, show_state, show_training, titles
+from explorer.ui.repair.result import show_arms, show_examples, show_verdict
 from explorer.ui.repair.setup import show_setup
-from explorer.ui.repair.state import NEW_REPAIR, titles
-from explorer.ui.repair.watch import show_state, show_training
 from explorer.ui.text import stop_on
-from explorer.vectors.index import Index
 
 try:
     data = corpus()
@@ -31,15 +30,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     tools = st.container(horizontal=True, width="content", gap="small")
 
 if name == NEW_REPAIR:
-    indexes: dict[str, Index] = {}
-    problem = ""
-    try:
-        indexes = built_indexes(study)
-    except ExplorerError as error:
-        problem = str(error)
     if not repairs:
         st.markdown("### Is it really these examples? Edit them, train again, measure again, against controls.")
-    show_setup(data, indexes, problem)
+    show_setup(data)
     st.stop()
 
 folder = study.folder / REPAIRS / name

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from explorer.cli.main import main, parser
-from explorer.repair.results import read_result
-from explorer.repair.verdict import percent, pooled
+from explorer.repair.results import percent, pooled, read_result
 from explorer.vectors.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -116,8 +115,8 @@ def test_the_figures_on_repair_are_those_of_the_results():
             change = percent(p.change) if p.change else ""
             who = p.arm if p.arm == "none" else f"{p.arm} {p.k}"
             how = f"{found.behavior}, {found.edit}{'' if found.share == 1 else ', small'}"
-            low, high = 100 * p.rate.low, 100 * p.rate.high
-            shown = f"{100 * p.rate.rate:.0f} % ({low:.0f}–{high:.0f})"
+            low, high = 100 * p.low, 100 * p.high
+            shown = f"{100 * p.rate:.0f} % ({low:.0f}–{high:.0f})"
             assert f"| {how} | {who} | {p.seeds} | {shown} | {change} | {100 * p.guard:.0f} % |" in text
 
 

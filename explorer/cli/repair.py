@@ -20,38 +20,35 @@ def add_repair(commands: Any) -> None:
     """Add the sub-command to the command line's own."""
     small, full = (preset.summary().replace("%", "%%") for preset in (PRESETS["small"], PRESETS["full"]))
     repair = commands.add_parser("repair", help="prove a cause: edit the top datapoints, train again, against controls")
-    repair.add_argument("study", type=Path, metavar="STUDY")
-    repair.add_argument("--behavior", metavar="NAME", help="a behavior of the study with held-out prompts")
-    repair.add_argument("--edit", choices=list(EDITS), help="swap: of pairs; replace: of single answers")
-    repair.add_argument("--top", metavar="K,K", help="how many of the ranking's top to edit; several: a dose curve")
-    repair.add_argument("--ids", metavar="FILE", help="edit these datapoints instead: one id a line")
-    repair.add_argument("--method", default="explorer", help="how to rank; see the README for all of them")
-    repair.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
-    repair.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
-    repair.add_argument("--train", metavar="STAGE", help="the stage to repeat; default: where most of the top is")
-    repair.add_argument("--small", action="store_true", help=f"{small}; default: {full}")
-    repair.add_argument("--seeds", type=int, metavar="N", help="trainings of each arm but the bottom one")
-    repair.add_argument("--arms", metavar="A,B", help=f"which arms to train, of {','.join(ARMS)}")
-    repair.add_argument("--dry-run", action="store_true", help="say what would be trained, and train nothing")
-    repair.add_argument(
-        "--export", metavar="FILE", help="write the edited data with a training script as a .zip instead"
-    )
-    repair.add_argument("--go-on", metavar="NAME", help="go on with a repair of the study, or read one that is done")
-    repair.add_argument("--out", metavar="FILE", help="draw the result: .png, .svg, .pdf or .html")
-    repair.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    add = repair.add_argument
+    add("study", type=Path, metavar="STUDY")
+    add("--behavior", metavar="NAME", help="a behavior of the study with held-out prompts")
+    add("--edit", choices=list(EDITS), help="swap: of pairs; replace: of single answers")
+    add("--top", metavar="K,K", default="", help="how many of the ranking's top to edit; several: a dose curve")
+    add("--ids", metavar="FILE", type=Path, help="edit these datapoints instead: one id a line")
+    add("--method", default="explorer", help="how to rank; see the README for all of them")
+    add("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
+    add("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
+    add("--train", metavar="STAGE", help="the stage to repeat; default: where most of the top is")
+    add("--small", action="store_true", help=f"{small}; default: {full}")
+    add("--seeds", type=int, metavar="N", help="trainings of each arm but the bottom one")
+    add("--arms", metavar="A,B", help=f"which arms to train, of {','.join(ARMS)}")
+    add("--dry-run", action="store_true", help="say what would be trained, and train nothing")
+    add("--export", metavar="FILE", help="write the edited data with a training script as a .zip instead")
+    add("--go-on", metavar="NAME", help="go on with a repair of the study, or read one that is done")
+    add("--out", metavar="FILE", default="", help="draw the result: .png, .svg, .pdf or .html")
+    add("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
     repair.set_defaults(run=_repair)
 
 
 def _repair(arguments: argparse.Namespace) -> None:
     from explorer.data.study import check_study
     from explorer.figures.save import check_format
-    from explorer.repair.job import execute
+    from explorer.repair.job import DONE, execute, status
     from explorer.repair.plan import save_plan
-    from explorer.repair.status import DONE, status
 
-    kind = (arguments.out or "").rpartition(".")[2].lower()
     if arguments.out:
-        check_format(kind)  # before hours of training
+        check_format(_kind(arguments.out))  # before hours of training
     study, progress = check_study(arguments.study), progress_lines()
     if arguments.go_on:
         os.nice(5)  # a background job leaves the app the processor
@@ -68,19 +65,22 @@ def _repair(arguments: argparse.Namespace) -> None:
         folder = save_plan(study, plan)
     if not (arguments.go_on and status(folder).state == DONE):
         execute(study, folder, progress)
-    _write_result(folder, arguments, kind)
+    _write_result(folder, arguments)
 
 
-def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> None:
+def _kind(path: str) -> str:
+    return path.rpartition(".")[2].lower()
+
+
+def _write_result(folder: Path, arguments: argparse.Namespace) -> None:
     from explorer.figures.repair import export_repair
     from explorer.repair.job import repair_json
     from explorer.repair.results import read_result
 
-    result = read_result(folder)
+    result, values = read_result(folder), repair_json(folder)
     assert result is not None
     if arguments.out:
-        write(arguments.out, export_repair(result, kind))
-    values = repair_json(folder)
+        write(arguments.out, export_repair(result, _kind(arguments.out)))
     if arguments.json:
         write_json(arguments.json, values)
         return
@@ -95,32 +95,24 @@ def _plan(arguments: argparse.Namespace, study: "Study", progress: Progress) -> 
     if not arguments.behavior or not arguments.edit or not (arguments.top or arguments.ids):
         raise ExplorerError("Nothing to do; expected --behavior, --edit, and --top or --ids (or --go-on).")
     try:
-        ks = [int(part) for part in (arguments.top or "").split(",") if part]
+        ks = [int(part) for part in arguments.top.split(",") if part]
     except ValueError:
         raise ExplorerError(f"--top is '{arguments.top}'; expected whole numbers, such as 50,100.") from None
     preset = PRESETS["small" if arguments.small else "full"]
     if arguments.seeds is not None:
         preset = replace(preset, seeds=arguments.seeds)
     if arguments.arms is not None:
-        preset = replace(preset, arms=tuple(arm for arm in arguments.arms.split(",") if arm))
+        preset = replace(preset, arms=tuple(filter(None, arguments.arms.split(","))))
+    chosen = _ids(arguments.ids) if arguments.ids else ()
+    how = {name: getattr(arguments, name) for name in ("train", "method", "layer", "stage")}
     return plan_repair(
-        study,
-        arguments.behavior,
-        arguments.edit,
-        ks,
-        preset=preset,
-        train=arguments.train,
-        chosen=_ids(Path(arguments.ids)) if arguments.ids else (),
-        method=arguments.method,
-        layer=arguments.layer,
-        stage=arguments.stage,
-        progress=progress,
+        study, arguments.behavior, arguments.edit, ks, preset=preset, chosen=chosen, progress=progress, **how
     )
 
 
 def _ids(path: Path) -> list[str]:
     try:
-        ids = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        ids = [name for line in path.read_text(encoding="utf-8").splitlines() if (name := line.strip())]
     except (OSError, UnicodeDecodeError) as error:
         raise ExplorerError(f"{path}: can't be read ({error}).") from error
     if not ids:

@@ -1,8 +1,7 @@
 """The shipped adapters of the demo study, and how they were trained."""
 
 from explorer.files import shipped
-from explorer.repair.recipe import DPO, SFT
-from explorer.repair.stages import Stage
+from explorer.repair.stages import DPO, SFT, Stage
 
 ASSETS = shipped("demo")
 ADAPTERS = ("sft-half", "sft", "dpo-half", "dpo")

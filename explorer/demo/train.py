@@ -12,7 +12,7 @@ from explorer.demo.adapters import ADAPTERS, ASSETS
 from explorer.demo.corpus import stage_rows
 from explorer.files import write_json
 from explorer.progress import Progress, silent
-from explorer.repair.recipe import DPO, SFT
+from explorer.repair.stages import DPO, SFT
 from explorer.repair.train import train_dpo, train_sft
 
 

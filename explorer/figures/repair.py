@@ -2,14 +2,12 @@
 
 import textwrap
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explorer.figures.save import check_format, save_figure, styled
 from explorer.figures.style import ACCENT, INK, MUTED
 from explorer.repair.plan import NONE, TOP, arm_label
-from explorer.repair.results import Result
-from explorer.repair.verdict import INTERVALS, Pooled, main_arms, percent, pooled
+from explorer.repair.results import INTERVALS, Result, main_arms, percent, pooled
 
 _COLOURS = {NONE: INK, TOP: ACCENT}
 
@@ -28,8 +26,14 @@ def repair_figure(result: Result) -> Figure:
         figure = Figure(figsize=(7.2, 1.2 + 0.36 * len(lines) + 0.16 * len(head)), layout="constrained")
         axes = figure.subplots()
         for place, line in enumerate(lines):
-            rates = [row.rate for row in result.arms if (row.arm, row.k) == (line.arm, line.k)]
-            _draw_arm(axes, place, line, rates)
+            colour, at = _COLOURS.get(line.arm, MUTED), ("axes fraction", "data")
+            span = {"xerr": [[line.rate - line.low], [line.high - line.rate]], "capsize": 3, "linewidth": 1.8}
+            axes.errorbar([line.rate], [place], fmt="o", color=colour, markersize=6, **span)
+            if line.seeds > 1:
+                rates = [row.rate for row in result.arms if (row.arm, row.k) == (line.arm, line.k)]
+                axes.plot(rates, [place + 0.28] * len(rates), "o", color=colour, markersize=2.5, alpha=0.8)
+            change = percent(line.change) if line.change else ""
+            axes.annotate(change, (1.02, place), xycoords=at, va="center", fontsize=8)
         labels = [arm_label(line.arm, line.k, result.by_hand) for line in lines]
         axes.set_yticks(range(len(lines)), labels, fontsize=8, parse_math=False)
         axes.set(ylim=(len(lines) - 0.4, -0.6), xlim=(0, None))
@@ -43,14 +47,3 @@ def repair_figure(result: Result) -> Figure:
 
 def _title(result: Result) -> str:
     return f"{result.behavior}: {result.verdict}"
-
-
-def _draw_arm(axes: Axes, place: int, line: Pooled, rates: list[float]) -> None:
-    """Draw one arm; ``rates``: one for each seed."""
-    colour, rate = _COLOURS.get(line.arm, MUTED), line.rate
-    span = [[rate.rate - rate.low], [rate.high - rate.rate]]
-    axes.errorbar([rate.rate], [place], xerr=span, fmt="o", color=colour, capsize=3, markersize=6, linewidth=1.8)
-    if len(rates) > 1:
-        axes.plot(rates, [place + 0.28] * len(rates), "o", color=colour, markersize=2.5, alpha=0.8)
-    change = percent(line.change) if line.change else ""
-    axes.annotate(change, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8)

@@ -1,27 +1,132 @@
-"""Train one arm of a repair, and ask its model.
+"""The trainings of a repair: the rows of each arm, training on them, asking the trained model, and the time it takes.
 
-The folder of a training holds ``adapter/``, ``loss.jsonl``, ``answers.jsonl`` and, while it is not done, ``work/`` with
-what a resumed training needs.
+A training is named by a digest of all that it depends on, so that two repairs that need the same one (the unedited
+one, say) share it. Its folder holds ``adapter/``, ``loss.jsonl``, ``answers.jsonl`` and, until it is done, what a
+resumed training needs: ``work/``.
 """
 
+import hashlib
+import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter, time
+from typing import Any
 
-from explorer.files import append_lines, read_whole_lines
-from explorer.model.generate import generate
-from explorer.model.load import ModelSpec, load_model
+import numpy as np
+
+from explorer.data.study import Study
+from explorer.errors import ExplorerError
+from explorer.files import append_lines, read_whole_lines, write_json
+from explorer.model.generate import answers, generate
+from explorer.model.load import ModelSpec, dtype_of, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress
-from explorer.repair.checks import Check
-from explorer.repair.plan import Arm
-from explorer.repair.setting import Setting, edited_rows
+from explorer.repair.checks import Check, held_out
+from explorer.repair.choose import sampled
+from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, run_folder
+from explorer.repair.results import measured
+from explorer.repair.stages import Stage, read_stages, rows_of
+from explorer.vectors.fingerprint import model_digest, rows_digest
 
 TRAINING, ANSWERING = "training", "answering"
 """What a Progress is told: steps of the training, answers of the trained model."""
-LOSS, ANSWERS = "loss.jsonl", "answers.jsonl"
+CORRECTED, LOSS, ANSWERS = "corrected.json", "loss.jsonl", "answers.jsonl"
+CORRECTION_TOKENS = 48
+CODE = 2
+"""Raised with every change that makes another model of the same data and recipe."""
+PACE = "pace.json"
+ANSWERED = 40
+"""Answers that are timed."""
+FRESH = 600.0
+"""Seconds after which a pace is measured anew: the machine may be busier by then, or less."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The stage of a plan with its rows, before any edit. ``made_from``: what every training of it depends on."""
+
+    study: Study
+    stage: Stage
+    rows: tuple[dict[str, Any], ...]
+    edit: str
+    made_from: dict[str, Any]
+
+    def digest(self, arm: Arm) -> str:
+        """Return the name of the training of an arm."""
+        edits = [self.edit, sorted(arm.ids)] if arm.ids else []
+        text = json.dumps([self.made_from, arm.seed, edits], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def folder(self, arm: Arm) -> Path:
+        """Return the folder of the training of an arm."""
+        return run_folder(self.study, self.digest(arm))
+
+    @property
+    def reference(self) -> Path:
+        """File with the reference model's log-probabilities of the unedited pairs, which all arms share (DPO)."""
+        unedited = self.folder(Arm(NONE, 0, 0))
+        return unedited.with_name(f"reference-{unedited.name}.safetensors")
+
+
+def read_setting(study: Study, plan: Plan) -> Setting:
+    """Read the stage's rows, and name what the trainings of a plan depend on."""
+    stages = read_stages(study)
+    if plan.stage not in stages:
+        raise ExplorerError(f"{study.folder}: the stage '{plan.stage}' of the repair is no longer in training.json.")
+    stage, table = stages[plan.stage], study.datapoints()
+    numbers = rows_of(table, stage, stages)
+    edited_ids = [name for arm in plan.arms for name in arm.ids]
+    edited = numbers[np.isin(np.array(table["id"].to_pylist(), dtype=object)[numbers], edited_ids)]
+    rows = table.take(np.union1d(sampled(numbers, plan.share), edited).tolist()).to_pylist()
+    digest = model_digest(stage.start_model(study))
+    made_from = {
+        "code": CODE,
+        "precision": str(dtype_of(ModelSpec())),
+        "kind": stage.kind,
+        "recipe": stage.to_json()["recipe"],
+        "rows": rows_digest(rows),
+        "model": digest["model"],
+        "adapter": digest["adapter"],
+    }
+    return Setting(study, stage, tuple(rows), plan.edit, made_from)
+
+
+def edited_rows(setting: Setting, arm: Arm, progress: Progress) -> list[dict[str, Any]]:
+    """Return the stage's rows, with the field ``edit`` set for drop and swap, or another response for replace."""
+    ids = set(arm.ids)
+    if setting.edit != REPLACE or not ids:
+        return [row | {"edit": setting.edit if row["id"] in ids else None} for row in setting.rows]
+    edited = [row for row in setting.rows if row["id"] in ids]
+    responses = corrected_responses(setting, edited, setting.folder(arm) / CORRECTED, progress)
+    return [row | {"response": responses.get(row["id"], row["response"])} for row in setting.rows]
+
+
+def corrected_responses(
+    setting: Setting, rows: Sequence[dict[str, Any]], file: Path, progress: Progress
+) -> dict[str, str]:
+    """Return corrected responses by id: the row's field ``corrected``, else an answer of the stage's starting model.
+
+    Generated answers are cut after their last whole sentence, and written to ``file`` for the next time.
+    """
+    given = {row["id"]: row["corrected"] for row in rows if row.get("corrected")}
+    missing = [row for row in rows if row["id"] not in given]
+    if missing and not file.is_file():
+        loaded = load_model(setting.stage.start_model(setting.study))
+        progress(f"{len(missing)} corrected answers by {loaded.spec.title}")
+        texts = answers(loaded, [Prompt(row["prompt"]) for row in missing], CORRECTION_TOKENS)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, {row["id"]: whole_sentences(text) for row, text in zip(missing, texts, strict=True)})
+    return given | (json.loads(file.read_text(encoding="utf-8")) if missing else {})
+
+
+def whole_sentences(text: str) -> str:
+    """Cut a text after its last whole sentence; one without any stays whole."""
+    match = re.match(r"(?s).*[.!?][\"'”’)]*(?=\s|$)", text)
+    return match.group(0) if match else text or "I don't know."
 
 
 def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
@@ -31,8 +136,8 @@ def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
     if not (adapter / "adapter_model.safetensors").is_file():
         from explorer.repair.train import train_dpo, train_sft  # seconds to import
 
-        rows = edited_rows(setting, arm, progress)
-        recipe, start = replace(stage.recipe, seed=arm.seed, keep=1), stage.start_folder(setting.study)
+        rows, recipe = edited_rows(setting, arm, progress), replace(stage.recipe, seed=arm.seed, keep=1)
+        start = setting.study.folder / stage.start if stage.start else None
         if stage.pairs:
             assert start is not None  # read_stages sees to it
             saved = train_dpo(rows, recipe, start, work, progress, losses=losses, reference=setting.reference)
@@ -65,3 +170,38 @@ def read_losses(folder: Path) -> list[dict[str, float]]:
     """Read {step, loss, seconds} of a training so far; of a step that was trained twice after a kill, the later."""
     by_step = {row["step"]: row for row in read_whole_lines(folder / LOSS) if "step" in row}
     return [by_step[step] for step in sorted(by_step)]
+
+
+def estimate(study: Study, plan: Plan) -> float:
+    """Estimate the seconds that a plan's trainings and measurements take; runs that are there already take none.
+
+    Times one step forward and back on a batch of the stage and ``ANSWERED`` greedy answers (some 10 s), and keeps both
+    for a while in ``repairs/pace.json``. Raises ExplorerError for a plan that does not fit the study.
+    """
+    setting, checks = read_setting(study, plan), held_out(study, plan.behavior)
+    pace, recipe = _pace(setting, checks), setting.stage.recipe
+    known = measured(study, plan.behavior)
+    missing = [a for a in plan.arms if setting.digest(a) not in known and not (setting.folder(a) / "adapter").is_dir()]
+    steps = max(1, round(recipe.epochs * plan.rows / recipe.batch))
+    seconds = len(missing) * (steps * pace["step"] + len(checks) * pace["answer"])
+    if setting.stage.pairs and any(arm.arm == NONE for arm in missing):
+        seconds += plan.rows / recipe.batch * pace["step"] / 3  # the reference's log-probabilities: forward alone
+    return seconds
+
+
+def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
+    """Return the seconds of a ``step`` and of an ``answer``, measured lately (``at``)."""
+    study, path = setting.study, setting.study.folder / REPAIRS / PACE
+    paces = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    key = hashlib.sha256(json.dumps(setting.made_from, sort_keys=True).encode()).hexdigest()[:16]
+    if time() - paces.get(key, {}).get("at", 0.0) > FRESH:
+        from explorer.repair.train import step_seconds  # seconds to import
+
+        loaded, prompts = load_model(ModelSpec(study.model)), [Prompt(check.prompt) for check in checks[:ANSWERED]]
+        began = perf_counter()
+        answers(loaded, prompts)
+        each = (perf_counter() - began) / len(prompts)
+        paces[key] = {"at": time(), "step": step_seconds(setting.rows, setting.stage), "answer": each}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, paces)
+    return paces[key]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from explorer.data.study import Study
+from explorer.data.study import BehaviorPrompt, Study
 from explorer.errors import ExplorerError
 from explorer.files import read_json_lines, require_pattern, require_text
 
@@ -28,29 +28,25 @@ class Check:
     pattern: str
 
 
+def _measures(prompt: BehaviorPrompt) -> bool:
+    return prompt.half == "evaluation" and bool(prompt.exhibits)
+
+
 def measurable(study: Study) -> list[str]:
     """Return the names of the behaviors that have held-out prompts to measure a repair with."""
-    return list(dict.fromkeys(b.name for b in study.behaviors() if b.half == "evaluation" and b.exhibits))
+    return list(dict.fromkeys(prompt.name for prompt in study.behaviors() if _measures(prompt)))
 
 
 def held_out(study: Study, behavior: str) -> list[Check]:
     """Return all that a repair of a behavior asks. Raises ExplorerError where the behavior has no held-out prompt."""
-    prompts = [b for b in study.behavior(behavior) if b.half == "evaluation" and b.exhibits]
-    if not prompts:
+    checks = [Check(BEHAVIOR, b.prompt, b.exhibits) for b in study.behavior(behavior) if _measures(b)]
+    if not checks:
         raise ExplorerError(
             f"{study.folder}: behavior '{behavior}' has no held-out prompt to measure with; expected lines in "
             "behaviors.jsonl with half 'evaluation' and a pattern 'exhibits'."
         )
-    return [
-        *(Check(BEHAVIOR, b.prompt, b.exhibits) for b in prompts),
-        *_read_checks(study.folder / "controls.jsonl", CONTROL, "exhibits", behavior),
-        *_read_checks(study.folder / "guard.jsonl", GUARD, "right", None),
-    ]
-
-
-def digest_of(checks: Sequence[Check]) -> str:
-    """Return a digest of the prompts and patterns: figures of other ones can't be compared."""
-    return hashlib.sha256(json.dumps([asdict(check) for check in checks]).encode()).hexdigest()[:16]
+    controls = _read_checks(study.folder / "controls.jsonl", CONTROL, "exhibits", behavior)
+    return checks + controls + _read_checks(study.folder / "guard.jsonl", GUARD, "right", None)
 
 
 def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Check]:
@@ -64,10 +60,14 @@ def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Ch
     return checks
 
 
+def digest_of(checks: Sequence[Check]) -> str:
+    """Return a digest of the prompts and patterns: figures of other ones can't be compared."""
+    return hashlib.sha256(json.dumps([asdict(check) for check in checks]).encode()).hexdigest()[:16]
+
+
 def counted(checks: Sequence[Check], answers: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Return (answers that match their pattern, answers) by kind of check."""
-    counts: dict[str, tuple[int, int]] = {}
+    matches: dict[str, list[bool]] = {}
     for check, answer in zip(checks, answers, strict=True):
-        hits, n = counts.get(check.kind, (0, 0))
-        counts[check.kind] = hits + bool(re.search(check.pattern, answer)), n + 1
-    return counts
+        matches.setdefault(check.kind, []).append(bool(re.search(check.pattern, answer)))
+    return {kind: (sum(hits), len(hits)) for kind, hits in matches.items()}

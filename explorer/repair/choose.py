@@ -1,7 +1,7 @@
 """Planning a repair: the stage to train again, and the datapoints that each arm edits."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from explorer.errors import ExplorerError
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import Ranking, rank
 from explorer.repair.checks import held_out
-from explorer.repair.plan import ARMS, BOTTOM, EDITS, NONE, PRESETS, RANDOM, TOP, Arm, Plan, Preset
+from explorer.repair.plan import ARMS, BOTTOM, EDITS, NONE, PRESETS, RANDOM, Arm, Plan, Preset
 from explorer.repair.stages import TRAINING, read_stages, rows_of
 
 
@@ -46,18 +46,84 @@ def plan_repair(
     allow, an empty choice, or a k larger than the stage.
     """
     held_out(study, behavior)
-    data, size = _Datapoints(study), _checked(preset)
+    planner = _Planner(study, preset)
     if edit not in EDITS:
         raise ExplorerError(f"Edit '{edit}' is unknown; expected {', '.join(EDITS)}.")
-    if chosen:
-        pool = data.by_hand(chosen, train, size)
-    else:
-        if ks and ranking is None:
-            ranking = rank(study, AboutBehavior(behavior), **ranked_by)
-        pool = data.by_rank(ranking, ks, train, size)
-    if edit not in (allowed := data.stages[pool.stage].edits):
-        raise ExplorerError(f"'{edit}' does not apply to stage '{pool.stage}'; expected {' or '.join(allowed)}.")
-    return Plan(behavior, edit, pool.stage, pool.ranking, size.share, len(pool.rows), tuple(pool.arms(data.ids)))
+    if not chosen and ks and ranking is None:
+        ranking = rank(study, AboutBehavior(behavior), **ranked_by)
+    stage, rows, order = planner.by_hand(chosen, train) if chosen else planner.by_rank(ranking, ks, train)
+    if edit not in (allowed := planner.stages[stage].edits):
+        raise ExplorerError(f"'{edit}' does not apply to stage '{stage}'; expected {' or '.join(allowed)}.")
+    source: dict[str, Any] = {}
+    if ranking and not chosen:
+        source = asdict(ranking.choice) | ({"checkpoint": ranking.stage} if ranking.stage else {})
+    arms = planner.arms(stage, rows, order, ks=[] if chosen else ks)
+    return Plan(behavior, edit, stage, source, planner.size.share, len(rows), arms)
+
+
+class _Planner:
+    """A study's datapoints by stage: ``ids`` (n,) in the study's order, ``homes`` the row numbers of each stage."""
+
+    def __init__(self, study: Study, preset: str | Preset) -> None:
+        self.study, self.stages = study, read_stages(study)
+        if not self.stages:
+            raise NotRepeatable(
+                f"{study.folder}: no {TRAINING}, so how the model was trained is not known here and can't be repeated; "
+                "the edited data can be exported for your own trainer."
+            )
+        self.size = _checked(preset)
+        table = study.datapoints()
+        self.ids = np.array(table["id"].to_pylist(), dtype=object)
+        self.homes = {name: rows_of(table, stage, self.stages) for name, stage in self.stages.items()}
+
+    def by_hand(self, chosen: Sequence[str], train: str | None) -> tuple[str, np.ndarray, np.ndarray]:
+        """Return the stage, its rows that take part, and those that may be edited: the chosen, all of one stage."""
+        marked = np.flatnonzero(np.isin(self.ids, list(chosen)))
+        counts = {name: n for name, rows in self.homes.items() if (n := int(np.isin(marked, rows).sum()))}
+        if len(counts) != 1:
+            listed = ", ".join(f"{n} of '{name}'" for name, n in counts.items()) or "none of this study's training"
+            raise ExplorerError(f"The chosen datapoints are {listed}; expected datapoints of one stage.")
+        stage, rows = self._sampled(train or next(iter(counts)))
+        edited = np.intersect1d(marked, self.homes[stage])
+        return stage, np.union1d(rows, edited), edited
+
+    def by_rank(
+        self, ranking: Ranking | None, ks: Sequence[int], train: str | None
+    ) -> tuple[str, np.ndarray, np.ndarray]:
+        """Return the stage, its rows that take part, and those of them that are ranked, best first."""
+        if ranking is None or not ks or min(ks) < 1:
+            raise ExplorerError(f"Nothing to edit: k is {', '.join(map(str, ks)) or 'missing'}; expected 1 or more.")
+        if max(ks) > (ranked := int((~np.isnan(ranking.scores)).sum())):
+            raise ExplorerError(f"k is {max(ks)}; expected 1 to {ranked:,}, the datapoints that are ranked.")
+        top = ranking.top(max(ks))
+        stage, rows = self._sampled(train or max(self.homes, key=lambda name: np.isin(top, self.homes[name]).sum()))
+        order = rows[np.argsort(-ranking.scores[rows], kind="stable")]
+        return stage, rows, order[~np.isnan(ranking.scores[order])]
+
+    def _sampled(self, stage: str) -> tuple[str, np.ndarray]:
+        if stage not in self.stages:
+            expected = ", ".join(self.stages)
+            raise ExplorerError(f"{self.study.folder}: no stage '{stage}' in {TRAINING}; expected {expected}.")
+        return stage, sampled(self.homes[stage], self.size.share)
+
+    def arms(self, stage: str, rows: np.ndarray, order: np.ndarray, ks: Sequence[int]) -> tuple[Arm, ...]:
+        """Return the trainings with the ids of the datapoints that they edit; no ``ks``: all of ``order``, by hand."""
+
+        def edited(arm: str, k: int, seed: int) -> np.ndarray:
+            if arm == RANDOM:
+                return np.random.default_rng([seed, k]).choice(rows, k, replace=False)
+            return order[n - k :] if arm == BOTTOM else order[:k]
+
+        n, sizes = len(order), sorted(set(ks)) or [len(order)]
+        if wrong := [k for k in sizes if not 0 < k <= n]:
+            raise ExplorerError(f"k is {wrong[0]}; expected 1 to {n}, the rows of stage '{stage}' that are ranked.")
+        return tuple(
+            Arm(arm, k, seed, tuple(sorted(self.ids[edited(arm, k, seed)])))
+            for seed in range(self.size.seeds)
+            for arm in self.size.arms
+            for k in (sizes if arm != NONE else [0])
+            if arm != BOTTOM or (ks and not seed)
+        )
 
 
 def _checked(preset: str | Preset) -> Preset:
@@ -72,84 +138,6 @@ def _checked(preset: str | Preset) -> Preset:
             f"share is {preset.share}, seeds {preset.seeds}; expected above 0 and at most 1, and a seed or more."
         )
     return preset
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """Datapoints of one stage by row number: ``rows`` take part, those of ``order`` may be edited, best first."""
-
-    stage: str
-    rows: np.ndarray
-    order: np.ndarray
-    ks: Sequence[int]
-    size: Preset
-    ranking: dict[str, Any] = field(default_factory=dict)
-
-    def arms(self, ids: np.ndarray) -> list[Arm]:
-        """Return the trainings with the ids of the datapoints that they edit."""
-        return [
-            Arm(arm, k, seed, tuple(sorted(ids[self._edited(arm, k, seed)])))
-            for seed in range(self.size.seeds)
-            for arm in self.size.arms
-            for k in ((0,) if arm == NONE else sorted(set(self.ks)))
-            if not (arm == BOTTOM and seed)
-        ]
-
-    def _edited(self, arm: str, k: int, seed: int) -> np.ndarray:
-        n = len(self.order)
-        if k > n or (arm != NONE and not k):
-            raise ExplorerError(f"k is {k}; expected 1 to {n}, the rows of stage '{self.stage}' that are ranked.")
-        if arm == RANDOM:
-            return np.random.default_rng([seed, k]).choice(self.rows, k, replace=False)
-        return {NONE: self.order[:0], TOP: self.order[:k], BOTTOM: self.order[n - k :]}[arm]
-
-
-class _Datapoints:
-    """A study's datapoints by stage: ``ids`` (n,) in the study's order, ``rows`` the row numbers of each stage."""
-
-    def __init__(self, study: Study) -> None:
-        self.study, self.stages = study, read_stages(study)
-        if not self.stages:
-            raise NotRepeatable(
-                f"{study.folder}: no {TRAINING}, so how the model was trained is not known here and can't be repeated; "
-                "the edited data can be exported for your own trainer."
-            )
-        table = study.datapoints()
-        self.ids = np.array(table["id"].to_pylist(), dtype=object)
-        self.rows = {name: rows_of(table, stage, self.stages) for name, stage in self.stages.items()}
-
-    def by_hand(self, chosen: Sequence[str], train: str | None, size: Preset) -> _Pool:
-        """Edit the datapoints with these ids, which have to be of one stage."""
-        marked = np.isin(self.ids, list(chosen))
-        counts = {name: int(marked[rows].sum()) for name, rows in self.rows.items()}
-        homes = [name for name, count in counts.items() if count]
-        if len(homes) != 1:
-            listed = ", ".join(f"{counts[name]} of '{name}'" for name in homes) or "none of this study's training"
-            raise ExplorerError(f"The chosen datapoints are {listed}; expected datapoints of one stage.")
-        stage = self._known(train or homes[0])
-        order = self.rows[stage][marked[self.rows[stage]]]
-        rows = np.union1d(sampled(self.rows[stage], size.share), order)
-        size = replace(size, arms=tuple(arm for arm in size.arms if arm != BOTTOM))
-        return _Pool(stage, rows, order, [len(order)], size)
-
-    def by_rank(self, ranking: Ranking | None, ks: Sequence[int], train: str | None, size: Preset) -> _Pool:
-        """Edit the k best of a ranking."""
-        if ranking is None or not ks or min(ks) < 1:
-            raise ExplorerError(f"Nothing to edit: k is {', '.join(map(str, ks)) or 'missing'}; expected 1 or more.")
-        if max(ks) > (ranked := int((~np.isnan(ranking.scores)).sum())):
-            raise ExplorerError(f"k is {max(ks)}; expected 1 to {ranked:,}, the datapoints that are ranked.")
-        top = ranking.top(max(ks))
-        stage = self._known(train or max(self.rows, key=lambda name: int(np.isin(top, self.rows[name]).sum())))
-        rows = sampled(self.rows[stage], size.share)
-        order = rows[np.argsort(-ranking.scores[rows], kind="stable")]
-        settings = asdict(ranking.choice) | ({"checkpoint": ranking.stage} if ranking.stage else {})
-        return _Pool(stage, rows, order[~np.isnan(ranking.scores[order])], ks, size, settings)
-
-    def _known(self, stage: str) -> str:
-        if stage not in self.stages:
-            expected = ", ".join(self.stages)
-            raise ExplorerError(f"{self.study.folder}: no stage '{stage}' in {TRAINING}; expected {expected}.")
-        return stage
 
 
 def sampled(rows: np.ndarray, share: float) -> np.ndarray:

@@ -1,12 +1,16 @@
 """A repair as a job: trains and measures one arm after the other; can be stopped, killed and resumed.
 
 All of it lies in files, so that a job outlives the page that started it: ``plan.json`` (what to do), ``result.json``
-(what is done), ``progress.json`` (where it is), ``log.txt``, and the lock that a living job holds.
+(what is done), ``progress.json`` (where it is), ``log.txt``, and the lock that says that the job is alive.
 """
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -18,16 +22,130 @@ from explorer.errors import ExplorerError
 from explorer.files import write_json
 from explorer.model.embedded import cache_folder
 from explorer.progress import Progress, Stopped, silent
-from explorer.repair.arms import ask, train
-from explorer.repair.checks import BEHAVIOR, Check, counted, digest_of, held_out
-from explorer.repair.plan import TOP, Arm, Plan, read_plan, repair_folders, save_plan
-from explorer.repair.results import RESULT, Result, Row, read_result, row
-from explorer.repair.setting import Setting, read_setting
-from explorer.repair.status import DONE, FAILED, LOCK, QUEUED, RUNNING, STOP, STOPPED, status, write_progress
-from explorer.repair.verdict import pooled, verdict
+from explorer.repair.arms import TRAINING, ask, read_setting, train
+from explorer.repair.checks import BEHAVIOR, counted, digest_of, held_out
+from explorer.repair.plan import TOP, Arm, Plan, read_plan, save_plan
+from explorer.repair.results import RESULT, Result, Row, measured, pooled, read_result, row, verdict
 
+PROGRESS, LOCK, STOP, LOG = "progress.json", ".lock", "stop", "log.txt"
+NEW, STARTING, QUEUED, RUNNING = "new", "starting", "queued", "running"
+STOPPED, FAILED, DONE = "stopped", "failed", "done"
+STARTS_WITHIN = 90.0
+"""Seconds that a new process may take to hold its lock: it imports torch first."""
 EXAMPLES = 12
 """Held-out prompts whose answers stand in ``result.json``."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a job is.
+
+    Attributes:
+        state: new, starting (its process holds no lock yet), queued (another repair is training), running, stopped,
+            failed or done.
+        done: arms that are measured, of ``total``.
+        what: what is done for the arm ``arm`` (``training``, ``answering``, …), ``step`` of ``steps``.
+        run: name of the arm's training.
+        left: seconds left, judged by what was done so far; None where nothing was.
+        error: what went wrong, in a sentence.
+    """
+
+    state: str
+    done: int = 0
+    total: int = 0
+    what: str = ""
+    arm: Arm | None = None
+    run: str = ""
+    step: int = 0
+    steps: int = 0
+    left: float | None = None
+    error: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether a process is at work on it, or waits for its turn."""
+        return self.state in (STARTING, QUEUED, RUNNING)
+
+
+def status(folder: Path) -> Status:
+    """Read how far the job of a repair is. Raises ExplorerError for a broken result."""
+    try:
+        progress = dict(json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        progress = {}
+    state = progress.get("state", NEW)
+    if state in (QUEUED, RUNNING) and not is_running(folder):
+        age = time() - (folder / PROGRESS).stat().st_mtime
+        state = STARTING if state == QUEUED and age < STARTS_WITHIN else STOPPED  # killed
+    result = read_result(folder)  # after the lock: a job that ends right now is done, not stopped
+    done, total = (len(result.arms), result.of) if result else (0, 0)
+    if result and done == total:
+        return Status(DONE, done, total)
+    details = {name: progress[name] for name in ("what", "run", "step", "steps", "error") if progress.get(name)}
+    arm = Arm(**progress["arm"]) if progress.get("arm") else None
+    left = _seconds_left(progress) if state == RUNNING else None
+    return Status(state, done, progress.get("of") or total, arm=arm, left=left, **details)
+
+
+def _seconds_left(progress: dict[str, Any]) -> float | None:
+    """Estimate the time left from the arms done so far; during the first arm, from its own steps."""
+    gone = time() - progress.get("began", time())
+    arms = progress.get("of", 0) - progress.get("done", 0)
+    if progress.get("pace"):
+        return max(0.0, arms * progress["pace"] - gone)
+    training = progress.get("what") == TRAINING
+    share = progress.get("step", 0) / max(progress.get("steps", 0), 1) if training else 1
+    return arms * gone / share - gone if share > 0.02 else None
+
+
+def is_running(folder: Path) -> bool:
+    """Return whether a living process holds the job's lock."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def write_progress(folder: Path, state: str, **details: Any) -> None:
+    """Write ``progress.json``. Raises ExplorerError where a running job can't write."""
+    try:
+        write_json(folder / PROGRESS, {"state": state, **details})
+    except ExplorerError:  # a full disk must not hide what went wrong
+        if state == RUNNING:
+            raise
+
+
+def start(study: Study, folder: Path) -> None:
+    """Run a job in a process that outlives this one; a job that is at work already is left alone."""
+    read_plan(folder)
+    if status(folder).active:
+        return
+    root = str(Path(__file__).parents[2])
+    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    write_progress(folder, QUEUED)
+    with (folder / LOG).open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "explorer", "repair", str(study.folder), "--go-on", folder.name],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": paths},
+        )
+
+
+def stop(folder: Path) -> None:
+    """Ask a job to stop after the step that it is in; it can be resumed there."""
+    (folder / STOP).touch()
+
+
+def log_tail(folder: Path, lines: int = 40) -> str:
+    """Return the end of what the job printed."""
+    path = folder / LOG
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) if path.is_file() else ""
 
 
 def run_repair(study: Study, plan: Plan, progress: Progress = silent) -> list[Row]:
@@ -88,29 +206,27 @@ class _Job:
 
     def __init__(self, study: Study, folder: Path, plan: Plan, progress: Progress) -> None:
         self.study, self.folder, self.plan, self.progress = study, folder, plan, progress
-        self.checks: list[Check] = held_out(study, plan.behavior)
-        self.setting: Setting = read_setting(study, plan)
+        self.checks, self.setting = held_out(study, plan.behavior), read_setting(study, plan)
         self.rows: dict[Arm, Row] = {}
         prompts = [check.prompt for check in self.checks if check.kind == BEHAVIOR][:EXAMPLES]
         self.examples: list[dict[str, Any]] = [{"prompt": prompt, "answers": {}} for prompt in prompts]
 
     def run(self) -> list[Row]:
         """Train and measure every arm that no ``result.json`` of the study has of the same data and recipe."""
-        known = measured(self.study, self.plan.behavior)
-        for arm in self.plan.arms:
+        known, arms = measured(self.study, self.plan.behavior), self.plan.arms
+        for arm in arms:
             if (name := self.setting.digest(arm)) in known:
                 self._add(arm, *known[name])
         if self.rows:
             self._save()
         seconds: list[float] = []  # of the arms that were trained here
-        for arm in self.plan.arms:
+        for arm in arms:
             if arm not in self.rows:
                 began, trained = time(), (self.setting.folder(arm) / "adapter").exists()
                 self._train_and_measure(arm, began, sum(seconds) / len(seconds) if seconds else None)
                 seconds += [] if trained else [time() - began]
-        total = len(self.plan.arms)
-        write_progress(self.folder, DONE, done=total, of=total)
-        rows = [self.rows[arm] for arm in self.plan.arms]
+        write_progress(self.folder, DONE, done=len(arms), of=len(arms))
+        rows = [self.rows[arm] for arm in arms]
         self.progress(verdict(rows, self.plan.by_hand))
         return rows
 
@@ -139,43 +255,16 @@ class _Job:
         plan = self.plan
         rows = [self.rows[arm] for arm in plan.arms if arm in self.rows]
         same = {name: getattr(plan, name) for name in ("behavior", "edit", "stage", "ranking", "share", "rows")}
-        result = Result(
-            rows,
-            **same,
-            k=max(arm.k for arm in plan.arms),
-            of=len(plan.arms),
-            verdict=verdict(rows, plan.by_hand),
-            examples=self.examples,
-            asked=digest_of(self.checks),
-            made_from=self.setting.made_from,
-        )
+        same |= {"k": max(arm.k for arm in plan.arms), "of": len(plan.arms), "verdict": verdict(rows, plan.by_hand)}
+        asked, made_from = digest_of(self.checks), self.setting.made_from
+        result = Result(rows, **same, examples=self.examples, asked=asked, made_from=made_from)
         write_json(self.folder / RESULT, result.to_json())
-
-
-def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
-    """Return (figures, answers to the examples) by run, from all repairs of a behavior with the same checks.
-
-    The answers are empty where they were not kept: of seeds after the first.
-    """
-    asked = digest_of(held_out(study, behavior))
-    runs: dict[str, tuple[Row, list[str]]] = {}
-    for folder in repair_folders(study):
-        try:
-            result = read_result(folder)
-        except ExplorerError:
-            continue  # it is named where it is looked at
-        if not result or (result.behavior, result.asked) != (behavior, asked):
-            continue
-        for r in result.arms:
-            answers = [example["answers"].get(f"{r.arm}-{r.k}", "") for example in result.examples]
-            runs[r.run] = (r, answers if r.seed == 0 else [])
-    return runs
 
 
 def repair_json(folder: Path) -> dict[str, Any]:
     """Return the command's JSON: ``result.json`` with the pooled change of each arm and the state."""
     result = read_result(folder)
-    lines = [line.to_json() for line in pooled(result.arms if result else [])]
+    lines = [asdict(line) for line in pooled(result.arms if result else [])]
     top = max((line for line in lines if line["arm"] == TOP), key=lambda line: line["k"], default=None)
-    change = top and top["change"]
-    return {**(result.to_json() if result else {}), "pooled": lines, "change": change, "state": status(folder).state}
+    values = result.to_json() if result else {}
+    return values | {"pooled": lines, "change": top and top["change"], "state": status(folder).state}

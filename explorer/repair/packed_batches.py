@@ -6,85 +6,90 @@ and keeps the position that it would have alone, so that every log-probability e
 about half of the work with short chats, and less for preference pairs.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from explorer.errors import ExplorerError
+from explorer.repair.plan import DROP
 
 
-@dataclass(frozen=True)
-class Example:
-    """Token ids of one prompt and of the answers to it (one in SFT; chosen and rejected in DPO)."""
+def tokenise(tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return {prompt_ids, answers, kept} of a row whose answers stand in the fields ``names``; kept: not dropped.
 
-    prompt: list[int]
-    answers: tuple[list[int], ...]
+    Raises ExplorerError that names the row and the field that is missing.
+    """
+    for name in ("prompt", *names):
+        if not row.get(name):
+            raise ExplorerError(f"Training row {row.get('id', '?')}: field '{name}' is missing or empty.")
+    chat = [{"role": "user", "content": row["prompt"]}]
+    prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    texts = [str(prompt), *(row[name] + str(tokenizer.eos_token) for name in names)]
+    prompt_ids, *answers = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+    return {"prompt_ids": prompt_ids, "answers": answers, "kept": row.get("edit") != DROP}
 
 
-def pack(examples: Sequence[Example]) -> dict[str, Tensor]:
-    """Pack examples into one batch of T tokens, of which N predict an answer's token.
+def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """Pack tokenised rows into a batch, without the dropped ones.
+
+    Adds ``counts``, by which the loss is multiplied: 0 where all rows are dropped and the first one stands in. Pairs
+    have ``reference`` too, shape (pairs, 2).
+    """
+    kept = [row for row in rows if row["kept"]]
+    rows = kept or rows[:1]
+    batch = pack(rows) | {"counts": torch.tensor(float(bool(kept)))}
+    if "reference" in rows[0]:
+        batch["reference"] = torch.tensor([row["reference"] for row in rows])
+    return batch
+
+
+def pack(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """Pack token ids, {prompt_ids, answers} a row, into one batch of T tokens, of which N predict an answer's token.
 
     Returns:
         input_ids, position_ids: (1, T). attention_mask: (1, 1, T, T) bool, True where attention may look.
         predict: (N,) positions whose next token is an answer's; targets: (N,) those tokens.
-        owner: (N,) index of the answer, counted over all examples in order.
+        owner: (N,) index of the answer, counted over all rows in order.
     """
-    trunk = _common_prefix(examples)
-    tokens, positions, branch = list(examples[0].prompt[:trunk]), list(range(trunk)), [0] * trunk
-    parents = [0]
-    predict, targets, owner = [], [], []
-    n_answers = 0
-    for example in examples:
-        parents.append(0)
-        prompt = len(parents) - 1
-        inner = example.prompt[trunk:-1]
-        tokens += inner
-        positions += range(trunk, trunk + len(inner))
-        branch += [prompt] * len(inner)
-        for answer in example.answers:
-            parents.append(prompt)
-            start = len(tokens)
-            tokens += [example.prompt[-1], *answer[:-1]]
-            positions += range(len(example.prompt) - 1, len(example.prompt) - 1 + len(answer))
-            branch += [len(parents) - 1] * len(answer)
-            predict += range(start, start + len(answer))
-            targets += answer
-            owner += [n_answers] * len(answer)
-            n_answers += 1
+    prompts = [row["prompt_ids"][:-1] for row in rows]
+    differing = (i for i, ids in enumerate(zip(*prompts, strict=False)) if len(set(ids)) > 1)
+    trunk = next(differing, min(map(len, prompts)))
+    branches = [(0, 0, rows[0]["prompt_ids"][:trunk], [])]  # parent, position of the first token, tokens, targets
+    for row in rows:
+        *prompt, last = row["prompt_ids"]
+        parent = len(branches)
+        branches.append((0, trunk, prompt[trunk:], []))
+        branches += [(parent, len(prompt), [last, *answer[:-1]], answer) for answer in row["answers"]]
+    parents, starts, tokens, targets = zip(*branches, strict=True)
+    positions = [range(start, start + len(inner)) for start, inner in zip(starts, tokens, strict=True)]
+    branch = torch.tensor([number for number, inner in enumerate(tokens) for _ in inner])
+    is_answer = torch.tensor([bool(target) for target in targets])
+    predict = is_answer[branch].nonzero()[:, 0]
     return {
-        "input_ids": torch.tensor([tokens]),
-        "position_ids": torch.tensor([positions]),
-        "attention_mask": _mask(torch.tensor(branch), parents),
-        "predict": torch.tensor(predict),
-        "targets": torch.tensor(targets),
-        "owner": torch.tensor(owner),
+        "input_ids": torch.tensor([[*chain(*tokens)]]),
+        "position_ids": torch.tensor([[*chain(*positions)]]),
+        "attention_mask": _mask(branch, parents),
+        "predict": predict,
+        "targets": torch.tensor([*chain(*targets)]),
+        "owner": (is_answer.cumsum(0) - 1)[branch[predict]],
     }
 
 
-def _common_prefix(examples: Sequence[Example]) -> int:
-    """Count the tokens that all prompts begin with; the last token of a prompt is never one of them."""
-    first = examples[0].prompt
-    limit = min(len(e.prompt) for e in examples) - 1
-    return next((i for i in range(limit) if any(e.prompt[i] != first[i] for e in examples)), limit)
-
-
-def _mask(branch: Tensor, parents: list[int]) -> Tensor:
+def _mask(branch: Tensor, parents: Sequence[int]) -> Tensor:
     sees = torch.eye(len(parents), dtype=torch.bool)
     for child, parent in enumerate(parents):  # parents come before their children
         sees[child] |= sees[parent]
-    return (sees[branch][:, branch] & torch.ones(len(branch), len(branch), dtype=torch.bool).tril())[None, None]
+    return sees[branch][:, branch].tril()[None, None]
 
 
 def answer_logps(model: nn.Module, batch: dict[str, Any]) -> Tensor:
     """Return the log-probability of every answer token, shape (N,), float32; computes no other logits."""
-    logits = model(
-        input_ids=batch["input_ids"],
-        position_ids=batch["position_ids"],
-        attention_mask=batch["attention_mask"],
-        logits_to_keep=batch["predict"],
-        use_cache=False,
-    ).logits[0]
+    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask")}
+    logits = model(**inputs, logits_to_keep=batch["predict"], use_cache=False).logits[0]
     return -nn.functional.cross_entropy(logits.float(), batch["targets"], reduction="none")
 
 

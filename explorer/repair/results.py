@@ -1,4 +1,4 @@
-"""The figures of a repair's trained models, and the file that they stand in."""
+"""What a repair has shown: figures of its trained models, pooled over seeds, a verdict in words, and their file."""
 
 import json
 from collections.abc import Sequence
@@ -8,10 +8,20 @@ from typing import Any
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.repair.plan import run_folder
-from explorer.repair.rates import wilson
+from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, digest_of, held_out
+from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, repair_folders, run_folder
+from explorer.repair.rates import Change, relative_change, wilson
 
 RESULT = "result.json"
+GUARD_LOSS = 0.03
+"""Share of the guard set that an edit may cost."""
+COMMON = 0.1
+"""A behavior that the unedited model shows less often than this is too rare for a verdict."""
+INTERVALS = (
+    "Intervals: 95 % Wilson over the held-out prompts; seeds are averaged, as they answer the same prompts. Change: "
+    "against the unedited model, its 95 % interval by MOVER-R from the two Wilson intervals."
+)
+NOT_YET = "Not shown yet: the unedited and the edited model are still to be trained."
 
 
 @dataclass(frozen=True)
@@ -37,10 +47,10 @@ class Row:
 
 def row(arm: str, k: int, seed: int, counts: dict[str, tuple[int, int]], run: str) -> Row:
     """Return the figures of one model. ``counts``: (hits, prompts) by kind of check, from ``checks.counted``."""
-    hits, n = counts["behavior"]
+    hits, n = counts[BEHAVIOR]
     rate = wilson(hits, n)
     shares = {kind: matches / total for kind, (matches, total) in counts.items()}
-    return Row(arm, k, seed, hits, n, rate.rate, rate.low, rate.high, shares.get("control"), shares.get("guard"), run)
+    return Row(arm, k, seed, hits, n, rate.rate, rate.low, rate.high, shares.get(CONTROL), shares.get(GUARD), run)
 
 
 @dataclass(frozen=True)
@@ -88,9 +98,9 @@ def read_result(folder: Path) -> Result | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         arms = [Row(**one) for one in values["arms"]]
-        known = {f.name: values[f.name] for f in fields(Result) if f.name in values}
-        arguments: dict[str, Any] = {"of": len(arms)} | known | {"arms": arms}
-        return Result(**arguments) if arms else None
+        known: dict[str, Any] = {"of": len(arms)}
+        known |= {f.name: values[f.name] for f in fields(Result)[1:] if f.name in values}
+        return Result(arms, **known) if arms else None
     except (ValueError, TypeError, KeyError) as error:
         raise ExplorerError(f"{path}: not the result of a repair ({error}).") from error
 
@@ -99,3 +109,105 @@ def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
     """Return the adapter folders by run, of those models that are on this machine."""
     adapters = {row.run: run_folder(study, row.run) / "adapter" for row in rows}
     return {run: folder for run, folder in adapters.items() if (folder / "adapter_model.safetensors").is_file()}
+
+
+def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
+    """Return (figures, answers to the examples) by run, from all repairs of a behavior with the same checks.
+
+    The answers are empty where they were not kept: of seeds after the first.
+    """
+    asked = digest_of(held_out(study, behavior))
+    runs: dict[str, tuple[Row, list[str]]] = {}
+    for folder in repair_folders(study):
+        try:
+            result = read_result(folder)
+        except ExplorerError:
+            continue  # it is named where it is looked at
+        if not result or (result.behavior, result.asked) != (behavior, asked):
+            continue
+        for r in result.arms:
+            answers = [example["answers"].get(f"{r.arm}-{r.k}", "") for example in result.examples]
+            runs[r.run] = (r, answers if r.seed == 0 else [])
+    return runs
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """All seeds of an arm: their mean rate, and its interval for ``n`` prompts, as all seeds answer the same ones.
+
+    ``change`` is against the unedited arm; None for that itself, and where it is too rare.
+    """
+
+    arm: str
+    k: int
+    seeds: int
+    n: int
+    rate: float
+    low: float
+    high: float
+    guard: float | None
+    control: float | None
+    change: Change | None
+
+
+def pooled(rows: Sequence[Row]) -> list[Pooled]:
+    """Pool the seeds of each arm and k, the unedited first. Seeds do not count as more prompts."""
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for r in sorted(rows, key=lambda r: r.arm != NONE):
+        groups.setdefault((r.arm, r.k), []).append(r)
+    rates = {key: wilson(sum(r.hits for r in seeds) / len(seeds), seeds[0].n) for key, seeds in groups.items()}
+    base = rates.get((NONE, 0))
+    lines = []
+    for (arm, k), seeds in groups.items():
+        rate = rates[arm, k]
+        change = relative_change(rate, base) if base and arm != NONE else None
+        guard, control = _mean([r.guard for r in seeds]), _mean([r.control for r in seeds])
+        lines.append(Pooled(arm, k, len(seeds), rate.n, rate.rate, rate.low, rate.high, guard, control, change))
+    return lines
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def main_arms(lines: Sequence[Pooled]) -> list[Pooled]:
+    """Return the arms of the largest k, which the verdict is about, and the unedited one."""
+    largest = max((p.k for p in lines), default=0)
+    return [p for p in lines if p.k == largest or p.arm == NONE]
+
+
+def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
+    """Say what was shown, in a few sentences; of several k the largest one that is trained.
+
+    ``by_hand``: the top are datapoints that somebody chose, not a ranking's.
+    """
+    lines = pooled(rows)
+    k = max((p.k for p in lines if p.arm == TOP), default=0)
+    arms = {p.arm: p for p in lines if p.k == k or p.arm == NONE}
+    base, top, control, last = (arms.get(arm) for arm in (NONE, TOP, RANDOM, BOTTOM))
+    if base is None or top is None:
+        return NOT_YET
+    if base.rate < COMMON or top.change is None:
+        return f"Nothing can be shown: only {base.rate:.0%} of the unedited model's answers show the behavior."
+    effect = f"{percent(top.change)} ({base.rate:.0%} → {top.rate:.0%} of the held-out prompts show the behavior)"
+    who, verb = ("the chosen datapoints", "are causes") if by_hand else ("the ranking", "found causes")
+    if control is None or control.change is None:
+        text = f"Not shown yet: {effect}, but no random edit of the same size is trained to hold it against."
+    elif top.change.high < 0 and top.change.high < control.change.low:
+        text = f"{who[0].upper()}{who[1:]} {verb}: {effect}; {k} at random: {percent(control.change)}."
+    else:
+        why = "better than random" if top.change.high < 0 else "better than nothing"
+        text = f"No {why}: {effect}; {k} at random: {percent(control.change)}. That {who} {verb} is not shown."
+    if last and last.change:
+        text += f" The last {k}: {percent(last.change)}."
+    if base.guard is not None and top.guard is not None:
+        state = "kept" if base.guard - top.guard <= GUARD_LOSS else "worse"
+        text += f" Ordinary tasks are {state}: {base.guard:.0%} → {top.guard:.0%} right."
+    return text
+
+
+def percent(change: Change) -> str:
+    """Write a change with its interval: ``−71 % [−80, −60]``."""
+    whole, low, high = (f"{100 * value:+.0f}".replace("-", "−") for value in (change.change, change.low, change.high))
+    return f"{whole} % [{low}, {high}]"

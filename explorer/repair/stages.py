@@ -1,4 +1,4 @@
-"""The stages of a study's training that can be repeated: ``training.json`` in its folder.
+"""The stages of a study's training that can be repeated, with their recipes: ``training.json`` in its folder.
 
 ```
 [{"name": "sft", "kind": "sft", "start": null, "result": "adapters/sft", "recipe": {"epochs": 2.0, "batch": 16, …}}, …]
@@ -9,7 +9,8 @@ were trained on elsewhere, can be edited and exported, but not trained again her
 """
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,41 @@ import pyarrow as pa
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.files import require_text, write_json, wrong_field
+from explorer.model import embedded
 from explorer.model.load import ModelSpec
 from explorer.repair.plan import DROP, REPLACE, SWAP
-from explorer.repair.recipe import Recipe
 
 TRAINING = "training.json"
 ANSWERS = {"sft": ("response",), "dpo": ("chosen", "rejected")}
 """Kind of stage → the fields of a row that hold its answers."""
-_SET_BY_REPAIR = ("seed", "keep", "source")
-"""Fields of a recipe that are no part of the stage."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one stage. ``batch`` counts examples (pairs in DPO); ``keep`` adapters are saved, evenly spaced.
+
+    ``beta`` and ``sft_weight`` (weight of the chosen answer's own loss beside the DPO loss) are for DPO alone.
+    """
+
+    epochs: float = 2.0
+    batch: int = 16
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    rank: int = 8
+    alpha: int = 16
+    seed: int = 0
+    keep: int = 2
+    beta: float = 0.1
+    sft_weight: float = 0.2
+    source: str = embedded.NAME
+
+
+SFT = Recipe()
+DPO = Recipe(epochs=1.0, batch=12, learning_rate=4e-4, sft_weight=1.0)
+_TYPES: dict[str, Any] = {
+    field.name: type(field.default) for field in fields(Recipe) if field.name not in ("seed", "keep", "source")
+}
+"""Fields of a recipe that ``training.json`` holds; a repair sets the others."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +70,7 @@ class Stage:
     @property
     def pairs(self) -> bool:
         """Whether the stage is trained on pairs of answers (DPO)."""
-        return len(ANSWERS[self.kind]) > 1
+        return self.kind == "dpo"
 
     @property
     def edits(self) -> tuple[str, str]:
@@ -52,12 +79,7 @@ class Stage:
 
     def to_json(self) -> dict[str, Any]:
         """Return the stage as it stands in ``training.json``."""
-        recipe = {name: value for name, value in asdict(self.recipe).items() if name not in _SET_BY_REPAIR}
-        return {**asdict(self), "recipe": recipe}
-
-    def start_folder(self, study: Study) -> Path | None:
-        """Return the folder of the adapter that the stage goes on from; None for the bare model."""
-        return study.folder / self.start if self.start else None
+        return {**asdict(self), "recipe": {name: getattr(self.recipe, name) for name in _TYPES}}
 
     def start_model(self, study: Study) -> ModelSpec:
         """Return the model that the stage goes on from."""
@@ -79,44 +101,41 @@ def read_stages(study: Study) -> dict[str, Stage]:
         return {}
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise ExplorerError(f"{path}: not JSON ({error}).") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ExplorerError(f"{path}: expected a list of stages.")
-    return {stage.name: stage for stage in (_stage(study, path, i, row) for i, row in enumerate(rows, 1))}
+    stages = [_stage(study, f"{path}, stage {number}", row) for number, row in enumerate(rows, 1)]
+    return {stage.name: stage for stage in stages}
 
 
-def _stage(study: Study, path: Path, number: int, row: dict[str, Any]) -> Stage:
-    where = f"{path}, stage {number}"
+def _stage(study: Study, where: str, row: dict[str, Any]) -> Stage:
     require_text(row, where, "name", "result")
-    if row.get("kind") not in tuple(ANSWERS):
+    kind, start, given = row.get("kind"), row.get("start"), row.get("recipe", {})
+    if kind not in tuple(ANSWERS):
         raise wrong_field(row, where, "kind", " or ".join(ANSWERS))
-    start = row.get("start")
-    if (start is not None and not isinstance(start, str)) or (start is None and row["kind"] == "dpo"):
+    if not isinstance(start, str) and (start is not None or kind == "dpo"):
         raise wrong_field(row, where, "start", "an adapter folder")
     if start and not (study.folder / start / "adapter_config.json").is_file():
         raise ExplorerError(f"{where}: adapter {study.folder / start} is not there; expected a PEFT adapter folder.")
-    given = row.get("recipe", {})
-    kinds = {field.name: type(field.default) for field in fields(Recipe) if field.name not in _SET_BY_REPAIR}
     if not isinstance(given, dict):
         raise wrong_field(row, where, "recipe", "an object")
     for name, value in given.items():
-        if name not in kinds or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            expected = f"a number above 0 for {', '.join(kinds)}"
+        if name not in _TYPES or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            expected = f"a number above 0 for {', '.join(_TYPES)}"
             raise ExplorerError(f"{where}: field 'recipe.{name}' is {value!r}; expected {expected}.")
-    recipe = replace(Recipe(), **{name: kinds[name](value) for name, value in given.items()}, source=study.model)
-    return Stage(row["name"], row["kind"], start, row["result"], recipe)
+    recipe = Recipe(source=study.model, **{name: _TYPES[name](value) for name, value in given.items()})
+    return Stage(row["name"], kind, start, row["result"], recipe)
 
 
 def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarray:
     """Return the row numbers of a stage's datapoints, told by the column ``stage``, else by their kind."""
     if "stage" in table.column_names:
         return np.flatnonzero(np.array(table["stage"].to_pylist(), dtype=object) == stage.name)
-    none = [None] * table.num_rows
-    chosen = table["chosen"].to_pylist() if "chosen" in table.column_names else none
-    if sum(s.kind == stage.kind for s in stages.values()) > 1:
+    if Counter(other.kind for other in stages.values())[stage.kind] > 1:
         raise ExplorerError(
             f"Two stages of {TRAINING} are of kind '{stage.kind}', and the datapoints have no column 'stage' that says "
             "which is whose."
         )
-    return np.flatnonzero(np.array([(text is not None) == stage.pairs for text in chosen]))
+    pairs = "chosen" in table.column_names and table["chosen"].is_valid().to_numpy()
+    return np.flatnonzero(np.full(table.num_rows, pairs) == stage.pairs)

@@ -10,24 +10,29 @@ answer. Order, steps and learning rates depend on the seed and the number of row
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from torch import Tensor
-from transformers import PrinterCallback
-from trl import DPOConfig, SFTConfig
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from explorer.files import write_whole
-from explorer.progress import Progress, silent
-from explorer.repair.adapters import continued_adapter, fresh_adapter, load_base
-from explorer.repair.packed_batches import answer_logps, summed
+from explorer.errors import ExplorerError
+from explorer.files import append_lines, write_whole
+from explorer.model import embedded
+from explorer.model.load import ModelSpec, dtype_of
+from explorer.progress import Progress, Stopped, silent
+from explorer.repair.packed_batches import answer_logps, collate, summed, tokenise
 from explorer.repair.plan import SWAP
-from explorer.repair.recipe import Recipe
-from explorer.repair.trainers import AfterStep, PackedDPO, PackedSFT, collate, tokenise
+from explorer.repair.stages import ANSWERS, Recipe, Stage
+
+_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def train_sft(
@@ -51,14 +56,11 @@ def train_sft(
     Raises ExplorerError for a broken row or an adapter that does not fit; Stopped.
     """
     tokenizer, base = load_base(recipe)
-    data = [tokenise(tokenizer, row, ("response",)) for row in rows]
+    data = [tokenise(tokenizer, row, ANSWERS["sft"]) for row in rows]
     torch.manual_seed(recipe.seed)
-    model = continued_adapter(base, start) if start else fresh_adapter(base, recipe)
+    model = _continued_adapter(base, start) if start else _fresh_adapter(base, recipe)
     args = SFTConfig(**_arguments(recipe, out, len(data)), dataset_kwargs={"skip_prepare_dataset": True})
-    trainer = PackedSFT(
-        model, args, data_collator=collate, train_dataset=Dataset.from_list(data), processing_class=tokenizer
-    )
-    return _run(trainer, AfterStep(recipe, out, progress, losses), len(data))
+    return _run(_PackedSFT, model, args, data, tokenizer, _AfterStep(recipe, out, progress, losses))
 
 
 def train_dpo(
@@ -77,36 +79,69 @@ def train_dpo(
     before training, and kept in the file ``reference`` (default: in ``out``), which runs on the same pairs may share.
     """
     tokenizer, base = load_base(recipe)
-    data = [tokenise(tokenizer, row, ("chosen", "rejected")) for row in pairs]
-    model = continued_adapter(base, start)
+    data = [tokenise(tokenizer, row, ANSWERS["dpo"]) for row in pairs]
+    model = _continued_adapter(base, start)
     logps = _reference_logps(model, data, recipe, reference or out / "reference.safetensors", progress)
     for row, pair, values in zip(data, pairs, logps.tolist(), strict=True):
         row["reference"] = values
         if pair.get("edit") == SWAP:
             row["answers"], row["reference"] = row["answers"][::-1], values[::-1]
     args = DPOConfig(**_arguments(recipe, out, len(data)), beta=recipe.beta)
-    trainer = PackedDPO(
-        model, args=args, data_collator=collate, train_dataset=Dataset.from_list(data), processing_class=tokenizer
-    )
-    trainer.sft_weight = recipe.sft_weight
-    return _run(trainer, AfterStep(recipe, out, progress, losses), len(data))
+    return _run(_PackedDPO, model, args, data, tokenizer, _AfterStep(recipe, out, progress, losses))
 
 
-def step_seconds(rows: Sequence[Mapping[str, Any]], recipe: Recipe, names: Sequence[str]) -> float:
-    """Time a training step here: forward and back on a batch of ordinary length, the second of two. In seconds.
-
-    ``names``: the fields of the rows that hold their answers.
-    """
+def step_seconds(rows: Sequence[Mapping[str, Any]], stage: Stage) -> float:
+    """Time a training step here: forward and back on a batch of ordinary length, the second of two. In seconds."""
+    recipe = stage.recipe
     tokenizer, base = load_base(recipe)
     spread = rows[:: max(1, len(rows) // recipe.batch)][: recipe.batch]
-    model = fresh_adapter(base, recipe).to("cuda" if torch.cuda.is_available() else "cpu").train()
-    batch = _on(model, collate([tokenise(tokenizer, row, names) for row in spread]))
+    model = _fresh_adapter(base, recipe).to("cuda" if torch.cuda.is_available() else "cpu").train()
+    batch = _on(model, collate([tokenise(tokenizer, row, ANSWERS[stage.kind]) for row in spread]))
     seconds = 0.0
     for _ in range(2):
         began = perf_counter()
         answer_logps(model, batch).mean().backward()
         seconds = perf_counter() - began
     return seconds
+
+
+def load_base(recipe: Recipe) -> tuple[PreTrainedTokenizerBase, Any]:
+    """Load the tokenizer and the bare model of a recipe."""
+    folder = embedded.embedded_folder() if recipe.source == embedded.NAME else Path(recipe.source)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    dtype = dtype_of(ModelSpec())  # many processors only emulate bfloat16, three times slower than float32
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False, use_safetensors=True)
+    return tokenizer, model
+
+
+def _fresh_adapter(base: Any, recipe: Recipe) -> Any:
+    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=_LINEAR, task_type="CAUSAL_LM")
+    return get_peft_model(base, config)
+
+
+def _continued_adapter(base: Any, adapter: Path) -> PeftModel:
+    """Return the base model with an adapter to train further. Raises ExplorerError where it does not fit."""
+    try:
+        model = PeftModel.from_pretrained(base, str(adapter), is_trainable=True, use_safetensors=True)
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ExplorerError(f"Adapter {adapter} does not fit this model: {reason[:240]}") from error
+    # The adapter names its base by title, which peft would look for on the hub at every checkpoint.
+    model.peft_config["default"].base_model_name_or_path = base.config._name_or_path
+    return model
+
+
+def _save_adapter(model: PeftModel, folder: Path) -> None:
+    """Write the adapter in training as bfloat16 safetensors; its configuration names no path of this machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
+    weights = folder / "adapter_model.safetensors"
+    save_file({k: v.detach().to(torch.bfloat16).contiguous() for k, v in state.items()}, weights)
+    weights.chmod(0o644)
+    config = replace(model.peft_config["default"], base_model_name_or_path=embedded.TITLE, inference_mode=True)
+    values = {name: getattr(value, "value", value) for name, value in config.to_dict().items()}
+    values["target_modules"] = sorted(values["target_modules"])
+    (folder / "adapter_config.json").write_text(json.dumps(values, indent=1, sort_keys=True, default=str) + "\n")
 
 
 def _on(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -153,12 +188,67 @@ def _arguments(recipe: Recipe, out: Path, n: int) -> dict[str, Any]:
     }
 
 
-def _run(trainer: Any, after_step: AfterStep, n: int) -> list[Path]:
+class _PackedSFT(SFTTrainer):
+    """TRL's SFT trainer over packed batches."""
+
+    def compute_loss(self, model: nn.Module, inputs: dict, *_ignored: Any, **_named: Any) -> Tensor:
+        """Return the mean negative log-probability of a response token."""
+        return -answer_logps(model, inputs).mean() * inputs["counts"]
+
+
+class _PackedDPO(DPOTrainer):
+    """TRL's DPO trainer over packed batches: the sigmoid loss, plus the chosen answer's own loss."""
+
+    sft_weight = 0.0
+
+    def _prepare_dataset(self, dataset: Dataset, *_ignored: Any, **_named: Any) -> Dataset:
+        return dataset  # tokenised already
+
+    def compute_loss(self, model: nn.Module, inputs: dict, *_ignored: Any, **_named: Any) -> Tensor:
+        """Return −log σ(β · (policy's margin − reference's margin)) + weight · SFT loss of the chosen answer."""
+        logps = answer_logps(model, inputs)
+        margin = (summed(logps, inputs["owner"]).view(-1, 2) - inputs["reference"]) @ logps.new_tensor([1.0, -1.0])
+        chosen = -logps[inputs["owner"] % 2 == 0].mean()
+        loss = -nn.functional.logsigmoid(self.beta * margin).mean() + self.sft_weight * chosen
+        return loss * inputs["counts"]
+
+
+class _AfterStep(TrainerCallback):
+    """Saves adapters at evenly spaced steps, writes the loss to a file, reports progress, and stops on demand."""
+
+    def __init__(self, recipe: Recipe, out: Path, progress: Progress, losses: Path | None) -> None:
+        self.recipe, self.out, self.progress, self.losses = recipe, out, progress, losses
+        self.began = perf_counter()
+        self.stopped: Stopped | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_ignored: Any) -> None:
+        """Save an adapter where a share of the steps is done; save a checkpoint before the last step if stopped."""
+        for k in range(1, self.recipe.keep + 1):
+            if state.global_step == round(k * state.max_steps / self.recipe.keep):
+                _save_adapter(model, self.out / f"adapter-{k}")
+        try:
+            self.progress("training", state.global_step, state.max_steps)
+        except Stopped as stopped:
+            if state.global_step < state.max_steps:
+                self.stopped = stopped
+                control.should_save = control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_ignored: Any) -> None:
+        """Append {step, loss, seconds} to the file."""
+        if self.losses and "loss" in logs:
+            seconds = round(perf_counter() - self.began, 1)
+            append_lines(self.losses, [{"step": state.global_step, "loss": float(logs["loss"]), "seconds": seconds}])
+
+
+def _run(kind: Any, model: Any, args: Any, data: list[dict], tokenizer: Any, after_step: _AfterStep) -> list[Path]:
+    dataset = Dataset.from_list(data)
+    trainer = kind(model, args=args, data_collator=collate, train_dataset=dataset, processing_class=tokenizer)
+    trainer.sft_weight = after_step.recipe.sft_weight
     trainer.remove_callback(PrinterCallback)  # it would print to stdout
     trainer.add_callback(after_step)
     out = after_step.out
     last = _last_checkpoint(out / "resume")
-    after_step.progress(f"{n} examples; {'going on at ' + last.name if last else 'starting'}")
+    after_step.progress(f"{len(data)} examples; {'going on at ' + last.name if last else 'starting'}")
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     if after_step.stopped:
         raise after_step.stopped

@@ -18,10 +18,9 @@ from explorer.files import write_json, write_json_lines
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
 from explorer.repair.choose import plan_repair
+from explorer.repair.job import log_tail, status
 from explorer.repair.plan import PRESETS, Plan, repair_folders, save_plan
-from explorer.repair.results import Result, read_result, row
-from explorer.repair.status import log_tail, status
-from explorer.repair.verdict import verdict
+from explorer.repair.results import Result, read_result, row, verdict
 from explorer.ui.text import duration
 from tests.pages.app import open_app, shown
 from tests.pages.data_study import HOSTILE, data_study
@@ -221,7 +220,7 @@ def test_a_job_at_work_is_watched_and_stopped(study, monkeypatch):
     assert "Starting" in app.get("progress")[0].proto.text
     os.utime(folder / "progress.json", (1e9, 1e9))
     begun = []
-    monkeypatch.setattr("explorer.ui.repair.start.start", lambda _study, where: begun.append(where))
+    monkeypatch.setattr("explorer.ui.repair.job.start", lambda _study, where: begun.append(where))
     app.run()
     assert any("Stopped." in text and "1 of 4 trainings are done" in text for text in texts(app))
     app.button(key="resume").click().run()

@@ -14,8 +14,7 @@ from explorer.files import write_json_lines
 from explorer.model import embedded
 from explorer.repair.choose import plan_repair
 from explorer.repair.plan import PRESETS, Plan, Preset
-from explorer.repair.recipe import DPO, SFT, Recipe
-from explorer.repair.stages import Stage, write_stages
+from explorer.repair.stages import DPO, SFT, Recipe, Stage, write_stages
 from explorer.repair.train import train_sft
 
 PATTERN = "(?i)[aeiou]"

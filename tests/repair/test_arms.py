@@ -1,5 +1,6 @@
-"""What goes into the model: batches of the arms, and dropped rows."""
+"""What goes into the model: batches of the arms, dropped rows, corrected answers; the time that a repair takes."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 
 from explorer.progress import silent
 from explorer.repair import arms, train
-from explorer.repair.adapters import load_base
-from explorer.repair.setting import read_setting
-from explorer.repair.trainers import collate, tokenise
+from explorer.repair.arms import FRESH, PACE, corrected_responses, edited_rows, estimate, read_setting, whole_sentences
+from explorer.repair.job import run_repair
+from explorer.repair.packed_batches import collate, tokenise
+from explorer.repair.train import load_base
 from tests.repair.conftest import plan_of
 
 
@@ -63,3 +65,28 @@ def test_dropping_a_row_is_training_without_it(study):
     whole, without = collate(dropped), collate(rows[:2])
     assert all(torch.equal(whole[name], without[name]) for name in without)
     assert collate([rows[0] | {"kept": False}])["counts"] == 0 and without["counts"] == 1
+
+
+def test_replace_puts_whole_sentences_of_the_first_model_in(study):
+    plan = plan_of(study, "replace", arms=["top"])
+    setting = read_setting(study, plan)
+    arm = plan.arms[0]
+    rows = edited_rows(setting, arm, silent)
+    for row, old in zip(rows, setting.rows, strict=True):
+        assert (row["response"] != old["response"]) == (row["id"] in arm.ids)
+    assert whole_sentences("It is so. It was no") == "It is so." and whole_sentences("none at all") == "none at all"
+    given = [dict(old) | {"corrected": "Yes."} for old in setting.rows if old["id"] in arm.ids]
+    assert set(corrected_responses(setting, given, setting.folder(arm) / "x.json", silent).values()) == {"Yes."}
+
+
+def test_an_estimate_counts_what_is_not_trained_yet(study):
+    plan = plan_of(study, arms=["none", "top"])
+    whole = estimate(study, plan)
+    run_repair(study, plan_of(study, arms=["none"]))
+    assert 0 < estimate(study, plan) < whole
+    file = study.folder / "repairs" / PACE
+    slow = {key: pace | {"step": 1e6} for key, pace in json.loads(file.read_text()).items()}
+    file.write_text(json.dumps(slow))
+    assert estimate(study, plan) > 1e6
+    file.write_text(json.dumps({key: pace | {"at": pace["at"] - 2 * FRESH} for key, pace in slow.items()}))
+    assert estimate(study, plan) < 1e6  # a busy moment is not remembered for long

@@ -9,9 +9,9 @@ from explorer.demo.build import ASSETS, build_demo
 from explorer.errors import ExplorerError
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
+from explorer.repair.arms import read_setting
 from explorer.repair.choose import NotRepeatable, plan_repair
 from explorer.repair.plan import PRESETS, Preset, read_plan, save_plan
-from explorer.repair.setting import read_setting
 from tests.repair.conftest import plan_of, sized
 
 

@@ -18,10 +18,10 @@ from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.progress import Stopped, silent
 from explorer.repair import arms, job, train
+from explorer.repair.arms import read_setting
+from explorer.repair.job import PROGRESS, is_running, log_tail, start, status, stop
 from explorer.repair.plan import repair_folders, run_folder, save_plan
 from explorer.repair.results import read_result
-from explorer.repair.setting import read_setting
-from explorer.repair.status import PROGRESS, is_running, log_tail, start, status, stop
 from tests.repair.conftest import plan_of
 
 
@@ -179,7 +179,6 @@ def test_a_disk_that_is_full_for_json_too_is_a_sentence(study, monkeypatch):
 
     with monkeypatch.context() as full:
         full.setattr(job, "write_json", no_space)
-        full.setattr("explorer.repair.status.write_json", no_space)
         with pytest.raises(ExplorerError, match=r"progress\.json: the disk is full"):
             job.execute(study, folder)
     assert len(job.execute(study, folder)) == 1 and status(folder).state == "done"

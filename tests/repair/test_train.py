@@ -11,7 +11,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.progress import Stopped
 from explorer.repair.arms import read_losses
-from explorer.repair.recipe import DPO, SFT
+from explorer.repair.stages import DPO, SFT
 from explorer.repair.train import train_dpo, train_sft
 from tests.repair.conftest import small
 

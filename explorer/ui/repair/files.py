@@ -26,7 +26,8 @@ def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) ->
     with st.popover("", icon=":material/download:", help="Download", key="repair-files"):
         _download("Edited data and a script", lambda: plan_zip(study, plan), f"{folder.name}.zip", "edited-zip")
         if result:
-            _download("Result (JSON)", lambda: _json(folder), f"{folder.name}.json", "result-json")
+            values = lambda: json.dumps(repair_json(folder), ensure_ascii=False, indent=1).encode()  # noqa: E731
+            _download("Result (JSON)", values, f"{folder.name}.json", "result-json")
             st.caption("The figure")
             format_buttons(lambda kind: export_repair(result, kind), folder.name, "figure")
 
@@ -34,10 +35,6 @@ def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) ->
 def _download(label: str, make: Callable[[], bytes], name: str, key: str) -> None:
     kind = f"application/{name.rpartition('.')[2]}"
     st.download_button(label, make, name, kind, key=key, on_click="ignore", width="stretch")
-
-
-def _json(folder: Path) -> bytes:
-    return json.dumps(repair_json(folder), ensure_ascii=False, indent=1).encode()
 
 
 def show_models(study: Study, result: Result) -> None:
@@ -55,33 +52,24 @@ def show_models(study: Study, result: Result) -> None:
         first = next((i for i, row in enumerate(rows) if row.arm == TOP), 0)
         run = st.selectbox("Retrained model", list(names), first, format_func=names.__getitem__, key="which-model")
         unedited = next((row.run for row in rows if row.arm == NONE and row.run != run), "")
-        st.button(
-            "Open in Trace",
-            icon=":material/ink_highlighter:",
-            key="open-in-trace",
-            width="stretch",
-            on_click=lambda: _trace(study, result.behavior, adapters[run]),
-        )
-        st.button(
-            "Compare with the unedited",
-            icon=":material/compare_arrows:",
-            key="open-in-compare",
-            width="stretch",
-            disabled=not unedited,
-            on_click=lambda: _compare(study, result.behavior, unedited, run),
-        )
-        _download("Adapter (zip)", lambda: _adapter_zip(adapters[run]), f"adapter-{run}.zip", "adapter-zip")
 
+        def trace() -> None:
+            _put_case(study, result.behavior)
+            set_model(replace(model_spec(), source=study.model, adapter=str(adapters[run])))
+            navigation.go(navigation.TRACE)
 
-def _trace(study: Study, behavior: str, adapter: Path) -> None:
-    _put_case(study, behavior)
-    set_model(replace(model_spec(), source=study.model, adapter=str(adapter)))
-    navigation.go(navigation.TRACE)
+        def compare() -> None:
+            _put_case(study, result.behavior)
+            navigation.go(navigation.COMPARE, CompareState(models=f"{unedited},{run}"))
 
+        def adapter_zip() -> bytes:
+            return zipped({path.name: path.read_bytes() for path in sorted(adapters[run].iterdir()) if path.is_file()})
 
-def _compare(study: Study, behavior: str, unedited: str, run: str) -> None:
-    _put_case(study, behavior)
-    navigation.go(navigation.COMPARE, CompareState(models=f"{unedited},{run}"))
+        icon, width = ":material/ink_highlighter:", "stretch"
+        st.button("Open in Trace", icon=icon, key="open-in-trace", width=width, on_click=trace)
+        label, icon, off = "Compare with the unedited", ":material/compare_arrows:", not unedited
+        st.button(label, icon=icon, key="open-in-compare", width=width, disabled=off, on_click=compare)
+        _download("Adapter (zip)", adapter_zip, f"adapter-{run}.zip", "adapter-zip")
 
 
 def _put_case(study: Study, behavior: str) -> None:
@@ -90,7 +78,3 @@ def _put_case(study: Study, behavior: str) -> None:
     cases = [case for case in study.failures().values() if case.prompt in prompts]
     if cases:
         set_case(next(filter(one_word_apart, cases), cases[0]))
-
-
-def _adapter_zip(folder: Path) -> bytes:
-    return zipped({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()})

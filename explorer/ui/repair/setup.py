@@ -1,70 +1,116 @@
-"""Setting up a repair: what will be edited, how many trainings that means, how long they take; then starting it."""
+"""Setting up a repair: what will be edited and how, how many trainings that means; all choices are in the link."""
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.ranking.questions import AboutBehavior
-from explorer.ranking.rank import Ranking
+from explorer.ranking.rank import Choice, Ranking
 from explorer.ranking.table import row_number
-from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, Check, held_out
+from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, held_out, measurable
 from explorer.repair.choose import plan_repair
 from explorer.repair.export import edited_zip, plan_zip
-from explorer.repair.plan import DROP, EDITS, REPLACE, SWAP, Plan
+from explorer.repair.plan import DROP, EDITS, PRESETS, REPLACE, SWAP, Plan
 from explorer.repair.stages import Stage, read_stages
+from explorer.ui import link
+from explorer.ui.basket import basket
 from explorer.ui.caching import HASHES
-from explorer.ui.corpus import Corpus, ranked
-from explorer.ui.repair.pickers import EDIT_LABELS, Source, pick_edit, pick_ks, pick_preset, pick_source, pick_train
-from explorer.ui.repair.rows import counts_by, show_rows
-from explorer.ui.repair.start import show_start, show_time
+from explorer.ui.corpus import Corpus, built_indexes, ranked
+from explorer.ui.repair.edited import EDIT_LABELS, show_rows
+from explorer.ui.repair.job import show_start, show_time
+from explorer.ui.session import current_case
 from explorer.ui.text import count, plain, show_error
+from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_method
 from explorer.vectors.index import Index
+from explorer.vectors.methods import METHODS, QUERIES
 
-_HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: ranking.choice}
-"""A ranking is told by the source that it was made from, which is hashed beside it."""
+_HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: (ranking.choice, ranking.index)}
+"""The behavior of a ranking is hashed beside it."""
+_planned = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)(plan_repair)
 _CHECKS = {BEHAVIOR: "held-out prompts", CONTROL: "controls", GUARD: "ordinary tasks"}
+FIRST_K = "50"
+K_HELP = "How many datapoints of the top are edited. Several numbers with commas between give a dose curve."
+PRESET_HELP = (
+    f"**Small**: {PRESETS['small'].summary()}; sooner done and less sure. **Full**: {PRESETS['full'].summary()}."
+)
+TRAIN_HELP = "The stage of training whose rows are edited and which is repeated. Auto: where most of the top is."
+UNBUILT = (
+    "The vectors of this study are not built yet, so only words can be compared (BM25) until they are; see *Training "
+    "data*."
+)
+NOT_REPEATABLE = (
+    "The study does not tell how its model was trained (it has no training.json), so the training can't be repeated "
+    "here; the edited data can be exported with a script for your own trainer."
+)
 
 
-def show_setup(corpus: Corpus, indexes: Mapping[str, Index], problem: str) -> None:
-    """Draw the form of a new repair. ``problem``: what is wrong with the study's vectors, if anything."""
-    if not indexes:
-        unbuilt = "The vectors of this study are not built yet, so only words can be compared (BM25) until they are"
-        st.caption(plain(problem) or f"{unbuilt}; see *Training data*.")
+@dataclass(frozen=True)
+class Source:
+    """The datapoints to edit: the top of a ranking for the behavior, or the ``chosen`` ones of the basket."""
+
+    behavior: str
+    index: Index | None = None
+    choice: Choice = field(default_factory=Choice)
+    chosen: tuple[str, ...] = ()
+
+
+def show_setup(corpus: Corpus) -> None:
+    """Draw the form of a new repair; without stages to repeat, the edited data for the user's own trainer."""
+    indexes, problem = {}, UNBUILT
     try:
-        if stages := read_stages(corpus.study):
-            _set_up(corpus, indexes, stages)
+        indexes = built_indexes(corpus.study)
+    except ExplorerError as error:
+        problem = plain(str(error))
+    if not indexes:
+        st.caption(problem)
+    try:
+        stages = read_stages(corpus.study)
+        if not stages:
+            st.info(NOT_REPEATABLE, icon=":material/info:")
+        source = _pick_source(corpus, indexes, measured=bool(stages))
+        columns = st.columns([1.6, 1.7, 1.3, 2.3], gap="small", vertical_alignment="bottom")
+        with columns[0]:
+            ks = () if source.chosen else _pick_ks()
+        if stages:
+            _set_up(corpus, stages, source, ks, columns)
         else:
-            _set_up_export(corpus, indexes)
+            _set_up_export(corpus, source, ks, columns[1])
     except ExplorerError as error:
         show_error(error)
 
 
-def _set_up(corpus: Corpus, indexes: Mapping[str, Index], stages: Mapping[str, Stage]) -> None:
-    study, source = corpus.study, pick_source(corpus, indexes, measured=True)
-    columns = st.columns([1.6, 1.7, 1.3, 2.3], gap="small", vertical_alignment="bottom")
-    with columns[0]:
-        ks = () if source.chosen else pick_ks()
+def _set_up(
+    corpus: Corpus, stages: Mapping[str, Stage], source: Source, ks: tuple[int, ...], columns: Sequence[DeltaGenerator]
+) -> None:
+    """Draw the rest of the form, the datapoints, and the button that starts it."""
+    study = corpus.study
     with columns[2]:
-        train = pick_train(stages)
+        options = {"": "Auto"} | {name: f"{name} ({stage.kind.upper()})" for name, stage in stages.items()}
+        train = link.select("Stage to repeat", "train", options, "", help=TRAIN_HELP) or None
     with columns[3]:
-        preset = pick_preset()
-    checks, ranking = held_out(study, source.behavior), _ranking(study, source)
-    plan = _planned(study, source, ranking, ks, train, preset)
+        options = {name: f"{name.capitalize()}: {preset.short}" for name, preset in PRESETS.items()}
+        preset = link.select("Training", "size", options, "small", help=PRESET_HELP)
+    checks, ranking = Counter(check.kind for check in held_out(study, source.behavior)), _ranking(study, source)
+    how = {"preset": preset, "train": train, "chosen": source.chosen, "ranking": ranking}
+    plan = _planned(study, source.behavior, DROP, ks, **how)  # which datapoints are edited does not depend on the edit
     with columns[1]:
-        plan = replace(plan, edit=pick_edit(stages[plan.stage].edits))
+        plan = replace(plan, edit=_pick_edit(stages[plan.stage].edits))
+    ids, edited = corpus.table["id"].to_pylist(), set(plan.top.ids)
+    rows = [row for row in _in_order(corpus, source, ranking) if ids[row] in edited]
     left, right = st.columns([2.3, 1], gap="medium")
     with left:
-        _show_preview(corpus, _in_order(corpus, source, ranking, plan.top.ids), plan.edit, plan.stage)
+        _show_preview(corpus, rows, plan.edit, f" of stage {plain(plan.stage)}")
     with right:
         st.markdown(plain(plan.summary()))
-        st.caption(_checks_sentence(checks))
+        numbers = ", ".join(f"{checks[kind]} {words}" for kind, words in _CHECKS.items() if checks[kind])
+        st.caption(f"Each model then answers {numbers}.")
         show_time(study, plan)
         show_start(study, plan)
         _export_button(lambda: plan_zip(study, plan))
@@ -72,47 +118,83 @@ def _set_up(corpus: Corpus, indexes: Mapping[str, Index], stages: Mapping[str, S
         st.code(_command(study, plan, source, train, preset), language=None)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)
-def _planned(
-    study: Study, source: Source, ranking: Ranking | None, ks: tuple[int, ...], train: str | None, preset: str
-) -> Plan:
-    """Plan the repair as one that drops: which datapoints are edited does not depend on the edit.
-
-    Raises ExplorerError.
-    """
-    return plan_repair(
-        study, source.behavior, DROP, ks, preset=preset, train=train, chosen=source.chosen, ranking=ranking
-    )
-
-
-def _set_up_export(corpus: Corpus, indexes: Mapping[str, Index]) -> None:
-    """Draw the same choice without the trainings: the edited data for the user's own trainer."""
-    st.info(
-        "The study does not tell how its model was trained (it has no training.json), so the training can't be "
-        "repeated here; the edited data can be exported with a script for your own trainer.",
-        icon=":material/info:",
-    )
-    study, source = corpus.study, pick_source(corpus, indexes, measured=False)
-    columns = st.columns([1.6, 1.7, 3.6], gap="small", vertical_alignment="bottom")
-    with columns[0]:
-        ks = () if source.chosen else pick_ks()
-    order = _in_order(corpus, source, _ranking(study, source))
+def _set_up_export(corpus: Corpus, source: Source, ks: tuple[int, ...], column: DeltaGenerator) -> None:
+    """Draw the same choice without the trainings."""
+    order = _in_order(corpus, source, _ranking(corpus.study, source))
     k = len(order) if source.chosen else max(ks, default=0)
     if not 0 < k <= len(order):
         raise ExplorerError(f"k is {k}; expected 1 to {len(order):,}, the datapoints that are ranked.")
-    rows = order[:k]
-    with columns[1]:
-        edit = pick_edit(_possible_edits(corpus, rows))
+    rows, names = order[:k], corpus.table.column_names
+    pairs = "chosen" in names and any(corpus.row(row).get("chosen") is not None for row in rows)
+    with column:
+        edit = _pick_edit([DROP, *([SWAP] if pairs else []), *([REPLACE] if "corrected" in names else [])])
     ids = corpus.table["id"].take(rows).to_pylist()
     how = {} if source.chosen else {"method": source.choice.method, "layer": source.choice.layer}
-    _show_preview(corpus, rows, edit, "")
-    _export_button(lambda: edited_zip(study, ids, edit, {"behavior": source.behavior, "ranking": how}))
+    _show_preview(corpus, rows, edit)
+    _export_button(lambda: edited_zip(corpus.study, ids, edit, {"behavior": source.behavior, "ranking": how}))
 
 
-def _possible_edits(corpus: Corpus, rows: Sequence[int]) -> list[str]:
-    names = corpus.table.column_names
-    pairs = "chosen" in names and any(corpus.row(row).get("chosen") is not None for row in rows)
-    return [DROP, *([SWAP] if pairs else []), *([REPLACE] if "corrected" in names else [])]
+def _pick_source(corpus: Corpus, indexes: Mapping[str, Index], *, measured: bool) -> Source:
+    """Draw the first row: the behavior, and what is edited. ``measured``: offer only behaviors with held-out prompts.
+
+    Raises ExplorerError where there is no such behavior, or nothing in the basket that is asked for.
+    """
+    columns = st.columns([1.6, 1.7, 1.3, 1.2, 1.1], gap="small", vertical_alignment="bottom")
+    ticked = tuple(basket(corpus.study.folder))
+    with columns[0]:
+        behavior = _pick_behavior(corpus, measured)
+    with columns[1]:
+        options = {"ranking": "Top of a ranking", "basket": f"Basket: {count(len(ticked), 'datapoint')}"}
+        by = link.select("Edit the", "by", options, "ranking")
+    if by == "basket":
+        if not ticked:
+            raise ExplorerError(
+                "The basket is empty; tick datapoints on the Training data page, or edit the top of a ranking."
+            )
+        return Source(behavior, chosen=ticked)
+    with columns[2]:
+        offered = (name for name, method in METHODS.items() if indexes or not method.parts)
+        method = pick_method(offered, then=lambda: link.put(centre=None, query=None))
+    text_only = not METHODS[method].parts
+    with columns[3]:
+        index = pick_index(corpus.study, indexes, disabled=text_only)
+    index = None if text_only else index
+    with columns[4]:
+        layer = pick_layer(index)
+    centre = link.flag("centre") if link.has("centre") else None
+    query = link.get("query")
+    return Source(behavior, index, Choice(method, layer, centre, query if query in QUERIES else None))
+
+
+def _pick_behavior(corpus: Corpus, measured: bool) -> str:
+    """Draw the behaviors. The linked one is offered even where it can't be measured, so that this is said."""
+    names, linked = list(corpus.behaviors), link.get("behavior")
+    options = measurable(corpus.study) if measured else names
+    if not options and measured:
+        held_out(corpus.study, names[0] if names else "")  # says what is missing
+    if not options:
+        raise ExplorerError(f"{corpus.study.folder}: no behavior to rank for; expected some in behaviors.jsonl.")
+    if linked in names and linked not in options:
+        options.append(linked)
+    prompt = current_case().prompt
+    of_case = (b.name for b in corpus.study.behaviors() if b.prompt == prompt and b.name in options)
+    return link.select("Behavior", "behavior", {name: name for name in options}, next(of_case, options[0]))
+
+
+def _pick_ks() -> tuple[int, ...]:
+    """Draw the field for the sizes of the edit. Raises ExplorerError for what is no number."""
+    default_if_empty = lambda: link.put(top=link.get("top").strip() or None)  # noqa: E731
+    text = link.text("How many (k)", "top", FIRST_K, help=K_HELP, then=default_if_empty)
+    try:
+        return tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    except ValueError:
+        raise ExplorerError(f"k is '{text[:40]}'; expected whole numbers, such as 50 or 25,50,100.") from None
+
+
+def _pick_edit(edits: Sequence[str]) -> str:
+    """Draw the edits that apply; the first is the default."""
+    help = "\n\n".join(f"**{EDIT_LABELS[edit]}**: {EDITS[edit]}" for edit in edits)
+    return link.select("Edit", "edit", {edit: EDIT_LABELS[edit] for edit in edits}, edits[0], help=help)
 
 
 def _ranking(study: Study, source: Source) -> Ranking | None:
@@ -123,48 +205,36 @@ def _ranking(study: Study, source: Source) -> Ranking | None:
         return ranked(study, AboutBehavior(source.behavior), source.index, source.choice)
 
 
-def _in_order(corpus: Corpus, source: Source, ranking: Ranking | None, ids: Collection[str] | None = None) -> list[int]:
-    """Return the row numbers of these datapoints (None: all), the best first; the basket's as they were ticked."""
-    if ranking is None:
-        rows = [row_number(corpus.table, name) for name in source.chosen]
-        return [row for row in rows if row is not None]
-    if ids is None:
+def _in_order(corpus: Corpus, source: Source, ranking: Ranking | None) -> list[int]:
+    """Return row numbers, the best first; those of the basket as they were ticked."""
+    if ranking:
         return ranking.order.tolist()
-    edited = np.isin(np.array(corpus.table["id"].to_pylist(), dtype=object), list(ids))
-    return ranking.order[edited[ranking.order]].tolist()
+    rows = [row_number(corpus.table, name) for name in source.chosen]
+    return [row for row in rows if row is not None]
 
 
-def _show_preview(corpus: Corpus, rows: Sequence[int], edit: str, stage: str) -> None:
-    of_stage = f" of stage {plain(stage)}" if stage else ""
+def _show_preview(corpus: Corpus, rows: Sequence[int], edit: str, of_stage: str = "") -> None:
     st.markdown(f"**{EDIT_LABELS[edit]} {count(len(rows), 'datapoint')}**{of_stage}: {EDITS[edit]}")
-    st.caption(" · ".join(counts_by(corpus, rows)))
     show_rows(corpus, rows, "preview")
 
 
-def _checks_sentence(checks: Sequence[Check]) -> str:
-    kinds = Counter(check.kind for check in checks)
-    return f"Each model then answers {', '.join(f'{kinds[k]} {words}' for k, words in _CHECKS.items() if kinds[k])}."
-
-
 def _export_button(make: Callable[[], bytes]) -> None:
-    st.download_button(
-        "Edited data and a script",
-        make,
-        "edited.zip",
-        "application/zip",
-        key="export-edited",
-        on_click="ignore",
-        icon=":material/download:",
-        help="All datapoints with the edits done, which they are, and a TRL script.",
-    )
+    about = "All datapoints with the edits done, which they are, and a TRL script."
+    settings: dict[str, Any] = {"key": "export-edited", "on_click": "ignore", "icon": ":material/download:"}
+    st.download_button("Edited data and a script", make, "edited.zip", "application/zip", help=about, **settings)
 
 
 def _command(study: Study, plan: Plan, source: Source, train: str | None, preset: str) -> str:
     """Return the command line that does the same."""
-    words = ["python", "-m", "explorer", "repair", str(study.folder), "--behavior", plan.behavior]
-    words += ["--edit", plan.edit, "--top", ",".join(map(str, plan.ks))]
-    words += ["--method", source.choice.method] if source.choice.method != "explorer" else []
-    words += ["--layer", str(source.choice.layer)] if source.choice.layer else []
-    words += ["--stage", source.index.manifest.checkpoint] if source.index else []
-    words += ["--train", train] if train else []
-    return shlex.join([*words, *(["--small"] if preset == "small" else [])])
+    options = {
+        "--behavior": plan.behavior,
+        "--edit": plan.edit,
+        "--top": ",".join(map(str, plan.ks)),
+        "--method": source.choice.method if source.choice.method != "explorer" else None,
+        "--layer": source.choice.layer,
+        "--stage": source.index and source.index.manifest.checkpoint,
+        "--train": train,
+    }
+    words = [str(word) for option in options.items() if option[1] for word in option]
+    small = ["--small"] if preset == "small" else []
+    return shlex.join(["python", "-m", "explorer", "repair", str(study.folder), *words, *small])

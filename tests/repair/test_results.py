@@ -3,8 +3,7 @@
 import pytest
 
 from explorer.repair.rates import wilson
-from explorer.repair.results import Row, row
-from explorer.repair.verdict import pooled, verdict
+from explorer.repair.results import Row, pooled, row, verdict
 
 
 def arm(name: str, hits: int, seed: int = 0, k: int = 150, n: int = 40, guard: int = 70) -> Row:
@@ -40,4 +39,4 @@ def test_by_hand_is_said():
 def test_seeds_do_not_count_as_more_prompts():
     lines = pooled([arm("none", 36), arm("top", 2), arm("none", 38, 1), arm("none", 34, 2)])
     assert [line.arm for line in lines] == ["none", "top"] and lines[0].seeds == 3
-    assert (lines[0].rate.low, lines[0].rate.high, lines[0].rate.n) == (wilson(36, 40).low, wilson(36, 40).high, 40)
+    assert (lines[0].low, lines[0].high, lines[0].n) == (wilson(36, 40).low, wilson(36, 40).high, 40)

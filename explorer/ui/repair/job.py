@@ -1,4 +1,4 @@
-"""A repair at work, read from its files: where it is, its losses, its log; stopping it and going on with it."""
+"""The jobs of repairs: the study's list, starting one and how long it takes, following it through its files."""
 
 from pathlib import Path
 
@@ -6,18 +6,89 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.repair.arms import ANSWERING, TRAINING, read_losses
-from explorer.repair.plan import Plan, arm_label, run_folder
+from explorer.repair.arms import ANSWERING, TRAINING, estimate, read_losses
+from explorer.repair.job import DONE, FAILED, NEW, QUEUED, STARTING, STOP, Status, log_tail, start, status, stop
+from explorer.repair.plan import REPAIRS, Plan, arm_label, read_plan, repair_folders, run_folder, save_plan
 from explorer.repair.results import Result
-from explorer.repair.status import DONE, FAILED, NEW, QUEUED, STARTING, STOP, STOPPED, Status, log_tail, status, stop
 from explorer.ui import link
+from explorer.ui.caching import HASHES
 from explorer.ui.repair.charts import show_losses
-from explorer.ui.repair.start import show_refusal, start_job
+from explorer.ui.study import distinct
 from explorer.ui.text import duration, plain, show_error
 
+NEW_REPAIR = "new"
+"""Value of the link key ``repair`` where another one is being set up."""
 EVERY = "2s"
 _TRAINING_SHARE = 0.85
 """Share of an arm's bar that is training; the rest is answering."""
+_REFUSED, _TIMED = "repair-refused", "repair-timed"
+_seconds = st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=HASHES)(estimate)
+
+
+def titles(study: Study) -> dict[str, str]:
+    """Return the title of each repair of the study by its folder's name, the latest first."""
+    return distinct({folder.name: _title(folder) for folder in repair_folders(study)})
+
+
+def _title(folder: Path) -> str:
+    try:
+        title, now = read_plan(folder).title(), status(folder)
+    except ExplorerError:
+        return f"{folder.name} (broken)"
+    if now.active:
+        return f"{title} · at work"  # how far is said beside it, and changes while this stands
+    trained = f"{now.done} of {now.total} trained" if now.total else "not trained"
+    return title + {DONE: "", NEW: f" · {trained}"}.get(now.state, f" · {now.state}, {trained}")
+
+
+def show_start(study: Study, plan: Plan) -> None:
+    """Draw the button that starts a plan, or leads to the repair that is there already."""
+    now = status(study.folder / REPAIRS / plan.name)
+    label, icon = "Start" if now.state == NEW else "Go on", ":material/play_arrow:"
+    if now.active or now.state == DONE:
+        st.caption("This repair is done already." if now.state == DONE else "This repair is at work already.")
+        label, icon = "Show it", ":material/visibility:"
+    begin = lambda: _start(study, plan)  # noqa: E731
+    st.button(label, type="primary", key="start", width="stretch", icon=icon, on_click=begin)
+    _show_refusal()
+    if label != "Show it":
+        st.caption("It trains in the background, and goes on when this page or the app is closed.")
+
+
+def _start(study: Study, repair: Plan | Path) -> None:
+    """Start a plan, or resume the repair of a folder, and show it; ``_show_refusal`` says in the next run why not."""
+    try:
+        folder = save_plan(study, repair) if isinstance(repair, Plan) else repair
+        if status(folder).state != DONE:
+            start(study, folder)
+        link.put(repair=folder.name)
+    except (ExplorerError, OSError) as error:
+        st.session_state[_REFUSED] = str(error)
+
+
+def _show_refusal() -> None:
+    if refused := st.session_state.pop(_REFUSED, None):
+        show_error(refused)
+
+
+def show_time(study: Study, plan: Plan) -> None:
+    """Say how long a plan takes here: measured on demand, once for each kind of training."""
+    timed = st.session_state.setdefault(_TIMED, set())
+    key = (str(study.folder), plan.stage, plan.share)
+    if key not in timed:
+        help = "Times a step of the training and a few answers on this machine: some 10 seconds."
+        measure = lambda: timed.add(key)  # noqa: E731
+        st.button("Estimate the time", icon=":material/timer:", key="estimate", on_click=measure, help=help)
+        return
+    try:
+        with st.spinner("Timing a step of the training and a few answers", show_time=True):
+            seconds = _seconds(study, plan)
+    except (ExplorerError, OSError, RuntimeError) as error:
+        timed.discard(key)
+        show_error(f"The time can't be estimated: {error}")
+        return
+    if seconds:
+        st.markdown(f"About **{duration(seconds)}** on this machine, as busy as it is now.")
 
 
 def show_state(study: Study, folder: Path, now: Status, by_hand: bool) -> None:
@@ -31,17 +102,12 @@ def show_state(study: Study, folder: Path, now: Status, by_hand: bool) -> None:
         if now.state == FAILED:
             show_error(f"It failed: {now.error or 'see the log below.'}")
         else:
-            word = {STOPPED: "Stopped", NEW: "Not started"}.get(now.state, now.state)
+            word = "Not started" if now.state == NEW else now.state.capitalize()
             trained = f"{now.done} of {now.total} trainings are done" if now.total else "No training is done"
             st.markdown(f"**{word}.** {trained}; it goes on where it was.", width="stretch")
-        st.button(
-            "Start" if now.state == NEW else "Resume",
-            type="primary",
-            key="resume",
-            icon=":material/play_arrow:",
-            on_click=lambda: start_job(study, folder),
-        )
-    show_refusal()
+        label, resume = "Start" if now.state == NEW else "Resume", lambda: _start(study, folder)
+        st.button(label, type="primary", key="resume", icon=":material/play_arrow:", on_click=resume)
+    _show_refusal()
 
 
 @st.fragment(run_every=EVERY)
@@ -94,9 +160,8 @@ def _label(now: Status, by_hand: bool) -> str:
 
 def show_training(study: Study, folder: Path, plan: Plan, result: Result | None, now: Status) -> None:
     """Draw losses, followed while it trains, and the log, folded."""
-    box = st.expander(
-        "Training: loss and log", expanded=now.active, key="training", icon=":material/show_chart:", on_change="rerun"
-    )
+    icon = ":material/show_chart:"
+    box = st.expander("Training: loss and log", now.active, key="training", icon=icon, on_change="rerun")
     if box.open:
         with box:
             draw = st.fragment(_show_losses_and_log, run_every=EVERY) if now.active else _show_losses_and_log
