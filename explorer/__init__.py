@@ -52,7 +52,7 @@ _PUBLIC = {
 """Module → its public names. It is imported on first use: ``python -m explorer --help`` is quick without torch."""
 _MODULES = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = [*sorted(_MODULES)]  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*sorted(_MODULES)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
