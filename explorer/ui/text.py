@@ -67,7 +67,8 @@ def share_sentence(explanation: Explanation) -> str:
     share = explanation.explained_share
     if math.isnan(share):
         return "The gap is exactly 0: there is nothing to explain."
-    total = f"Shares add up to {explanation.relevance.sum():+.2f} of {explanation.trace.gap:+.2f} {explanation.unit} ({share:.0%}). "
+    gap = f"{explanation.trace.gap:+.2f} {explanation.unit}"
+    total = f"Shares add up to {explanation.relevance.sum():+.2f} of {gap} ({share:.0%}). "
     if explanation.whole:
         return total + "For whole answers the answers' own tokens carry the rest, and log-probabilities are not linear."
     return total + _WHY[explanation.trace.rule]
