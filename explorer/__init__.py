@@ -20,6 +20,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from explorer.behaviors.clusters import Clusters, cluster
     from explorer.data.failures import Failure
+    from explorer.data.new_study import prepare_study
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
     from explorer.ranking.evaluate import evaluate
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "explorer.behaviors.clusters": ["Clusters", "cluster"],
     "explorer.data.failures": ["Failure"],
+    "explorer.data.new_study": ["prepare_study"],
     "explorer.data.study": ["open_study"],
     "explorer.graph.build": ["attribution_graph"],
     "explorer.ranking.evaluate": ["evaluate"],
@@ -50,28 +52,7 @@ _PUBLIC = {
 """Module → its public names. It is imported on first use: ``python -m explorer --help`` is quick without torch."""
 _MODULES = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = [
-    "AboutBehavior",
-    "AboutFailure",
-    "AboutNode",
-    "AboutPersona",
-    "Clusters",
-    "Explanation",
-    "Failure",
-    "LikeDatapoint",
-    "Persona",
-    "Ranking",
-    "attribution_graph",
-    "cluster",
-    "compare",
-    "evaluate",
-    "explain",
-    "open_study",
-    "plan_repair",
-    "rank",
-    "run_repair",
-    "token_scores",
-]
+__all__ = [*sorted(_MODULES)]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The command ``bench``: speed and memory as ratios."""
 
 import argparse
+from importlib import import_module
 from typing import Any
 
 from explorer.cli.output import progress_lines, write_json
@@ -19,14 +20,14 @@ def add_bench(commands: Any) -> None:
 
 def _bench(arguments: argparse.Namespace) -> None:
     try:
-        from bench.run import plot, run_bench, table
+        bench = import_module("bench.run")  # part of a checkout, not of the package
     except ModuleNotFoundError as error:
         raise ExplorerError("The measurements are not installed; expected a checkout, run in its folder.") from error
-    results = run_bench(arguments.quick, progress_lines())
+    results = bench.run_bench(arguments.quick, progress_lines())
     if arguments.plot:
         with writing(arguments.plot):
-            plot(results, arguments.plot)
+            bench.plot(results, arguments.plot)
     if arguments.json:
         write_json(arguments.json, results)
     else:
-        print(table(results))
+        print(bench.table(results))

@@ -38,8 +38,10 @@ def set_model(spec: ModelSpec) -> None:
 def _link_model(spec: ModelSpec, case: Failure) -> None:
     """Write the model into the link, unless the case says it."""
     usual = model_of(case)
-    said = (spec.source, spec.adapter) == (usual.source, usual.adapter)
-    link.put(model=None if said else spec.source, adapter=None if said else spec.adapter)
+    if (spec.source, spec.adapter) == (usual.source, usual.adapter):
+        link.put(model=None, adapter=None)
+    else:
+        link.put(model=spec.source, adapter=spec.adapter)
 
 
 def set_study(folder: Path) -> None:
@@ -50,9 +52,9 @@ def set_study(folder: Path) -> None:
 
 def keep_case(page: str) -> None:
     """Carry the case in the link to another page: Streamlit empties the link when the page is changed."""
-    came_from, kept = st.session_state.get("kept-case", (page, {}))
+    came_from, travelling = st.session_state.get("kept-case", (page, {}))
     if came_from != page and not link.has("case", "q"):
-        link.put({name: value for name, value in kept.items() if not link.has(name)})
+        link.put({name: value for name, value in travelling.items() if not link.has(name)})
     st.session_state["kept-case"] = page, {name: link.get(name) for name in ("study", *TRAVELS) if link.has(name)}
 
 
@@ -74,11 +76,11 @@ def set_case(case: Failure) -> None:
     spec = model_spec() if case.id == OWN else model_of(case)
     link.put(**dict.fromkeys(MARKS))
     st.session_state.pop("graph-history", None)
-    own = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINKED
-    if case.id == OWN and not own:
+    spelt_out = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINKED
+    if case.id == OWN and not spelt_out:
         st.session_state["long-case"] = case
-    link.put(case=None if own else case.id, raw="1" if own and case.raw else None)
-    link.put(**{name: (getattr(case, field) or None) if own else None for name, field in _FIELDS.items()})
+    link.put(case=None if spelt_out else case.id, raw="1" if spelt_out and case.raw else None)
+    link.put(**{name: (getattr(case, field) or None) if spelt_out else None for name, field in _FIELDS.items()})
     _link_model(spec, case)
     select_token(None)
 

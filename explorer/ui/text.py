@@ -62,12 +62,12 @@ _WHY = {
 }
 
 
-def share_sentence(shown: Explanation) -> str:
+def share_sentence(explanation: Explanation) -> str:
     """How much of the gap the shares add up to, and what that means under the rule."""
-    share = shown.explained_share
+    share = explanation.explained_share
     if math.isnan(share):
         return "The gap is exactly 0: there is nothing to explain."
-    total = f"Shares add up to {shown.relevance.sum():+.2f} of {shown.trace.gap:+.2f} {shown.unit} ({share:.0%}). "
-    if shown.whole:
+    total = f"Shares add up to {explanation.relevance.sum():+.2f} of {explanation.trace.gap:+.2f} {explanation.unit} ({share:.0%}). "
+    if explanation.whole:
         return total + "For whole answers the answers' own tokens carry the rest, and log-probabilities are not linear."
-    return total + _WHY[shown.trace.rule]
+    return total + _WHY[explanation.trace.rule]

@@ -2,9 +2,12 @@
 
 import gc
 import logging
+import pkgutil
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
 
 import streamlit as st
 
@@ -31,8 +34,10 @@ def _prepare() -> None:
         explain_first_failure()
     except ExplorerError as error:
         print(f"LLM Failure Explorer: {error}", flush=True)  # the first page will say so too
-    from explorer.ui import sidebar, training_data  # noqa: F401 - what other pages need
-
+    # what the other pages import
+    for module in pkgutil.walk_packages([str(Path(__file__).parent)], "explorer.ui."):
+        if module.name != "explorer.ui.main":  # the script itself
+            import_module(module.name)
     # out of the garbage collector's sight: Streamlit collects after every run, 0.2 s each with the imports in it
     gc.collect()
     gc.freeze()

@@ -31,14 +31,11 @@ def node_drawer(edges: TracedEdges, view: GraphView, node: Node, paths: list[Pat
     text = explanation.tokens[token]
     st.markdown(f"**{plain(visible(text.text))}** · {'embedding' if layer == 0 else f'layer {layer}'}")
     st.caption(f"relevance {explanation.trace.relevance[layer, token]:+.3g} logits · position {token} · {text.segment}")
-    pinned, hidden = view.marks.pinned, view.hidden
+    others = tuple(other for other in view.marks.pinned if other != node)
+    label, pins = ("Unpin", others) if node in view.marks.pinned else ("Pin", (*others, node))
     with st.container(horizontal=True, gap="small"):
-        if node in pinned:
-            others = tuple(other for other in pinned if other != node)
-            change_button("Unpin", "unpin", "content", pins=others)
-        else:
-            change_button("Pin", "pin", "content", pins=(*pinned, node))
-        change_button("Hide token", "hide-token", "content", hide=sorted(hidden | {token}))
+        change_button(label, label.lower(), "content", pins=pins)
+        change_button("Hide token", "hide-token", "content", hide=sorted(view.hidden | {token}))
     if layer:
         _training_data_links(node)
     with st.spinner("Looking down from this node"):
