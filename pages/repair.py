@@ -8,11 +8,9 @@ from explorer.repair.plan import REPAIRS, read_plan
 from explorer.repair.results import read_result
 from explorer.ui import link
 from explorer.ui.corpus import corpus
-from explorer.ui.repair.edited import show_edited
-from explorer.ui.repair.files import show_files, show_models
 from explorer.ui.repair.job import NEW_REPAIR, show_state, show_training, titles
-from explorer.ui.repair.result import show_arms, show_examples, show_verdict
-from explorer.ui.repair.setup import show_setup
+from explorer.ui.repair.result import show_arms, show_examples, show_files, show_models, show_verdict
+from explorer.ui.repair.setup import show_edited, show_setup
 from explorer.ui.text import stop_on
 
 try:

@@ -47,8 +47,9 @@ def _repair(arguments: argparse.Namespace) -> None:
     from explorer.repair.job import DONE, execute, status
     from explorer.repair.plan import save_plan
 
+    kind = arguments.out.rpartition(".")[2].lower()
     if arguments.out:
-        check_format(_kind(arguments.out))  # before hours of training
+        check_format(kind)  # before hours of training
     study, progress = check_study(arguments.study), progress_lines()
     if arguments.go_on:
         os.nice(5)  # a background job leaves the app the processor
@@ -65,14 +66,10 @@ def _repair(arguments: argparse.Namespace) -> None:
         folder = save_plan(study, plan)
     if not (arguments.go_on and status(folder).state == DONE):
         execute(study, folder, progress)
-    _write_result(folder, arguments)
+    _write_result(folder, arguments, kind)
 
 
-def _kind(path: str) -> str:
-    return path.rpartition(".")[2].lower()
-
-
-def _write_result(folder: Path, arguments: argparse.Namespace) -> None:
+def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> None:
     from explorer.figures.repair import export_repair
     from explorer.repair.job import repair_json
     from explorer.repair.results import read_result
@@ -80,7 +77,7 @@ def _write_result(folder: Path, arguments: argparse.Namespace) -> None:
     result, values = read_result(folder), repair_json(folder)
     assert result is not None
     if arguments.out:
-        write(arguments.out, export_repair(result, _kind(arguments.out)))
+        write(arguments.out, export_repair(result, kind))
     if arguments.json:
         write_json(arguments.json, values)
         return

@@ -19,7 +19,7 @@ from explorer.model.generate import answers
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.progress import Progress, silent
-from explorer.repair.rates import Rate, wilson
+from explorer.repair.results import Rate, wilson
 from explorer.trace.contrast import make_contrast
 
 _MODELS = ("base", *ADAPTERS)

@@ -15,13 +15,13 @@ _COLOURS = {NONE: INK, TOP: ACCENT}
 def export_repair(result: Result, kind: str) -> bytes:
     """Write the figure as png, svg, pdf or html, under the verdict. Raises ExplorerError for another kind."""
     check_format(kind)
-    return save_figure(repair_figure(result), kind, _title(result), INTERVALS)
+    return save_figure(repair_figure(result), kind, result.title, INTERVALS)
 
 
 def repair_figure(result: Result) -> Figure:
     """Draw the arms of the largest k and the unedited one, one below the other, under the verdict."""
     lines = main_arms(pooled(result.arms))
-    head = textwrap.wrap(_title(result), 105)
+    head = textwrap.wrap(result.title, 105)
     with styled():
         figure = Figure(figsize=(7.2, 1.2 + 0.36 * len(lines) + 0.16 * len(head)), layout="constrained")
         axes = figure.subplots()
@@ -43,7 +43,3 @@ def repair_figure(result: Result) -> Figure:
         axes.set_xlabel("held-out prompts that show the behavior", fontsize=8)
         figure.suptitle("\n".join(head), fontsize=8, parse_math=False)
     return figure
-
-
-def _title(result: Result) -> str:
-    return f"{result.behavior}: {result.verdict}"

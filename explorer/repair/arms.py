@@ -83,15 +83,9 @@ def read_setting(study: Study, plan: Plan) -> Setting:
     edited = numbers[np.isin(np.array(table["id"].to_pylist(), dtype=object)[numbers], edited_ids)]
     rows = table.take(np.union1d(sampled(numbers, plan.share), edited).tolist()).to_pylist()
     digest = model_digest(stage.start_model(study))
-    made_from = {
-        "code": CODE,
-        "precision": str(dtype_of(ModelSpec())),
-        "kind": stage.kind,
-        "recipe": stage.to_json()["recipe"],
-        "rows": rows_digest(rows),
-        "model": digest["model"],
-        "adapter": digest["adapter"],
-    }
+    made_from: dict[str, Any] = {"code": CODE, "precision": str(dtype_of(ModelSpec())), "kind": stage.kind}
+    made_from |= {"recipe": stage.to_json()["recipe"], "rows": rows_digest(rows)}
+    made_from |= {"model": digest["model"], "adapter": digest["adapter"]}
     return Setting(study, stage, tuple(rows), plan.edit, made_from)
 
 
@@ -149,10 +143,7 @@ def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
 
 
 def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], progress: Progress) -> list[str]:
-    """Return greedy answers of an arm's model to the checks, in their order, reusing those of earlier repairs.
-
-    Raises Stopped.
-    """
+    """Return greedy answers of an arm's model to the checks, reusing those of earlier repairs. Raises Stopped."""
     file = setting.folder(arm) / ANSWERS
     known = {row["prompt"]: row["answer"] for row in read_whole_lines(file) if {"prompt", "answer"} <= row.keys()}
     missing = [prompt for prompt in dict.fromkeys(check.prompt for check in checks) if prompt not in known]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from explorer.data.study import BehaviorPrompt, Study
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.files import read_json_lines, require_pattern, require_text
 
@@ -28,18 +28,15 @@ class Check:
     pattern: str
 
 
-def _measures(prompt: BehaviorPrompt) -> bool:
-    return prompt.half == "evaluation" and bool(prompt.exhibits)
-
-
 def measurable(study: Study) -> list[str]:
     """Return the names of the behaviors that have held-out prompts to measure a repair with."""
-    return list(dict.fromkeys(prompt.name for prompt in study.behaviors() if _measures(prompt)))
+    return list(dict.fromkeys(b.name for b in study.behaviors() if b.half == "evaluation" and b.exhibits))
 
 
 def held_out(study: Study, behavior: str) -> list[Check]:
     """Return all that a repair of a behavior asks. Raises ExplorerError where the behavior has no held-out prompt."""
-    checks = [Check(BEHAVIOR, b.prompt, b.exhibits) for b in study.behavior(behavior) if _measures(b)]
+    prompts = [b for b in study.behavior(behavior) if b.half == "evaluation" and b.exhibits]
+    checks = [Check(BEHAVIOR, b.prompt, b.exhibits) for b in prompts]
     if not checks:
         raise ExplorerError(
             f"{study.folder}: behavior '{behavior}' has no held-out prompt to measure with; expected lines in "

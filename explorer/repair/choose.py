@@ -14,6 +14,9 @@ from explorer.repair.checks import held_out
 from explorer.repair.plan import ARMS, BOTTOM, EDITS, NONE, PRESETS, RANDOM, Arm, Plan, Preset
 from explorer.repair.stages import TRAINING, read_stages, rows_of
 
+_Pool = tuple[str, np.ndarray, np.ndarray]
+"""A stage, its rows that take part, and those that may be edited."""
+
 
 class NotRepeatable(ExplorerError):
     """The study does not tell how it was trained; its edited data can be exported, not trained on."""
@@ -76,8 +79,8 @@ class _Planner:
         self.ids = np.array(table["id"].to_pylist(), dtype=object)
         self.homes = {name: rows_of(table, stage, self.stages) for name, stage in self.stages.items()}
 
-    def by_hand(self, chosen: Sequence[str], train: str | None) -> tuple[str, np.ndarray, np.ndarray]:
-        """Return the stage, its rows that take part, and those that may be edited: the chosen, all of one stage."""
+    def by_hand(self, chosen: Sequence[str], train: str | None) -> _Pool:
+        """Return a pool of the chosen datapoints, all of one stage."""
         marked = np.flatnonzero(np.isin(self.ids, list(chosen)))
         counts = {name: n for name, rows in self.homes.items() if (n := int(np.isin(marked, rows).sum()))}
         if len(counts) != 1:
@@ -87,10 +90,8 @@ class _Planner:
         edited = np.intersect1d(marked, self.homes[stage])
         return stage, np.union1d(rows, edited), edited
 
-    def by_rank(
-        self, ranking: Ranking | None, ks: Sequence[int], train: str | None
-    ) -> tuple[str, np.ndarray, np.ndarray]:
-        """Return the stage, its rows that take part, and those of them that are ranked, best first."""
+    def by_rank(self, ranking: Ranking | None, ks: Sequence[int], train: str | None) -> _Pool:
+        """Return a pool of the ranked datapoints of a stage, best first."""
         if ranking is None or not ks or min(ks) < 1:
             raise ExplorerError(f"Nothing to edit: k is {', '.join(map(str, ks)) or 'missing'}; expected 1 or more.")
         if max(ks) > (ranked := int((~np.isnan(ranking.scores)).sum())):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from explorer.data.columns import PAIR
 from explorer.data.study import Study
 from explorer.repair.plan import REPLACE, SWAP, Plan
 
@@ -58,14 +59,12 @@ def edited_zip(study: Study, ids: Sequence[str], edit: str, about: dict[str, Any
     such rows, and ``edited.json``: the edit, the ids, and what is said ``about`` them.
     """
     rows = edit_rows(study.datapoints(), set(ids), edit)
-    pairs = [row for row in rows if row.get("response") is None]
-    answers = [{**row, "completion": row["response"]} for row in rows if row.get("response") is not None]
+    answers = [row | {"completion": row["response"]} for row in rows if "response" in row]
+    pairs = [row for row in rows if "response" not in row]
     files = {"edited.json": json.dumps({**about, "edit": edit, "ids": list(ids)}, ensure_ascii=False, indent=1)}
-    for name, kind, lines, columns in (
-        ("data-answers.jsonl", "SFT", answers, ["prompt", "completion"]),
-        ("data-pairs.jsonl", "DPO", pairs, ["prompt", "chosen", "rejected"]),
-    ):
+    for kind, lines, columns in (("SFT", answers, ["prompt", "completion"]), ("DPO", pairs, ["prompt", *PAIR])):
         if lines:
+            name = "data-answers.jsonl" if kind == "SFT" else "data-pairs.jsonl"
             files[name] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in lines)
             script = _SCRIPT.format(file=name, kind=kind, model=study.model, columns=columns)
             files[f"train-{kind.lower()}.py"] = script

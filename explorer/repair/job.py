@@ -38,16 +38,13 @@ EXAMPLES = 12
 
 @dataclass(frozen=True)
 class Status:
-    """How far a job is.
+    """How far a job is: ``done`` arms of ``total`` are measured; of ``arm``, ``step`` of ``steps`` of ``what``.
 
     Attributes:
         state: new, starting (its process holds no lock yet), queued (another repair is training), running, stopped,
             failed or done.
-        done: arms that are measured, of ``total``.
-        what: what is done for the arm ``arm`` (``training``, ``answering``, …), ``step`` of ``steps``.
         run: name of the arm's training.
         left: seconds left, judged by what was done so far; None where nothing was.
-        error: what went wrong, in a sentence.
     """
 
     state: str
@@ -149,15 +146,12 @@ def log_tail(folder: Path, lines: int = 40) -> str:
 
 
 def run_repair(study: Study, plan: Plan, progress: Progress = silent) -> list[Row]:
-    """Save a plan and do it: train and measure every arm. Returns one row a trained model.
-
-    Calling it again with the same plan goes on where it was. Raises as ``execute`` does.
-    """
+    """Save a plan and ``execute`` it. Calling it again with the same plan goes on where it was."""
     return execute(study, save_plan(study, plan), progress)
 
 
 def execute(study: Study, folder: Path, progress: Progress = silent) -> list[Row]:
-    """Carry out the plan in a repair's folder, or the rest of it; returns the rows of ``result.json``.
+    """Train and measure every arm of the plan in a repair's folder, or the rest; returns one row a trained model.
 
     One job trains at a time on a machine; others wait. Raises Stopped where it was told to stop, ExplorerError for a
     job that runs already or can't go on. Whatever happens, what is finished stays, and another call goes on from it.

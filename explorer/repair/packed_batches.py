@@ -69,21 +69,17 @@ def pack(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
     branch = torch.tensor([number for number, inner in enumerate(tokens) for _ in inner])
     is_answer = torch.tensor([bool(target) for target in targets])
     predict = is_answer[branch].nonzero()[:, 0]
+    sees = torch.eye(len(parents), dtype=torch.bool)
+    for child, parent in enumerate(parents):  # parents come before their children
+        sees[child] |= sees[parent]
     return {
         "input_ids": torch.tensor([[*chain(*tokens)]]),
         "position_ids": torch.tensor([[*chain(*positions)]]),
-        "attention_mask": _mask(branch, parents),
+        "attention_mask": sees[branch][:, branch].tril()[None, None],
         "predict": predict,
         "targets": torch.tensor([*chain(*targets)]),
         "owner": (is_answer.cumsum(0) - 1)[branch[predict]],
     }
-
-
-def _mask(branch: Tensor, parents: Sequence[int]) -> Tensor:
-    sees = torch.eye(len(parents), dtype=torch.bool)
-    for child, parent in enumerate(parents):  # parents come before their children
-        sees[child] |= sees[parent]
-    return sees[branch][:, branch].tril()[None, None]
 
 
 def answer_logps(model: nn.Module, batch: dict[str, Any]) -> Tensor:

@@ -71,13 +71,10 @@ def arm_label(arm: str, k: int, by_hand: bool = False, seed: int | None = None) 
 
 @dataclass(frozen=True)
 class Plan:
-    """A repair.
+    """A repair: ``rows`` of the stage take part, a random ``share`` of all, the same for all arms.
 
-    Attributes:
-        ranking: how the top was found (method, layer, centre, query, checkpoint); empty for datapoints chosen by hand.
-        share: of the stage's rows that take part, drawn at random, the same for all arms; 1 is all of them.
-        rows: number of these rows.
-        arms: in the order of training: all arms of one seed, then the next.
+    ``ranking`` says how the top was found (method, layer, centre, query, checkpoint); it is empty for datapoints chosen
+    by hand. ``arms`` are in the order of training: all arms of one seed, then the next.
     """
 
     behavior: str
@@ -135,10 +132,7 @@ class Plan:
 
 
 def save_plan(study: "Study", plan: Plan) -> Path:
-    """Write ``repairs/<name>/plan.json`` and return the folder. The same plan again is the same folder.
-
-    Raises ExplorerError where the folder can't be written.
-    """
+    """Write ``repairs/<name>/plan.json`` and return the folder, the same for the same plan. Raises ExplorerError."""
     folder = study.folder / REPAIRS / plan.name
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

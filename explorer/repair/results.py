@@ -1,8 +1,9 @@
-"""What a repair has shown: figures of its trained models, pooled over seeds, a verdict in words, and their file."""
+"""What a repair has shown: rates of the behavior with intervals, pooled over seeds, a verdict, and their file."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, digest_of, held_out
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, repair_folders, run_folder
-from explorer.repair.rates import Change, relative_change, wilson
 
 RESULT = "result.json"
 GUARD_LOSS = 0.03
@@ -22,6 +22,56 @@ INTERVALS = (
     "against the unedited model, its 95 % interval by MOVER-R from the two Wilson intervals."
 )
 NOT_YET = "Not shown yet: the unedited and the edited model are still to be trained."
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``hits`` of ``n`` answers match; ``low`` and ``high`` bound the 95 % Wilson interval of the rate, 0..1.
+
+    ``hits`` is a mean, and need not be whole, where several models answered the same ``n`` prompts.
+    """
+
+    hits: float
+    n: int
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rate against another one: −0.7 is 70 % less. ``low`` and ``high`` bound its 95 % interval."""
+
+    change: float
+    low: float
+    high: float
+
+
+def wilson(hits: float, n: int, z: float = 1.96) -> Rate:
+    """Return the rate with its Wilson interval; n = 0 gives 0 within (0, 1)."""
+    if n == 0:
+        return Rate(0, 0, 0.0, 0.0, 1.0)
+    p = hits / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Rate(hits, n, p, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def relative_change(after: Rate, before: Rate) -> Change | None:
+    """Return after / before − 1 with a 95 % interval from two Wilson intervals; None where ``before`` may be 0.
+
+    MOVER-R (Donner and Zou, Statistical Methods in Medical Research 21, 2012), which stays sound where a rate is 0.
+    The two rates are taken as independent; answers to the same prompts are not, which makes the interval wider than it
+    need be, not narrower.
+    """
+    p, q = after.rate, before.rate
+    if before.low <= 0 or q <= 0:
+        return None
+    lower = sqrt(max(0.0, (p * q) ** 2 - after.low * before.high * (2 * p - after.low) * (2 * q - before.high)))
+    upper = sqrt(max(0.0, (p * q) ** 2 - after.high * before.low * (2 * p - after.high) * (2 * q - before.low)))
+    least = (p * q - lower) / (before.high * (2 * q - before.high))
+    most = (p * q + upper) / (before.low * (2 * q - before.low))
+    return Change(p / q - 1, max(0.0, least) - 1, most - 1)
 
 
 @dataclass(frozen=True)
@@ -85,6 +135,11 @@ class Result:
         """Whether somebody chose the datapoints instead of a ranking."""
         return not self.ranking
 
+    @property
+    def title(self) -> str:
+        """Heading of a figure."""
+        return f"{self.behavior}: {self.verdict}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the file's content."""
         return asdict(self)
@@ -112,10 +167,7 @@ def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
 
 
 def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
-    """Return (figures, answers to the examples) by run, from all repairs of a behavior with the same checks.
-
-    The answers are empty where they were not kept: of seeds after the first.
-    """
+    """Return (figures, answers to the examples: seed 0 alone) by run, of a behavior's repairs with today's checks."""
     asked = digest_of(held_out(study, behavior))
     runs: dict[str, tuple[Row, list[str]]] = {}
     for folder in repair_folders(study):
@@ -132,19 +184,12 @@ def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """All seeds of an arm: their mean rate, and its interval for ``n`` prompts, as all seeds answer the same ones.
-
-    ``change`` is against the unedited arm; None for that itself, and where it is too rare.
-    """
+class Pooled(Rate):
+    """The mean rate of all seeds of an arm; ``change`` is against the unedited one, None for that and if it is rare."""
 
     arm: str
     k: int
     seeds: int
-    n: int
-    rate: float
-    low: float
-    high: float
     guard: float | None
     control: float | None
     change: Change | None
@@ -162,7 +207,9 @@ def pooled(rows: Sequence[Row]) -> list[Pooled]:
         rate = rates[arm, k]
         change = relative_change(rate, base) if base and arm != NONE else None
         guard, control = _mean([r.guard for r in seeds]), _mean([r.control for r in seeds])
-        lines.append(Pooled(arm, k, len(seeds), rate.n, rate.rate, rate.low, rate.high, guard, control, change))
+        lines.append(
+            Pooled(**asdict(rate), arm=arm, k=k, seeds=len(seeds), guard=guard, control=control, change=change)
+        )
     return lines
 
 
@@ -178,10 +225,7 @@ def main_arms(lines: Sequence[Pooled]) -> list[Pooled]:
 
 
 def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
-    """Say what was shown, in a few sentences; of several k the largest one that is trained.
-
-    ``by_hand``: the top are datapoints that somebody chose, not a ranking's.
-    """
+    """Say what was shown, of several k by the largest that is trained; ``by_hand``: the top was chosen by somebody."""
     lines = pooled(rows)
     k = max((p.k for p in lines if p.arm == TOP), default=0)
     arms = {p.arm: p for p in lines if p.k == k or p.arm == NONE}

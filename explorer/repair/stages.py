@@ -92,10 +92,7 @@ def write_stages(folder: Path, stages: list[Stage]) -> None:
 
 
 def read_stages(study: Study) -> dict[str, Stage]:
-    """Read the stages by name, in training order; empty where the study does not tell how it was trained.
-
-    Raises ExplorerError that names the file, the stage and the field.
-    """
+    """Read the stages by name, in training order; none without the file. Raises ExplorerError for a wrong field."""
     path = study.folder / TRAINING
     if not path.is_file():
         return {}

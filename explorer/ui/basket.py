@@ -14,9 +14,7 @@ def basket(study: Path) -> list[str]:
 def toggle(study: Path, name: str) -> None:
     """Tick a datapoint, or take its tick away."""
     ticked = _ticked(study)
-    if name in ticked:
-        del ticked[name]
-    else:
+    if ticked.pop(name, "absent"):
         ticked[name] = None
 
 

@@ -1,20 +1,24 @@
 """The jobs of repairs: the study's list, starting one and how long it takes, following it through its files."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.figures.style import ACCENT, FAINT
 from explorer.repair.arms import ANSWERING, TRAINING, estimate, read_losses
 from explorer.repair.job import DONE, FAILED, NEW, QUEUED, STARTING, STOP, Status, log_tail, start, status, stop
 from explorer.repair.plan import REPAIRS, Plan, arm_label, read_plan, repair_folders, run_folder, save_plan
 from explorer.repair.results import Result
 from explorer.ui import link
 from explorer.ui.caching import HASHES
-from explorer.ui.repair.charts import show_losses
+from explorer.ui.repair.result import show_chart
 from explorer.ui.study import distinct
 from explorer.ui.text import duration, plain, show_error
+from explorer.ui.training_data.charts import safe
 
 NEW_REPAIR = "new"
 """Value of the link key ``repair`` where another one is being set up."""
@@ -122,14 +126,9 @@ def _watch(folder: Path, done: int, by_hand: bool) -> None:
     stopping = (folder / STOP).exists()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.progress(_share(now), _sentence(now, by_hand, stopping))
-        st.button(
-            "Cancel",
-            icon=":material/stop:",
-            key="cancel",
-            disabled=stopping or now.state == STARTING,
-            on_click=lambda: stop(folder),
-            help="Stops after this step. What is done is kept, and Resume goes on from there.",
-        )
+        help = "Stops after this step. What is done is kept, and Resume goes on from there."
+        cancel, off = lambda: stop(folder), stopping or now.state == STARTING
+        st.button("Cancel", icon=":material/stop:", key="cancel", disabled=off, on_click=cancel, help=help)
 
 
 def _share(now: Status) -> float:
@@ -175,7 +174,7 @@ def _show_losses_and_log(study: Study, folder: Path, plan: Plan, result: Result 
         runs[_label(now, plan.by_hand)] = now.run
     curves = {label: losses for label, run in runs.items() if (losses := read_losses(run_folder(study, run)))}
     if curves:
-        show_losses(curves, _label(now, plan.by_hand) if now.active else "")
+        _show_losses(curves, _label(now, plan.by_hand) if now.active else "")
         st.caption("Each line is one model's training" + ("; the coloured one is at work." if now.active else "."))
     else:
         st.caption("No loss has been measured yet." if now.active else "Its training is not on this machine.")
@@ -184,3 +183,21 @@ def _show_losses_and_log(study: Study, folder: Path, plan: Plan, result: Result 
             st.code(text, language=None, height=260)
         else:
             st.caption("No log here: it was started from a terminal, or has not begun.")
+
+
+def _show_losses(curves: Mapping[str, Sequence[Mapping[str, float]]], current: str) -> None:
+    """Draw the training loss by step, a line an arm; ``current`` is the one in training."""
+    figure = go.Figure()
+    for name, points in sorted(curves.items(), key=lambda item: item[0] == current):
+        live = name == current
+        figure.add_scatter(
+            x=[p["step"] for p in points],
+            y=[p["loss"] for p in points],
+            mode="lines+markers" if live else "lines",
+            marker={"size": 4},
+            line={"color": ACCENT if live else FAINT, "width": 2 if live else 1.4},
+            hovertemplate="step %{x}: %{y:.3f}<extra>" + safe(name) + "</extra>",
+        )
+    figure.update_xaxes(title="step", rangemode="tozero")
+    figure.update_yaxes(title="loss", rangemode="tozero")
+    show_chart(figure, "losses", "Training loss by step", 190, uirevision="loss")

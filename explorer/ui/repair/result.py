@@ -1,19 +1,36 @@
-"""What a repair has shown: the verdict, the arms, the dose curve, answers side by side."""
+"""What a repair has shown: verdict, arms, dose curve, answers; and its files, models among them, to take along."""
 
+import json
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.figures.repair import export_repair
+from explorer.figures.style import ACCENT, FAINT, GREY
 from explorer.repair.checks import BEHAVIOR, held_out
-from explorer.repair.plan import TOP, arm_label
-from explorer.repair.results import INTERVALS, NOT_YET, Result, main_arms, percent, pooled
-from explorer.ui.repair.charts import show_dose, show_intervals
+from explorer.repair.export import plan_zip, zipped
+from explorer.repair.job import repair_json
+from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, Plan, arm_label
+from explorer.repair.results import INTERVALS, NOT_YET, Pooled, Result, main_arms, percent, pooled, trained_models
+from explorer.ui import navigation
+from explorer.ui.downloads import format_buttons
+from explorer.ui.page_states import CompareState
+from explorer.ui.session import model_spec, set_case, set_model
+from explorer.ui.study import one_word_apart
 from explorer.ui.text import plain
+from explorer.ui.training_data.charts import CONFIG, safe
 
 SHOWS = "● "
 """Stands before an answer that shows the behavior."""
+COLOURS = {NONE: "rgba(128, 128, 140, 1)", TOP: ACCENT, RANDOM: GREY, BOTTOM: GREY}
+DASHES = {TOP: "solid", RANDOM: "dot", BOTTOM: "dash"}
 _COLUMNS = {
     "arm": st.column_config.TextColumn(width=100),
     "shows it": st.column_config.TextColumn(width=62, help="Held-out prompts of the behavior whose answer shows it"),
@@ -40,7 +57,7 @@ def show_arms(result: Result) -> None:
     several = len({line.k for line in lines if line.arm == TOP}) > 1
     left, right = st.columns([1.32, 1], gap="medium")
     with left:
-        show_intervals(main_arms(lines), result)
+        _show_intervals(main_arms(lines), result)
     with right:
         table = [
             {
@@ -58,11 +75,94 @@ def show_arms(result: Result) -> None:
         st.dataframe(table, key="arms", column_config=_COLUMNS, column_order=order, **size)
         st.caption(f"{lines[0].n} held-out prompts, greedy answers. {INTERVALS}")
     if several:
-        show_dose(lines, result.by_hand)
+        _show_dose(lines, result.by_hand)
 
 
 def _share(value: float | None) -> str | None:
     return None if value is None else f"{value:.0%}"
+
+
+def _show_intervals(lines: Sequence[Pooled], result: Result) -> None:
+    """Draw a line an arm: mean rate with its interval, seeds as small dots, the change beside it."""
+    figure = go.Figure()
+    labels = [safe(arm_label(line.arm, line.k, result.by_hand)) for line in lines]
+    beside = {-0.75: "change [95 %]"}
+    for place, (line, label) in enumerate(zip(lines, labels, strict=True)):
+        colour = COLOURS.get(line.arm, GREY)
+        figure.add_scatter(
+            x=[line.rate],
+            y=[place],
+            mode="markers",
+            marker={"size": 11, "color": colour},
+            error_x=_intervals([line]) | {"color": colour, "thickness": 2.5, "width": 6},
+            hovertemplate=f"%{{x:.1%}} [{line.low:.1%}, {line.high:.1%}]<extra>{label}</extra>",
+        )
+        if line.seeds > 1:
+            figure.add_scatter(
+                x=[row.rate for row in result.arms if (row.arm, row.k) == (line.arm, line.k)],
+                y=[place + 0.27] * line.seeds,
+                mode="markers",
+                marker={"size": 5, "color": colour, "opacity": 0.75},
+                hovertemplate="%{x:.1%}<extra>one seed</extra>",
+            )
+        if line.arm == NONE:
+            figure.add_vline(x=line.rate, line={"color": FAINT, "width": 1.2, "dash": "dot"})
+        beside[place] = percent(line.change) if line.change else "—" if line.arm == NONE else "no change to show"
+    for y, text in beside.items():
+        opacity = 1 if y >= 0 else 0.7
+        figure.add_annotation(x=1.01, xref="paper", xanchor="left", y=y, showarrow=False, text=text, opacity=opacity)
+    places = {"tickvals": list(range(len(labels))), "ticktext": labels, "range": [len(labels) - 0.45, -1]}
+    figure.update_yaxes(**places, zeroline=False, showgrid=False)
+    end, title = _axis_end(lines), "held-out prompts that show the behavior"
+    figure.update_xaxes(title=title, range=[-0.02 * end, end], tickformat=".0%", zeroline=True)
+    alt = "Rate of the behavior in every arm, with its interval"
+    show_chart(figure, "intervals", alt, 74 + 52 * len(lines), right=150)
+
+
+def _show_dose(lines: Sequence[Pooled], by_hand: bool) -> None:
+    """Draw the rate over k, a line an arm, from the unedited model on."""
+    figure = go.Figure()
+    ks = sorted({line.k for line in lines})
+    aside = 0.008 * ks[-1]  # intervals of two arms would lie on each other
+    names = {BOTTOM: "last k", RANDOM: "k at random", TOP: "chosen" if by_hand else "top k"}
+    for (arm, name), shift in zip(names.items(), (-aside, aside, 0), strict=True):
+        points = sorted((line for line in lines if line.arm in (NONE, arm)), key=lambda line: line.k)
+        if arm not in [p.arm for p in points]:
+            continue
+        figure.add_scatter(
+            x=[p.k + shift * (p.k > 0) for p in points],
+            customdata=[p.k for p in points],
+            y=[p.rate for p in points],
+            error_y=_intervals(points) | {"thickness": 1.4, "width": 4},
+            mode="lines+markers",
+            line={"color": COLOURS[arm], "dash": DASHES[arm]},
+            name=name,
+            hovertemplate="k %{customdata:,}: %{y:.1%}<extra></extra>",
+        )
+    figure.update_xaxes(title="k, datapoints edited", rangemode="tozero", tickvals=ks)
+    figure.update_yaxes(title="show the behavior", range=[0, _axis_end(lines)], tickformat=".0%")
+    show_chart(figure, "dose", "Rate of the behavior over the number of edited datapoints", 260, showlegend=True)
+
+
+def _intervals(lines: Sequence[Pooled]) -> dict[str, Any]:
+    above, below = [line.high - line.rate for line in lines], [line.rate - line.low for line in lines]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+
+
+def _axis_end(lines: Sequence[Pooled]) -> float:
+    """Return where an axis of rates ends: the first of some round numbers past the highest interval."""
+    highest = max(line.high for line in lines)
+    return next(end for end in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if highest <= end) * 1.01
+
+
+def show_chart(figure: go.Figure, key: str, alt: str, height: int, right: int = 4, **layout: Any) -> None:
+    """Draw a figure in the app's style; ``right``: its margin there in pixels."""
+    margin = {"l": 4, "r": right, "t": 6, "b": 4}
+    layout = {"showlegend": False} | layout
+    figure.update_layout(height=height, margin=margin, hoverlabel={"font": {"size": 12}}, **layout)
+    figure.update_xaxes(fixedrange=True, automargin=True)
+    figure.update_yaxes(fixedrange=True, automargin=True)
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
 
 
 def show_examples(study: Study, result: Result) -> None:
@@ -88,3 +188,62 @@ def show_examples(study: Study, result: Result) -> None:
     st.caption(
         f"{SHOWS.strip()} shows the behavior. Greedy answers of the models of seed 0 to the first held-out prompts."
     )
+
+
+def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) -> None:
+    """Draw a popover with all downloads; each file is made when it is clicked."""
+    with st.popover("", icon=":material/download:", help="Download", key="repair-files"):
+        _download("Edited data and a script", lambda: plan_zip(study, plan), f"{folder.name}.zip", "edited-zip")
+        if result:
+            values = lambda: json.dumps(repair_json(folder), ensure_ascii=False, indent=1).encode()  # noqa: E731
+            _download("Result (JSON)", values, f"{folder.name}.json", "result-json")
+            st.caption("The figure")
+            format_buttons(lambda kind: export_repair(result, kind), folder.name, "figure")
+
+
+def _download(label: str, make: Callable[[], bytes], name: str, key: str) -> None:
+    kind = f"application/{name.rpartition('.')[2]}"
+    st.download_button(label, make, name, kind, key=key, on_click="ignore", width="stretch")
+
+
+def show_models(study: Study, result: Result) -> None:
+    """Draw a popover with the retrained models that are here: open one in Trace or Compare, or download it."""
+    adapters = trained_models(study, result.arms)
+    with st.popover("Models", icon=":material/memory:", key="repair-models"):
+        if not adapters:
+            st.caption(
+                "The retrained models are not on this machine: only their figures and answers were shipped. Set the "
+                "same repair up again to train them here."
+            )
+            return
+        rows = [row for row in result.arms if row.run in adapters]
+        names = {row.run: arm_label(row.arm, row.k, result.by_hand, row.seed) for row in rows}
+        first = next((i for i, row in enumerate(rows) if row.arm == TOP), 0)
+        run = st.selectbox("Retrained model", list(names), first, format_func=names.__getitem__, key="which-model")
+        unedited = next((row.run for row in rows if row.arm == NONE and row.run != run), "")
+
+        def trace() -> None:
+            _put_case(study, result.behavior)
+            set_model(replace(model_spec(), source=study.model, adapter=str(adapters[run])))
+            navigation.go(navigation.TRACE)
+
+        def compare() -> None:
+            _put_case(study, result.behavior)
+            navigation.go(navigation.COMPARE, CompareState(models=f"{unedited},{run}"))
+
+        def adapter_zip() -> bytes:
+            return zipped({path.name: path.read_bytes() for path in sorted(adapters[run].iterdir()) if path.is_file()})
+
+        icon, width = ":material/ink_highlighter:", "stretch"
+        st.button("Open in Trace", icon=icon, key="open-in-trace", width=width, on_click=trace)
+        label, icon, off = "Compare with the unedited", ":material/compare_arrows:", not unedited
+        st.button(label, icon=icon, key="open-in-compare", width=width, disabled=off, on_click=compare)
+        _download("Adapter (zip)", adapter_zip, f"adapter-{run}.zip", "adapter-zip")
+
+
+def _put_case(study: Study, behavior: str) -> None:
+    """Put a failure of the study on a held-out prompt of the behavior on screen, if there is one; plain ones first."""
+    prompts = {check.prompt for check in held_out(study, behavior) if check.kind == BEHAVIOR}
+    cases = [case for case in study.failures().values() if case.prompt in prompts]
+    if cases:
+        set_case(next(filter(one_word_apart, cases), cases[0]))

@@ -1,11 +1,13 @@
-"""Setting up a repair: what will be edited and how, how many trainings that means; all choices are in the link."""
+"""What a repair edits: the form of a new one, all of it in the link, and the set-up of one that is there."""
 
+import json
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pyarrow as pa
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -14,17 +16,19 @@ from explorer.errors import ExplorerError
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import Choice, Ranking
 from explorer.ranking.table import row_number
+from explorer.repair.arms import CORRECTED
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, held_out, measurable
 from explorer.repair.choose import plan_repair
 from explorer.repair.export import edited_zip, plan_zip
-from explorer.repair.plan import DROP, EDITS, PRESETS, REPLACE, SWAP, Plan
+from explorer.repair.plan import DROP, EDITS, PRESETS, REPLACE, SWAP, TOP, Plan, run_folder
+from explorer.repair.results import Result
 from explorer.repair.stages import Stage, read_stages
 from explorer.ui import link
-from explorer.ui.basket import basket
+from explorer.ui.basket import add_all, basket
 from explorer.ui.caching import HASHES
 from explorer.ui.corpus import Corpus, built_indexes, ranked
-from explorer.ui.repair.edited import EDIT_LABELS, show_rows
-from explorer.ui.repair.job import show_start, show_time
+from explorer.ui.page_states import RepairState
+from explorer.ui.repair.job import NEW_REPAIR, show_start, show_time
 from explorer.ui.session import current_case
 from explorer.ui.text import count, plain, show_error
 from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_method
@@ -35,12 +39,17 @@ _HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: (ranking.choice, ra
 """The behavior of a ranking is hashed beside it."""
 _planned = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)(plan_repair)
 _CHECKS = {BEHAVIOR: "held-out prompts", CONTROL: "controls", GUARD: "ordinary tasks"}
+EDIT_LABELS = {DROP: "Drop", SWAP: "Swap", REPLACE: "Replace"}
+SHOWN_ROWS = 200
+CELL_CHARACTERS = 400
+_TEXTS = ("id", "prompt", "response", "chosen", "rejected")
 FIRST_K = "50"
 K_HELP = "How many datapoints of the top are edited. Several numbers with commas between give a dose curve."
 PRESET_HELP = (
     f"**Small**: {PRESETS['small'].summary()}; sooner done and less sure. **Full**: {PRESETS['full'].summary()}."
 )
 TRAIN_HELP = "The stage of training whose rows are edited and which is repeated. Auto: where most of the top is."
+EMPTY = "The basket is empty; tick datapoints on the Training data page, or edit the top of a ranking."
 UNBUILT = (
     "The vectors of this study are not built yet, so only words can be compared (BM25) until they are; see *Training "
     "data*."
@@ -97,13 +106,14 @@ def _set_up(
     with columns[3]:
         options = {name: f"{name.capitalize()}: {preset.short}" for name, preset in PRESETS.items()}
         preset = link.select("Training", "size", options, "small", help=PRESET_HELP)
-    checks, ranking = Counter(check.kind for check in held_out(study, source.behavior)), _ranking(study, source)
+    checks = Counter(check.kind for check in held_out(study, source.behavior))
+    ranking, order = _ranked(corpus, source)
     how = {"preset": preset, "train": train, "chosen": source.chosen, "ranking": ranking}
     plan = _planned(study, source.behavior, DROP, ks, **how)  # which datapoints are edited does not depend on the edit
     with columns[1]:
         plan = replace(plan, edit=_pick_edit(stages[plan.stage].edits))
     ids, edited = corpus.table["id"].to_pylist(), set(plan.top.ids)
-    rows = [row for row in _in_order(corpus, source, ranking) if ids[row] in edited]
+    rows = [row for row in order if ids[row] in edited]
     left, right = st.columns([2.3, 1], gap="medium")
     with left:
         _show_preview(corpus, rows, plan.edit, f" of stage {plain(plan.stage)}")
@@ -120,7 +130,7 @@ def _set_up(
 
 def _set_up_export(corpus: Corpus, source: Source, ks: tuple[int, ...], column: DeltaGenerator) -> None:
     """Draw the same choice without the trainings."""
-    order = _in_order(corpus, source, _ranking(corpus.study, source))
+    _, order = _ranked(corpus, source)
     k = len(order) if source.chosen else max(ks, default=0)
     if not 0 < k <= len(order):
         raise ExplorerError(f"k is {k}; expected 1 to {len(order):,}, the datapoints that are ranked.")
@@ -135,10 +145,7 @@ def _set_up_export(corpus: Corpus, source: Source, ks: tuple[int, ...], column: 
 
 
 def _pick_source(corpus: Corpus, indexes: Mapping[str, Index], *, measured: bool) -> Source:
-    """Draw the first row: the behavior, and what is edited. ``measured``: offer only behaviors with held-out prompts.
-
-    Raises ExplorerError where there is no such behavior, or nothing in the basket that is asked for.
-    """
+    """Draw the first row: the behavior (``measured``: only those with held-out prompts), and what is edited."""
     columns = st.columns([1.6, 1.7, 1.3, 1.2, 1.1], gap="small", vertical_alignment="bottom")
     ticked = tuple(basket(corpus.study.folder))
     with columns[0]:
@@ -148,9 +155,7 @@ def _pick_source(corpus: Corpus, indexes: Mapping[str, Index], *, measured: bool
         by = link.select("Edit the", "by", options, "ranking")
     if by == "basket":
         if not ticked:
-            raise ExplorerError(
-                "The basket is empty; tick datapoints on the Training data page, or edit the top of a ranking."
-            )
+            raise ExplorerError(EMPTY)
         return Source(behavior, chosen=ticked)
     with columns[2]:
         offered = (name for name, method in METHODS.items() if indexes or not method.parts)
@@ -197,44 +202,112 @@ def _pick_edit(edits: Sequence[str]) -> str:
     return link.select("Edit", "edit", {edit: EDIT_LABELS[edit] for edit in edits}, edits[0], help=help)
 
 
-def _ranking(study: Study, source: Source) -> Ranking | None:
-    """Return the ranking whose top is edited; None for the basket."""
+def _ranked(corpus: Corpus, source: Source) -> tuple[Ranking | None, list[int]]:
+    """Return the ranking whose top is edited and its rows, best first; for the basket None, and rows as ticked."""
     if source.chosen:
-        return None
+        rows = [row_number(corpus.table, name) for name in source.chosen]
+        return None, [row for row in rows if row is not None]
     with st.spinner("Ranking the training data", show_time=True):
-        return ranked(study, AboutBehavior(source.behavior), source.index, source.choice)
-
-
-def _in_order(corpus: Corpus, source: Source, ranking: Ranking | None) -> list[int]:
-    """Return row numbers, the best first; those of the basket as they were ticked."""
-    if ranking:
-        return ranking.order.tolist()
-    rows = [row_number(corpus.table, name) for name in source.chosen]
-    return [row for row in rows if row is not None]
+        ranking = ranked(corpus.study, AboutBehavior(source.behavior), source.index, source.choice)
+    return ranking, ranking.order.tolist()
 
 
 def _show_preview(corpus: Corpus, rows: Sequence[int], edit: str, of_stage: str = "") -> None:
     st.markdown(f"**{EDIT_LABELS[edit]} {count(len(rows), 'datapoint')}**{of_stage}: {EDITS[edit]}")
-    show_rows(corpus, rows, "preview")
+    _show_rows(corpus, rows, "preview")
 
 
 def _export_button(make: Callable[[], bytes]) -> None:
-    about = "All datapoints with the edits done, which they are, and a TRL script."
-    settings: dict[str, Any] = {"key": "export-edited", "on_click": "ignore", "icon": ":material/download:"}
-    st.download_button("Edited data and a script", make, "edited.zip", "application/zip", help=about, **settings)
+    about, icon = "All datapoints with the edits done, which they are, and a TRL script.", ":material/download:"
+    how: dict[str, Any] = {"key": "export-edited", "on_click": "ignore", "icon": icon, "help": about}
+    st.download_button("Edited data and a script", make, "edited.zip", "application/zip", **how)
 
 
 def _command(study: Study, plan: Plan, source: Source, train: str | None, preset: str) -> str:
     """Return the command line that does the same."""
-    options = {
-        "--behavior": plan.behavior,
-        "--edit": plan.edit,
-        "--top": ",".join(map(str, plan.ks)),
-        "--method": source.choice.method if source.choice.method != "explorer" else None,
-        "--layer": source.choice.layer,
-        "--stage": source.index and source.index.manifest.checkpoint,
-        "--train": train,
-    }
-    words = [str(word) for option in options.items() if option[1] for word in option]
-    small = ["--small"] if preset == "small" else []
-    return shlex.join(["python", "-m", "explorer", "repair", str(study.folder), *words, *small])
+    words = ["python", "-m", "explorer", "repair", str(study.folder), "--behavior", plan.behavior]
+    words += ["--edit", plan.edit, "--top", ",".join(map(str, plan.ks))]
+    words += ["--method", source.choice.method] if source.choice.method != "explorer" else []
+    words += ["--layer", str(source.choice.layer)] if source.choice.layer else []
+    words += ["--stage", source.index.manifest.checkpoint] if source.index else []
+    words += ["--train", train] if train else []
+    return shlex.join([*words, *(["--small"] if preset == "small" else [])])
+
+
+def show_edited(corpus: Corpus, plan: Plan, result: Result | None) -> None:
+    """Draw the set-up of this repair, and the datapoints that its top arm edits."""
+    ids = plan.top.ids
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(plain(f"Datapoints {plan.source()}. {plan.summary()}"), width="stretch")
+        if plan.by_hand:
+            add = lambda: add_all(corpus.study.folder, ids)  # noqa: E731
+            st.button("Put these into the basket", icon=":material/add_shopping_cart:", key="rebasket", on_click=add)
+        else:
+            again = lambda: _set_up_again(plan)  # noqa: E731
+            st.button("Change and train again", icon=":material/tune:", key="again", on_click=again)
+    if not ids:
+        return
+    edited = set(ids)
+    rows = [row for row, name in enumerate(corpus.table["id"].to_pylist()) if name in edited]
+    if missing := len(ids) - len(rows):
+        st.caption(f"{missing:,} of the {len(ids):,} are no longer among the study's datapoints.")
+    corrected = _corrected(corpus.study, result) if plan.edit == REPLACE and result else {}
+    about = f"{EDIT_LABELS.get(plan.edit, plain(plan.edit))}: {EDITS.get(plan.edit, '')}"
+    _show_rows(corpus, rows, "edited-rows", about, corrected)
+
+
+def _corrected(study: Study, result: Result) -> dict[str, str]:
+    """Read the generated corrected answers by id; empty where the run is not on this machine."""
+    run = next((row.run for row in result.arms if row.arm == TOP and row.seed == 0), "")
+    try:
+        return json.loads((run_folder(study, run) / CORRECTED).read_text(encoding="utf-8")) if run else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _set_up_again(plan: Plan) -> None:
+    """Open the form with this repair's choices."""
+    ranking = plan.ranking
+    state = RepairState(
+        repair=NEW_REPAIR,
+        behavior=plan.behavior,
+        edit=plan.edit,
+        top=",".join(map(str, sorted({arm.k for arm in plan.arms if arm.arm == TOP}))),
+        train=plan.stage,
+        size=next((name for name, preset in PRESETS.items() if preset.share == plan.share), "full"),
+        method=ranking.get("method") or "",
+        stage=ranking.get("checkpoint") or "",
+        layer=str(ranking.get("layer") or ""),
+        query=ranking.get("query") or "",
+        centre="" if ranking.get("centre") is None else str(int(ranking["centre"])),
+    )
+    link.put(dict.fromkeys(RepairState.keys()) | state.params())
+
+
+def _show_rows(
+    corpus: Corpus, rows: Sequence[int], key: str, about: str = "", corrected: Mapping[str, str] | None = None
+) -> None:
+    """Draw datapoints by row number under what is known of them all; ``corrected``: a further column by their ids."""
+    st.caption(" · ".join(filter(None, [about, *_counts_by(corpus, rows)])))
+    few, names = list(rows[:SHOWN_ROWS]), [name for name in _TEXTS if name in corpus.table.column_names]
+    table = corpus.table.select(names).take(pa.array(few, pa.int64())).to_pandas()
+    table["corrected"] = table["id"].map(corrected or {})
+    table = table.assign(source=corpus.sources[few], label=corpus.labels[few]).replace("", None)
+    table = table.dropna(axis=1, how="all").map(lambda text: text[:CELL_CHARACTERS] if isinstance(text, str) else None)
+    table.insert(0, "", range(1, len(few) + 1))
+    config = {"": st.column_config.NumberColumn(width=44), "id": st.column_config.TextColumn(width=90)}
+    config |= {name: st.column_config.TextColumn(width=240) for name in _TEXTS[1:]}
+    st.dataframe(table, hide_index=True, height=320, row_height=72, key=key, column_config=config, placeholder="")
+    if len(rows) > SHOWN_ROWS:
+        st.caption(f"The first {SHOWN_ROWS:,} of {len(rows):,}.")
+
+
+def _counts_by(corpus: Corpus, rows: Sequence[int]) -> list[str]:
+    """Count the rows by source and by label, in sentences, as far as the study has them."""
+    sentences = []
+    for name, values in (("source", corpus.sources), ("label", corpus.labels)):
+        counts = Counter(value or "none" for value in values[list(rows)].tolist())
+        if set(counts) - {"none"}:
+            listed = ", ".join(f"{plain(value)} {n:,}" for value, n in counts.most_common(6))
+            sentences.append(f"By {name}: {listed}{', …' if len(counts) > 6 else ''}")
+    return sentences
