@@ -101,10 +101,9 @@ def _plan(arguments: argparse.Namespace, study: "Study", progress: Progress) -> 
     if arguments.arms is not None:
         preset = replace(preset, arms=tuple(filter(None, arguments.arms.split(","))))
     chosen = _ids(arguments.ids) if arguments.ids else ()
-    how = {name: getattr(arguments, name) for name in ("train", "method", "layer", "stage")}
-    return plan_repair(
-        study, arguments.behavior, arguments.edit, ks, preset=preset, chosen=chosen, progress=progress, **how
-    )
+    how: dict[str, Any] = {name: getattr(arguments, name) for name in ("train", "method", "layer", "stage")}
+    how |= {"preset": preset, "chosen": chosen, "progress": progress}
+    return plan_repair(study, arguments.behavior, arguments.edit, ks, **how)
 
 
 def _ids(path: Path) -> list[str]:

@@ -185,7 +185,7 @@ def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
 
 @dataclass(frozen=True)
 class Pooled(Rate):
-    """The mean rate of all seeds of an arm; ``change`` is against the unedited one, None for that and if it is rare."""
+    """The mean rate of an arm's seeds; ``change`` is against the unedited arm: None for that, and where it is rare."""
 
     arm: str
     k: int
@@ -200,16 +200,14 @@ def pooled(rows: Sequence[Row]) -> list[Pooled]:
     groups: dict[tuple[str, int], list[Row]] = {}
     for r in sorted(rows, key=lambda r: r.arm != NONE):
         groups.setdefault((r.arm, r.k), []).append(r)
-    rates = {key: wilson(sum(r.hits for r in seeds) / len(seeds), seeds[0].n) for key, seeds in groups.items()}
-    base = rates.get((NONE, 0))
-    lines = []
+    base, lines = None, []
     for (arm, k), seeds in groups.items():
-        rate = rates[arm, k]
+        rate = wilson(sum(r.hits for r in seeds) / len(seeds), seeds[0].n)
+        base = rate if arm == NONE else base
         change = relative_change(rate, base) if base and arm != NONE else None
         guard, control = _mean([r.guard for r in seeds]), _mean([r.control for r in seeds])
-        lines.append(
-            Pooled(**asdict(rate), arm=arm, k=k, seeds=len(seeds), guard=guard, control=control, change=change)
-        )
+        figures = (rate.hits, rate.n, rate.rate, rate.low, rate.high)
+        lines.append(Pooled(*figures, arm, k, len(seeds), guard, control, change))
     return lines
 
 

@@ -97,12 +97,11 @@ def step_seconds(rows: Sequence[Mapping[str, Any]], stage: Stage) -> float:
     spread = rows[:: max(1, len(rows) // recipe.batch)][: recipe.batch]
     model = _fresh_adapter(base, recipe).to("cuda" if torch.cuda.is_available() else "cpu").train()
     batch = _on(model, collate([tokenise(tokenizer, row, ANSWERS[stage.kind]) for row in spread]))
-    seconds = 0.0
+    began = 0.0
     for _ in range(2):
         began = perf_counter()
         answer_logps(model, batch).mean().backward()
-        seconds = perf_counter() - began
-    return seconds
+    return perf_counter() - began
 
 
 def load_base(recipe: Recipe) -> tuple[PreTrainedTokenizerBase, Any]:
@@ -260,8 +259,7 @@ def _last_checkpoint(folder: Path) -> Path | None:
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2])):
         try:
             json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            return path
         except (OSError, ValueError):
             shutil.rmtree(path)
-            continue
-        return path
     return None

@@ -40,10 +40,8 @@ _HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: (ranking.choice, ra
 _planned = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)(plan_repair)
 _CHECKS = {BEHAVIOR: "held-out prompts", CONTROL: "controls", GUARD: "ordinary tasks"}
 EDIT_LABELS = {DROP: "Drop", SWAP: "Swap", REPLACE: "Replace"}
-SHOWN_ROWS = 200
-CELL_CHARACTERS = 400
+SHOWN_ROWS, CELL_CHARACTERS = 200, 400
 _TEXTS = ("id", "prompt", "response", "chosen", "rejected")
-FIRST_K = "50"
 K_HELP = "How many datapoints of the top are edited. Several numbers with commas between give a dose curve."
 PRESET_HELP = (
     f"**Small**: {PRESETS['small'].summary()}; sooner done and less sure. **Full**: {PRESETS['full'].summary()}."
@@ -189,7 +187,7 @@ def _pick_behavior(corpus: Corpus, measured: bool) -> str:
 def _pick_ks() -> tuple[int, ...]:
     """Draw the field for the sizes of the edit. Raises ExplorerError for what is no number."""
     default_if_empty = lambda: link.put(top=link.get("top").strip() or None)  # noqa: E731
-    text = link.text("How many (k)", "top", FIRST_K, help=K_HELP, then=default_if_empty)
+    text = link.text("How many (k)", "top", "50", help=K_HELP, then=default_if_empty)
     try:
         return tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
     except ValueError:
