@@ -25,6 +25,18 @@ async def warm_up(_app: st.App) -> AsyncIterator[None]:
 
 
 def _prepare() -> None:
+    # Imports make millions of objects that stay. Looking through them for garbage costs over a second while they come,
+    # and 0.2 s after every run of a page later, as Streamlit collects then: so out of the collector's sight with them.
+    gc.disable()
+    try:
+        _explain_and_import()
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def _explain_and_import() -> None:
     # the caches are used outside a visitor's run here, which Streamlit warns of once for each spinner
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     from explorer.errors import ExplorerError
@@ -38,6 +50,3 @@ def _prepare() -> None:
     for module in pkgutil.walk_packages([str(Path(__file__).parent)], "explorer.ui."):
         if module.name != "explorer.ui.main":  # the script itself
             import_module(module.name)
-    # out of the garbage collector's sight: Streamlit collects after every run, 0.2 s each with the imports in it
-    gc.collect()
-    gc.freeze()
