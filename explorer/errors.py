@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one clear sentence each, never a traceback."""
+"""Errors that a user can act on, one clear sentence each and never a traceback, and the words that they need."""
 
 
 class ExplorerError(ValueError):
@@ -8,6 +8,11 @@ class ExplorerError(ValueError):
 def first_line(error: Exception, most: int = 240) -> str:
     """The first line of an error of a library, cut to ``most`` characters; its type where it has no words."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:most]
+
+
+def count(n: int, word: str) -> str:
+    """A number with its noun: "1 row", "2,000 rows"."""
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 class ModelError(ExplorerError):

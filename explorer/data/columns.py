@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from explorer.data.formats import Row, quoted
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 
 PROMPTS = ("prompt", "prompts", "instruction", "question")
 ANSWERS = ("response", "output", "completion", "answer")
@@ -96,7 +96,7 @@ class ColumnRoles:
     def problems(self) -> list[str]:
         """What should be looked at, one sentence each."""
         what = "earlier answers or other roles in the chat; the prompt is the user's messages alone"
-        return [f"{self.chats:,} row{'' if self.chats == 1 else 's'} with {what}"] if self.chats else []
+        return [f"{count(self.chats, 'row')} with {what}"] if self.chats else []
 
 
 def read_row(row: Row, where: str, roles: ColumnRoles) -> Row:

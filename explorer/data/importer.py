@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from explorer.data.columns import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, ColumnRoles, read_row
 from explorer.data.formats import MAX_CHARS, Row, open_data, quoted, too_long
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 
 LONG_CHARS = 8_192
 """Rows with more characters of prompt and answers are counted: a model may have to cut them."""
@@ -60,13 +60,13 @@ class ImportedData:
         prompt = prompt.replace("'instruction', 'input'", "'instruction' + 'input'")
         plain, extra = self._columns_of("id", *PLAIN), self._columns_of(EXTRA)
         lines = [
-            f"{self.format}, {_count(self.rows, 'row')}; prompt from {prompt}, answer from {answer}",
+            f"{self.format}, {count(self.rows, 'row')}; prompt from {prompt}, answer from {answer}",
             f"taken as they are: {plain}" if plain != "none" else "",
             f"also kept: {extra}" if extra != "none" else "",
             f"left out: {quoted(self.dropped)}" if self.dropped else "",
-            f"{_count(self.duplicates, 'exact duplicate')} left out" if self.duplicates else "",
-            f"{_count(self.empty, 'row')} without an answer kept but never ranked" if self.empty else "",
-            f"{_count(self.over_long, 'row')} longer than {LONG_CHARS:,} characters" if self.over_long else "",
+            f"{count(self.duplicates, 'exact duplicate')} left out" if self.duplicates else "",
+            f"{count(self.empty, 'row')} without an answer kept but never ranked" if self.empty else "",
+            f"{count(self.over_long, 'row')} longer than {LONG_CHARS:,} characters" if self.over_long else "",
             *self.problems,
         ]
         return [line for line in lines if line]
@@ -157,7 +157,7 @@ class _Datapoints:
     def problems(self) -> list[str]:
         """What should be looked at, one sentence each."""
         what = "with the text of an earlier row but another label, all kept"
-        relabelled = [f"{_count(self.relabelled, 'row')} {what}"] if self.relabelled else []
+        relabelled = [f"{count(self.relabelled, 'row')} {what}"] if self.relabelled else []
         mixed = [f"values of several kinds, kept as text: {quoted(sorted(self.mixed))}"] if self.mixed else []
         return relabelled + mixed
 
@@ -192,7 +192,3 @@ def _check_text(where: str, texts: dict[str, str]) -> None:
         except UnicodeEncodeError as error:
             half = f"half a character (\\u{ord(text[error.start]):04x})"
             raise ExplorerError(f"{where}: field {name!r} holds {half}; expected whole ones.") from error
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

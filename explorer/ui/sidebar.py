@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer.data.failures import Failure
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 from explorer.model import embedded
 from explorer.model.load import DTYPES, ModelSpec, load_model
 from explorer.ui import link
@@ -21,7 +21,7 @@ from explorer.ui.study import (
     study_folders,
     whole_path,
 )
-from explorer.ui.text import count, plain, show_error
+from explorer.ui.text import plain, show_error
 
 KINDS = {
     "planted": "Planted",

@@ -20,11 +20,6 @@ def one_line(text: str, most: int = 90) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def count(n: int, word: str) -> str:
-    """A number with its noun: "1 row", "2,000 rows"."""
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
-
-
 def duration(seconds: float) -> str:
     """A time in one or two units."""
     if seconds < 90:

@@ -9,14 +9,14 @@ import streamlit as st
 from explorer.behaviors.cards import Card
 from explorer.behaviors.nearest import compare_clusters
 from explorer.behaviors.notes import Note, read_notes, write_note
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 from explorer.ranking.metrics import Enrichment
 from explorer.ui import link
 from explorer.ui.basket import add_all, basket
 from explorer.ui.behaviors.lists import datapoint_section, icon_button, prompt_section, show_lists
 from explorer.ui.behaviors.state import ClusteredStudy
 from explorer.ui.components import cluster_list, sources
-from explorer.ui.text import count, plain, show_error
+from explorer.ui.text import plain, show_error
 from explorer.ui.training_data.charts import chance
 
 PROMPTS = 150

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data.study import Study
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import Choice, Ranking
 from explorer.ranking.table import row_number
@@ -30,7 +30,7 @@ from explorer.ui.corpus import Corpus, built_indexes, ranked
 from explorer.ui.page_states import RepairState
 from explorer.ui.repair.job import NEW_REPAIR, show_start, show_time
 from explorer.ui.session import current_case
-from explorer.ui.text import count, plain, show_error
+from explorer.ui.text import plain, show_error
 from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_method
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES

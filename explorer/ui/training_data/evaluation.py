@@ -9,14 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from explorer.data.study import Study
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 from explorer.ranking.evaluate import Score, evaluate
 from explorer.ranking.metrics import KS
 from explorer.ui import link
 from explorer.ui.caching import HASHES, file_version, study_version
 from explorer.ui.corpus import Corpus
 from explorer.ui.progress_bar import progress_bar
-from explorer.ui.text import count, plain, show_error
+from explorer.ui.text import plain, show_error
 from explorer.ui.training_data.charts import show_layer_curve
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
