@@ -1,6 +1,6 @@
 // Tokens as columns, layers as rows, drawn on a canvas with zoom and pan. Text only through fillText and textContent.
 // A Streamlit component; the stand-alone page (page.js) runs it too, with data.standalone.
-const RED = [220, 38, 38], BLUE = [37, 99, 235], LEFT = 46, TOP = 50, BOTTOM = 92, views = new Map();
+const RED = [$RED], BLUE = [$BLUE], LEFT = 46, TOP = 50, BOTTOM = 92, views = new Map();
 const number = (value) => (value > 0 ? "+" : "") + Number(value.toPrecision(3));
 const shade = (value, alpha) => `rgba(${(value > 0 ? RED : BLUE).join()}, ${alpha})`;
 const clip = (text, n) => (text.length > n ? text.slice(0, n - 1) + "…" : text);

@@ -7,20 +7,21 @@ from typing import Any
 
 from explorer.behaviors.cards import MEANING, Card
 from explorer.figures.save import html_page
+from explorer.figures.style import coloured
 from explorer.ranking.metrics import Enrichment
 
 _PROMPTS = 12
 """Prompts of a card; more are counted."""
-_STYLE = """
+_STYLE = coloured("""
 body{font:15px/1.45 system-ui,sans-serif;color:#1c1c22;max-width:1080px;margin:2rem auto;padding:0 1rem}
 article{border:1px solid #d9d9e0;border-radius:8px;padding:1rem 1.25rem;margin:1.25rem 0}
-article.emergent{border-left:5px solid #dc2626}
+article.emergent{border-left:5px solid rgb($RED)}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin:0}h3{font-size:.9rem;color:#55555f;margin:1rem 0 .3rem}
 p{margin:.35rem 0}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;border-top:1px solid #ececf0;white-space:pre-wrap;
 overflow-wrap:anywhere}
 th{color:#55555f;font-weight:600}.n{color:#55555f}.w{background:#f1f1f5;border-radius:4px;padding:0 .4rem}
-"""
+""")
 
 
 def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[str] = ()) -> str:

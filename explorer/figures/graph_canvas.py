@@ -9,6 +9,7 @@ from typing import Any
 
 from explorer.figures.labels import gap_label, graph_caption, quoted
 from explorer.figures.save import html_page
+from explorer.figures.style import coloured
 from explorer.files import shipped
 from explorer.graph.block_parts import VerticalParts
 from explorer.graph.graph_json import node_id
@@ -39,7 +40,7 @@ def graph_page(graph: AttributionGraph) -> str:
 
 
 def _asset(name: str) -> str:
-    return shipped(f"graph/{name}").read_text(encoding="utf-8")
+    return coloured(shipped(f"graph/{name}").read_text(encoding="utf-8"))
 
 
 def canvas_data(

@@ -21,3 +21,10 @@ def rgba(value: float, alpha: float) -> str:
     """CSS colour of a signed value: red above 0, blue otherwise."""
     red, green, blue = (round(255 * part) for part in (RED if value > 0 else BLUE))
     return f"rgba({red},{green},{blue},{alpha:.3g})"
+
+
+def coloured(source: str) -> str:
+    """A script or style sheet with the numbers of red and blue ("220, 38, 38") in the place of $RED and $BLUE."""
+    for name, colour in (("$RED", RED), ("$BLUE", BLUE)):
+        source = source.replace(name, ", ".join(str(round(255 * part)) for part in colour))
+    return source

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from explorer.figures.style import coloured
 from explorer.files import shipped
 
 _HERE = Path(__file__).parent
@@ -12,7 +13,7 @@ _HERE = Path(__file__).parent
 def _component(name: str, html: str | None = None, stem: Path | None = None):  # noqa: ANN202
     stem = stem or _HERE / name
     markup = html or stem.with_suffix(".html").read_text(encoding="utf-8")
-    css, js = (stem.with_suffix(f".{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    css, js = (coloured(stem.with_suffix(f".{kind}").read_text(encoding="utf-8")) for kind in ("css", "js"))
     return st.components.v2.component(f"explorer.{name}", html=markup, css=css, js=js)  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -1,5 +1,5 @@
 // The ranked training examples, two lines of text each. All text is set with textContent: training data is hostile.
-const RED = "220, 38, 38", BLUE = "37, 99, 235";
+const RED = "$RED", BLUE = "$BLUE";
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".list");

@@ -1,5 +1,5 @@
 // The similarity matrix between its two trees, on a canvas. Text only through fillText and textContent: prompts are hostile.
-const RED = [220, 38, 38], BLUE = [37, 99, 235], LEFT = 62, TOP = 34, STRIP = 12, HEAD = 30, LINKED = "explorer-datapoints";
+const RED = [$RED], BLUE = [$BLUE], LEFT = 62, TOP = 34, STRIP = 12, HEAD = 30, LINKED = "explorer-datapoints";
 const bytes = (text) => new Int8Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 
 export default function ({ data, parentElement, setTriggerValue }) {

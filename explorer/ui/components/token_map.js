@@ -1,5 +1,5 @@
 // Tokens in real text flow, coloured by relevance. All text is set with textContent: prompts are hostile.
-const RED = "220, 38, 38", BLUE = "37, 99, 235", ACCENT = "103, 65, 217";
+const RED = "$RED", BLUE = "$BLUE", ACCENT = "103, 65, 217";
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".map");
