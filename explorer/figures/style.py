@@ -2,7 +2,8 @@
 
 RED_HEX, BLUE_HEX = "#dc2626", "#2563eb"
 """Towards the wrong answer, and towards the right one. Nothing else is red or blue."""
-RED, BLUE = ((220 / 255, 38 / 255, 38 / 255), (37 / 255, 99 / 255, 235 / 255))
+_RED, _BLUE = (bytes.fromhex(colour[1:]) for colour in (RED_HEX, BLUE_HEX))
+RED, BLUE = ((r / 255, g / 255, b / 255) for r, g, b in (_RED, _BLUE))
 """The same as (red, green, blue) in 0..1."""
 ACCENT = "#7c5ce0"
 GREY, FAINT = "rgba(128, 128, 140, .75)", "rgba(128, 128, 140, .28)"
@@ -19,12 +20,12 @@ PALETTE = (
 
 def rgba(value: float, alpha: float) -> str:
     """CSS colour of a signed value: red above 0, blue otherwise."""
-    red, green, blue = (round(255 * part) for part in (RED if value > 0 else BLUE))
+    red, green, blue = _RED if value > 0 else _BLUE
     return f"rgba({red},{green},{blue},{alpha:.3g})"
 
 
 def coloured(source: str) -> str:
     """A script or style sheet with the numbers of red and blue ("220, 38, 38") in the place of $RED and $BLUE."""
-    for name, colour in (("$RED", RED), ("$BLUE", BLUE)):
-        source = source.replace(name, ", ".join(str(round(255 * part)) for part in colour))
+    for name, colour in (("$RED", _RED), ("$BLUE", _BLUE)):
+        source = source.replace(name, ", ".join(map(str, colour)))
     return source

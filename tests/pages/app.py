@@ -5,6 +5,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from explorer.data.study import Study
+
 
 def open_app(**query: str) -> AppTest:
     """The app at a link, not yet run."""
@@ -12,6 +14,20 @@ def open_app(**query: str) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return app
+
+
+def open_study_page(page: str, study: Study, **query: str) -> AppTest:
+    """A page of a study at a link, run without a traceback; ``page``: the name of its file."""
+    app = open_app(study=str(study.folder), **query)
+    app.switch_page(f"../../pages/{page}.py")
+    app.run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> list[str]:
+    """What the page says in sentences."""
+    return [n.value for n in (*app.markdown, *app.caption, *app.warning, *app.error)]
 
 
 def shown(app: AppTest, key: str) -> dict:

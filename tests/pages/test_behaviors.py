@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,11 @@ from explorer.data.study import Study, open_study
 from explorer.files import write_json_lines
 from explorer.ui.behaviors import state as behaviors_state
 from explorer.vectors.build import build_index
-from tests.pages.app import open_app, shown
+from tests.pages.app import open_study_page, shown, texts
 from tests.pages.data_study import BEHAVIORS, HOSTILE, data_rows
 from tests.vectors.tiny import WORDS, save_tiny, tiny_loaded, tiny_study
 
-PAGE = "../../pages/behaviors.py"
+open_page = partial(open_study_page, "behaviors")
 LIVE = re.compile(r"(?<!\\)(<img|!\[|\*\*b)")
 
 
@@ -47,18 +48,6 @@ def behaviors_study(folder: Path) -> Study:
     lines = [{"id": f"d{i}", "prompt": f"{i}: {WORDS[i % 3][: 8 + 5 * i]}?"} for i in range(5)]
     write_json_lines(made.folder / "discovery.jsonl", [*lines, {"id": HOSTILE, "prompt": HOSTILE}])
     return open_study(made.folder)
-
-
-def open_page(made: Study, **query: str) -> AppTest:
-    app = open_app(study=str(made.folder), **query)
-    app.switch_page(PAGE)
-    app.run()
-    assert not app.exception
-    return app
-
-
-def texts(app: AppTest) -> list[str]:
-    return [n.value for n in (*app.markdown, *app.caption, *app.warning, *app.error)]
 
 
 def said(app: AppTest) -> str:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ from explorer.repair.job import log_tail, status
 from explorer.repair.plan import PRESETS, Plan, repair_folders, save_plan
 from explorer.repair.results import Result, read_result, row, verdict
 from explorer.ui.text import duration
-from tests.pages.app import open_app, shown
+from tests.pages.app import open_app, open_study_page, shown
+from tests.pages.app import texts as sentences
 from tests.pages.data_study import HOSTILE, data_study
 from tests.pages.test_training_data import LIVE
 from tests.repair.conftest import started, tiny  # noqa: F401  (fixtures)
 from tests.repair.conftest import study as tiny_study  # noqa: F401
 
 PAGE = "../../pages/repair.py"
+open_page = partial(open_study_page, "repair")
 RATES = {"none": 3, "top": 0, "random": 3, "bottom": 4}
 
 
@@ -72,17 +75,9 @@ def write_result(study: Study, plan: Plan, done: int | None = None, sentence: st
     return folder
 
 
-def open_page(study: Study, **query: str) -> AppTest:
-    app = open_app(study=str(study.folder), **query)
-    app.switch_page(PAGE)
-    app.run()
-    assert not app.exception
-    return app
-
-
 def texts(app: AppTest) -> list[str]:
-    found = [n.value for n in (*app.markdown, *app.caption, *app.warning, *app.error, *app.info)]
-    return [text.replace("\\", "") for text in found]
+    infos = [n.value for n in app.info]
+    return [text.replace("\\", "") for text in (*sentences(app), *infos)]
 
 
 def table(app: AppTest, column: str):

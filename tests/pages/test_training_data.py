@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,11 +13,11 @@ from explorer.ranking.evaluate import evaluate
 from explorer.ui.training_data import list as data_list
 from explorer.vectors.build import build_index
 from explorer.vectors.find import study_indexes
-from tests.pages.app import open_app, shown
+from tests.pages.app import open_app, open_study_page, shown, texts
 from tests.pages.data_study import HOSTILE, data_rows, data_study
 
 LIVE = re.compile(r"(?<!\\)(<img|!\[|\*\*b)")
-PAGE = "../../pages/training_data.py"
+open_page = partial(open_study_page, "training_data")
 
 
 @pytest.fixture(scope="session")
@@ -25,20 +26,8 @@ def study(tmp_path_factory) -> Study:
     return data_study(tmp_path_factory.mktemp("training-data"))
 
 
-def open_page(study: Study, **query: str) -> AppTest:
-    app = open_app(study=str(study.folder), **query)
-    app.switch_page(PAGE)
-    app.run()
-    assert not app.exception
-    return app
-
-
 def listed(app: AppTest) -> list[dict]:
     return shown(app, "ranked-list")["rows"]
-
-
-def texts(app: AppTest) -> list[str]:
-    return [n.value for n in (*app.markdown, *app.caption, *app.warning, *app.error)]
 
 
 def test_the_first_visit_ranks_for_the_case_and_opens_the_best_row(study):
