@@ -1,7 +1,8 @@
 """The study folder: a model with its adapters, training data, behaviors and failures, tied together by ``study.toml``.
 
 ```
-study.toml           format, name, model, adapters in training order, reference, template, layers
+study.toml           format, name, model, adapters in training order, reference, template, layers, turns, end_of_turn,
+                     answer_tokens
 datapoints.parquet   id, prompt, response | chosen + rejected, label?, source?, and what else came along
 behaviors.jsonl      {id, name, prompt, bad, good?, exhibits?, half?}
 failures.jsonl       {id, prompt, system?, wrong, right, evidence?}
@@ -25,9 +26,19 @@ from explorer.model.load import ModelSpec
 
 FORMAT = 1
 TEMPLATES = ("chat", "raw")
+TURNS = ("all", "last")
 BASE = "base"
 VECTORS = "vectors"
 HALVES = ("query", "evaluation")
+_DEFAULTS: dict[str, Any] = {
+    "adapters": [],
+    "layers": [],
+    "reference": "",
+    "template": "chat",
+    "turns": "all",
+    "end_of_turn": True,
+    "answer_tokens": 64,
+}
 SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES = "study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl"
 
 
@@ -60,6 +71,9 @@ class Study:
         reference: the adapter before the last stage of training (the SFT model in DPO); None for the bare model.
         template: ``chat``, or ``raw`` for prompts without a chat template.
         layers: layers to compute vectors at; empty for an automatic choice.
+        turns: which assistant turns of a chat the training put a loss on: ``all``, or the ``last`` one.
+        end_of_turn: whether the training put a loss on the token that ends an answer.
+        answer_tokens: most tokens of an answer that the study's models generate.
     """
 
     folder: Path
@@ -69,6 +83,9 @@ class Study:
     reference: str | None = None
     template: str = "chat"
     layers: tuple[int, ...] = ()
+    turns: str = "all"
+    end_of_turn: bool = True
+    answer_tokens: int = 64
 
     @property
     def spec(self) -> ModelSpec:
@@ -177,18 +194,21 @@ def open_study(folder: str | Path) -> Study:
     if (version := settings.get("format")) != FORMAT:
         raise ExplorerError(f"{path}: field 'format' is {version!r}; this version reads format {FORMAT}.")
     require_text(settings, path, "name", "model")
-    settings = {"adapters": [], "layers": [], "reference": "", "template": "chat"} | settings
+    settings = _DEFAULTS | settings
     for field, kind, expected in (("adapters", str, "text"), ("layers", int, "whole numbers")):
         if not isinstance(settings[field], list) or not all(isinstance(x, kind) for x in settings[field]):
             raise wrong_field(settings, path, field, f"a list of {expected}")
     if not isinstance(settings["reference"], str):
         raise wrong_field(settings, path, "reference", "an adapter folder")
-    if settings["template"] not in TEMPLATES:
-        raise wrong_field(settings, path, "template", " or ".join(TEMPLATES))
+    for field, values in (("template", TEMPLATES), ("turns", TURNS), ("end_of_turn", (True, False))):
+        if settings[field] not in values:
+            raise wrong_field(settings, path, field, " or ".join(json.dumps(value) for value in values))
+    if not isinstance(settings["answer_tokens"], int) or settings["answer_tokens"] < 1:
+        raise wrong_field(settings, path, "answer_tokens", "a whole number above 0")
     adapters = tuple(_adapter_path(folder, adapter) for adapter in settings["adapters"])
     reference = _adapter_path(folder, settings["reference"]) if settings["reference"] else None
-    name, model, template, layers = (settings[field] for field in ("name", "model", "template", "layers"))
-    return Study(folder, name, model, adapters, reference, template, tuple(layers))
+    given = {name: settings[name] for name in ("name", "model", "template", "turns", "end_of_turn", "answer_tokens")}
+    return Study(folder, adapters=adapters, reference=reference, layers=tuple(settings["layers"]), **given)
 
 
 def check_study(folder: str | Path) -> Study:
