@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from explorer.behaviors.clusters import cluster
 from explorer.data.study import Study
 from explorer.vectors.build import build_index
+from tests.browser.canvas import click_drawn
 from tests.pages.data_study import HOSTILE
 from tests.pages.test_behaviors import behaviors_study
 
@@ -26,8 +27,7 @@ def study(tmp_path_factory) -> Study:
 
 def click_block(page: Page, cluster: int) -> None:
     """Click the middle of a cluster's rows."""
-    x, y = page.locator(".matrix").evaluate("(node, cluster) => node.locate(cluster)", cluster)
-    page.locator(".matrix canvas").click(position={"x": x, "y": y})
+    click_drawn(page, ".matrix", cluster)
 
 
 def test_from_a_block_of_the_matrix_to_a_trace(page: Page, study: Study):
@@ -65,8 +65,7 @@ def test_a_point_of_the_map_a_card_and_hostile_text(page: Page, study: Study):
     page.goto(f"/behaviors?study={study.folder}&view=hand&by=datapoint&datapoint={HOSTILE}")
     expect(page.locator(".rows .data-row").first).to_be_visible()
     expect(page.locator(".map[data-drawn]")).to_be_visible()
-    x, y = page.locator(".map").evaluate("node => node.locate(12)")
-    page.locator(".map canvas").click(position={"x": x, "y": y})
+    click_drawn(page, ".map", 12)
     expect(page).to_have_url(re.compile("datapoint=r"))
     page.goto(f"/behaviors?study={study.folder}")
     page.locator(".cards .card").first.click()

@@ -6,6 +6,8 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.canvas import click_drawn, steady_place
+
 pytestmark = pytest.mark.browser
 
 
@@ -16,8 +18,7 @@ def open_graph(page: Page, query: str = "?case=wrong-dog") -> None:
 
 def click(page: Page, name: str) -> None:
     """Click a node, edge or gap by name, where the drawing says it is."""
-    x, y = page.locator(".graph").evaluate("(node, name) => node.locate(name)", name)
-    page.locator(".graph canvas").click(position={"x": x, "y": y})
+    click_drawn(page, ".graph", name)
 
 
 def drawn(page: Page) -> str:
@@ -54,7 +55,7 @@ def test_the_case_travels_along(page: Page):
 
 def test_hover_lists_the_strongest_edges(page: Page):
     open_graph(page)
-    x, y = page.locator(".graph").evaluate("(node, name) => node.locate(name)", "node:23_39")
+    x, y = steady_place(page, ".graph", "node:23_39")
     page.locator(".graph canvas").hover(position={"x": x, "y": y})
     expect(page.locator(".graph .hover")).to_contain_text("goes to")
     expect(page.locator(".graph .hover")).to_contain_text("Bella")

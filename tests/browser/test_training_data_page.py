@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from explorer.data.study import Study
+from tests.browser.canvas import click_drawn
 from tests.pages.data_study import HOSTILE, data_study
 
 pytestmark = pytest.mark.browser
@@ -84,10 +85,9 @@ def test_a_source_filters_and_the_list_is_exported(page: Page, study: Study):
 def test_a_node_of_the_graph_leads_here(page: Page, study: Study):
     page.goto(f"/graph?study={study.folder}&at=node:2_4")
     expect(page.locator(".graph[data-drawn]")).to_be_visible()
-    x, y = page.locator(".graph").evaluate(
-        "node => { for (let t = 0; t < 60; t++) { const p = node.locate(`node:2_${t}`); if (p) return p; } }"
-    )
-    page.locator(".graph canvas").click(position={"x": x, "y": y})
+    first = "Array.from({ length: 60 }, (_, t) => root.locate(`node:2_${t}`)).find(Boolean)"
+    click_drawn(page, ".graph", "", first)
+    expect(page).to_have_url(re.compile("at=node%3A2_"))
     page.get_by_test_id("stPageLink").get_by_role("link", name="gradient").click()
     expect(page.locator(".list .row")).to_have_count(20)
     expect(page).to_have_url(re.compile("half=gradient"))
