@@ -12,8 +12,9 @@ def add_build(commands: Any) -> None:
     """Add the sub-command to the command line's own."""
     build = commands.add_parser("build", help="compute and store the vectors of a study's training examples")
     build.add_argument("study", type=Path, metavar="STUDY")
-    build.add_argument("--methods", default="", metavar="A,B", help="only what these methods need; default all")
-    build.add_argument("--layers", default="auto", metavar="WHICH", help="auto, or e.g. 15,22,28")
+    methods = "only what these methods need; default every method but lora-gradient, all for that too"
+    build.add_argument("--methods", default="", metavar="A,B", help=methods)
+    build.add_argument("--layers", default="auto", metavar="WHICH", help="auto, rept, or e.g. 15,22,28")
     stages = "before (default) or after the training in question, or a checkpoint's name"
     build.add_argument("--stage", default="before", help=stages)
     build.set_defaults(run=_build)

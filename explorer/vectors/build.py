@@ -28,7 +28,8 @@ from explorer.vectors.index import (
     write_tensors,
 )
 from explorer.vectors.items import Item, item_vectors, table_items
-from explorer.vectors.layers import auto_layers, late_layer, rept_layer
+from explorer.vectors.layers import late_layer, rept_layer
+from explorer.vectors.methods import DEFAULT_PARTS
 from explorer.vectors.one_pass import PARTS
 from explorer.vectors.tokenize import MAX_TOKENS
 
@@ -42,23 +43,21 @@ def plan(
     study: Study,
     loaded: LoadedModel,
     checkpoint: str,
-    parts: Sequence[str] = PARTS,
-    layers: Sequence[int] = (),
+    parts: Sequence[str] = DEFAULT_PARTS,
+    layers: Sequence[int] | str = "auto",
     shard_rows: int | None = None,
 ) -> Manifest:
     """Return the manifest of the index that a build with these settings makes; writes nothing.
 
-    ``layers``: empty for the study's own, or else ``auto_layers``. Raises ExplorerError for an unknown layer or part.
+    ``layers``: numbers, or a name of ``LAYER_RULES``; ``auto``: the study's own layers, or else ``late_layer`` alone.
+    Raises ExplorerError for an unknown layer or part.
     """
     table = study.datapoints()
     if not table.num_rows:
         raise ExplorerError(f"{study.folder}: the study has no datapoints.")
     if unknown := set(parts) - set(PARTS):
         raise ExplorerError(f"Part '{unknown.pop()}' is unknown; expected some of {', '.join(PARTS)}.")
-    chosen, notes = sorted(set(layers)) or sorted(set(study.layers)), {}
-    if not chosen:
-        notes["rept_layer"] = rept_layer(loaded, _probes(study, table))
-        chosen = auto_layers(loaded.n_layers, notes["rept_layer"])
+    chosen, notes = _chosen_layers(study, loaded, table, layers)
     for layer in chosen:
         if not 1 <= layer <= loaded.n_layers:
             raise ExplorerError(f"Layer {layer} is not there; expected 1 to {loaded.n_layers}.")
@@ -76,12 +75,24 @@ def plan(
     return Manifest(checkpoint, made_from, table.num_rows, size, chosen, made_from["parts"], default_layer, notes)
 
 
+def _chosen_layers(
+    study: Study, loaded: LoadedModel, table: pa.Table, layers: Sequence[int] | str
+) -> tuple[list[int], dict[str, int]]:
+    """Return the layers that were asked for, ascending, and the notes of what was found on the way."""
+    if not layers or layers == "auto":
+        layers = study.layers or [late_layer(loaded.n_layers)]
+    if layers == "rept":
+        notes = {"rept_layer": rept_layer(loaded, _probes(study, table))}
+        return list(notes.values()), notes
+    return sorted({int(layer) for layer in layers}), {}
+
+
 def build_index(
     study: Study,
     checkpoint: str = "before",
     *,
-    parts: Sequence[str] = PARTS,
-    layers: Sequence[int] = (),
+    parts: Sequence[str] = DEFAULT_PARTS,
+    layers: Sequence[int] | str = "auto",
     shard_rows: int | None = None,
     progress: Progress = silent,
 ) -> Index:

@@ -7,7 +7,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import DTYPES, LoadedModel, ModelSpec, dtype_of
 from explorer.vectors.fingerprint import CODE, model_digest, study_digest
 from explorer.vectors.index import MANIFEST, Index, Manifest, open_index, read_manifest
-from explorer.vectors.methods import METHODS
+from explorer.vectors.methods import DEFAULT_PARTS, METHODS
 
 
 def study_indexes(study: Study) -> list[Index]:
@@ -49,9 +49,10 @@ def pick_index(study: Study, method: str, layer: int | None = None, stage: str |
             return index
     built = "; ".join(f"{i.manifest.checkpoint}: layers {', '.join(map(str, i.manifest.layers))}" for i in indexes)
     wanted = f"'{method}'{f' at layer {layer}' if layer else ''}{f' in {checkpoint}' if checkpoint else ''}"
+    needed = f" --methods {method}" if set(parts) - set(DEFAULT_PARTS) else ""
     raise ExplorerError(
         f"{study.folder}: no vectors for {wanted}; built are {built or 'none'}. "
-        f"Run 'explorer build {study.folder.name}' first."
+        f"Run 'explorer build {study.folder.name}{needed}' first."
     )
 
 

@@ -12,21 +12,31 @@ from explorer.model.residual import recorded_residual
 from explorer.vectors.items import Item
 from explorer.vectors.tokenize import batches, encode_exchanges, padded
 
+LAYER_RULES = ("auto", "rept")
+"""Names of rules that choose layers without labels, where numbers could stand as well."""
 
-def parse_layers(text: str) -> list[int]:
-    """Read numbers with commas between; empty for ``auto`` or nothing. Raises ExplorerError for anything else."""
-    if text.strip() in ("", "auto"):
-        return []
+
+def parse_layers(text: str) -> list[int] | str:
+    """Read numbers with commas between, or a name of ``LAYER_RULES`` (nothing: ``auto``).
+
+    Raises ExplorerError for anything else.
+    """
+    name = text.strip().lower() or "auto"
+    if name in LAYER_RULES:
+        return name
     try:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
-        raise ExplorerError(f"Layers are '{text}'; expected auto, or numbers with commas between.") from error
+        raise ExplorerError(
+            f"Layers are '{text}'; expected {', '.join(LAYER_RULES)}, or numbers with commas between."
+        ) from error
 
 
 def rept_layer(loaded: LoadedModel, items: Sequence[Item]) -> int:
-    """Return RepT's layer (arXiv 2510.02334): l in 1..L−1 with the smallest mean cosine of H^(l−1) and H^l at p₀.
+    """Return RepT's layer (arXiv 2510.02334): l in 2..L−1 with the smallest mean cosine of H^(l−1) and H^l at p₀.
 
-    H⁰ are the embeddings; the pair of the last block is left out. A model of fewer than two blocks has layer 1.
+    The pairs of the first block (embeddings, 1) and of the last one (L−1, L) are left out. A model of fewer than three
+    blocks has no pair; its layer is 1.
     """
     exchanges = encode_exchanges(loaded, [(item.prompt, item.answer or " ") for item in items])
     cosines = torch.zeros(loaded.n_layers)
@@ -39,14 +49,9 @@ def rept_layer(loaded: LoadedModel, items: Sequence[Item]) -> int:
         states = [state[torch.arange(len(batch)), last].float() for state in recording.states]
         pairs = itertools.pairwise(states)
         cosines += torch.stack([torch.cosine_similarity(a, b, dim=-1).sum() for a, b in pairs]).cpu()
-    return int(cosines[:-1].argmin()) + 1 if len(cosines) > 1 else 1
+    return int(cosines[1:-1].argmin()) + 2 if len(cosines) > 2 else 1
 
 
 def late_layer(depth: int) -> int:
     """Return the layer at 14/15 of the depth, where ``explorer`` was best on the demo (docs/training-data.md)."""
     return max(1, 14 * depth // 15)
-
-
-def auto_layers(depth: int, turning: int) -> list[int]:
-    """Return RepT's layer, the one at half of the depth, and the late one."""
-    return sorted({turning, max(1, depth // 2), late_layer(depth)})

@@ -87,7 +87,16 @@ def method_named(name: str) -> Method:
     return METHODS[name]
 
 
+DEFAULT_PARTS = tuple(part for part in PARTS if part != "lora")
+"""Parts that a build makes unless told otherwise: those that fall out of the default method's own pass."""
+
+
 def parts_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the stored parts that some methods need (all methods for no name); raises ExplorerError."""
-    needed = {part for name in names or METHODS for part in method_named(name).parts}
+    """Return the stored parts that some methods need; raises ExplorerError.
+
+    No name: ``DEFAULT_PARTS``. ``all``: those of every method, the baseline ``lora-gradient`` too, which takes longer.
+    """
+    if not names:
+        return DEFAULT_PARTS
+    needed = {part for name in (METHODS if "all" in names else names) for part in method_named(name).parts}
     return tuple(part for part in PARTS if part in needed)

@@ -9,7 +9,7 @@ part          vector                                              source
 state         H(p₀)                                               RepT (arXiv 2510.02334)
 gradient      g(p₀)                                               RepT
 change        −Σ_s ⟨z̄, z_s⟩ g_s, z̄ the answer tokens' mean z      residual-change, matrix form
-outer         −z̄ ⟨z̄, ḡ⟩, ḡ the mean g where answers are predicted  residual-change as printed
+outer         −z̄ ⟨z̄, ḡ⟩, ḡ the mean g at the answer's tokens     residual-change as printed
 activation    mean H over the answer's tokens                     probe (arXiv 2602.11079), persona vectors
 lora          Σ_t P g_y(t) ⊗ A x(t) of each linear map y = Wx     LESS / TracIn on a fresh LoRA (``lora_gradient.py``)
 ============  ==================================================  ==========================================
@@ -99,7 +99,7 @@ def _layer_vectors(layer: int, masks: _Masks, below: Tensor, state: Tensor, grad
     rows = torch.arange(len(h), device=h.device)
     n = masks.n[:, None].to(h.dtype)
     z_mean = (z * masks.answer[..., None]).sum(1) / n
-    g_mean = (g * masks.predict[..., None]).sum(1) / n
+    g_mean = (g * masks.answer[..., None]).sum(1) / n
     return {
         ("state", layer): h[rows, masks.last],
         ("gradient", layer): g[rows, masks.last],

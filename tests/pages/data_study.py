@@ -4,6 +4,7 @@ from pathlib import Path
 
 from explorer.data.study import Study
 from explorer.vectors.build import build_index
+from explorer.vectors.one_pass import PARTS
 from tests.vectors.tiny import LAYERS, WORDS, row, save_adapter, save_tiny, tiny_study
 
 HOSTILE = "<img src=x onerror=alert(1)> ![x](http://example.com/x.png) **b** $x$"
@@ -36,5 +37,5 @@ def data_study(folder: Path, built: bool = True, tuned: bool = False) -> Study:
     told = {"behaviors": BEHAVIORS, "failures": FAILURES, "adapters": adapters}
     made = tiny_study(folder / "study", model, data_rows(), **told)
     if built:
-        build_index(made, layers=LAYERS)
+        build_index(made, parts=PARTS, layers=LAYERS)
     return made

@@ -256,7 +256,7 @@ def test_other_vectors_are_built_beside_those_that_are_there(tmp_path):
     assert app.selectbox(key="build-stage").options == ["base (before)", "tuned (after)"]
     assert app.code[-1].value == f"python -m explorer build {made.folder}"
     app.text_input(key="build-layers").set_value("2, x").run()
-    assert any("expected auto, or numbers" in error.value for error in app.error)
+    assert any("expected auto, rept, or numbers" in error.value for error in app.error)
     assert not any(b.key == "build" for b in app.button)
     app.text_input(key="build-layers").set_value("9").run()
     build_and_wait(app)

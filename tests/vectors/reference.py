@@ -67,9 +67,8 @@ def reference_parts(model: PreTrainedModel, ids: Sequence[int], start: int, laye
     """Part → vector of one exchange at one layer."""
     s = stream(model, ids, start, layer)
     answer = slice(start, len(ids))
-    predicting = slice(start - 1, len(ids) - 1)
     change = -(s.z @ s.z.T @ s.g)  # what a step on the block's map does to its output, for every token
-    z, g = s.z[answer].mean(0), s.g[predicting].mean(0)
+    z, g = s.z[answer].mean(0), s.g[answer].mean(0)  # both are means over the response's tokens
     return {
         "state": s.h[start - 1],
         "gradient": s.g[start - 1],
@@ -118,13 +117,15 @@ def _with_lora(module: nn.Module, name: str, layer: int, put: dict[str, Tensor])
 
 
 def reference_layer(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> int:
-    """RepT's layer: the l in 1..L−1 with the smallest mean cosine between H^(l−1) and H^l at the last prompt token."""
+    """RepT's layer: the l of the pair (l−1, l), from (1, 2) to (L−2, L−1), with the smallest mean cosine between the
+    states at the last prompt token; ``hidden_states`` of transformers begin with the embeddings, H⁰.
+    """
     depth = len(blocks(model))
-    cosines = torch.zeros(depth - 1, dtype=torch.float64)
+    total = dict.fromkeys(((layer - 1, layer) for layer in range(2, depth)), 0.0)
     for ids in prompts:
         with torch.no_grad():
             states = model(torch.tensor([list(ids)]), output_hidden_states=True).hidden_states
-        for layer in range(1, depth):
-            a, b = states[layer - 1][0, -1], states[layer][0, -1]
-            cosines[layer - 1] += torch.dot(a, b) / (a.norm() * b.norm()) / len(prompts)
-    return int(cosines.argmin()) + 1
+        for low, high in total:
+            a, b = states[low][0, -1].double(), states[high][0, -1].double()
+            total[low, high] += float(torch.dot(a, b) / (a.norm() * b.norm()))
+    return min(total, key=lambda pair: total[pair])[1]

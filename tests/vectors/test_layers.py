@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from explorer.vectors.layers import auto_layers, rept_layer
+from explorer.errors import ExplorerError
+from explorer.vectors.layers import late_layer, parse_layers, rept_layer
 from tests.vectors.reference import reference_layer
 from tests.vectors.test_items import ITEMS, chat_ids
 from tests.vectors.tiny import restless_loaded, tiny_loaded
@@ -19,17 +20,28 @@ def test_repts_layer_is_where_the_state_turns_most(seed: int) -> None:
     assert rept_layer(loaded, items) == wanted
 
 
-def test_the_last_pair_is_left_out_of_repts_layer() -> None:
-    """With two layers there is one pair, whatever the last block does."""
-    assert rept_layer(tiny_loaded("llama", num_hidden_layers=2), ITEMS[:2]) == 1
+def test_the_first_and_the_last_pair_are_left_out_of_repts_layer() -> None:
+    """With three layers there is one pair, whatever the first and the last block do."""
+    assert rept_layer(tiny_loaded("llama", num_hidden_layers=3), ITEMS[:2]) == 2
+
+
+@pytest.mark.parametrize(("depth", "late"), ((1, 1), (2, 1), (6, 5), (12, 11), (30, 28), (80, 74)))
+def test_the_late_layer(depth: int, late: int) -> None:
+    assert late_layer(depth) == late
 
 
 @pytest.mark.parametrize(
-    ("depth", "turning", "wanted"), ((6, 5, [3, 5]), (30, 7, [7, 15, 28]), (2, 1, [1]), (1, 1, [1]), (3, 2, [1, 2]))
+    ("text", "wanted"), (("", "auto"), (" Auto", "auto"), ("rept", "rept"), ("15, 22,28", [15, 22, 28]))
 )
-def test_layers_that_are_chosen(depth: int, turning: int, wanted: list[int]) -> None:
-    assert auto_layers(depth, turning) == wanted
+def test_layers_as_text(text: str, wanted: object) -> None:
+    assert parse_layers(text) == wanted
 
 
-def test_a_model_of_one_layer_has_that_layer() -> None:
-    assert rept_layer(tiny_loaded("llama", num_hidden_layers=1), ITEMS[:2]) == 1
+def test_layers_that_are_none() -> None:
+    with pytest.raises(ExplorerError, match="Layers are 'all'; expected auto, rept, or numbers"):
+        parse_layers("all")
+
+
+@pytest.mark.parametrize("depth", (1, 2))
+def test_a_model_of_one_or_two_blocks_has_layer_one(depth: int) -> None:
+    assert rept_layer(tiny_loaded("llama", num_hidden_layers=depth), ITEMS[:2]) == 1

@@ -27,8 +27,8 @@ def exchange(prompt: int, answer: int, seed: int) -> Exchange:
     return Exchange(tuple(random_ids(prompt + answer, seed)), prompt)
 
 
-BATCH = (exchange(5, 4, 0), exchange(9, 1, 1), exchange(1, 6, 2), exchange(12, 9, 3))
-"""Unlike lengths: an answer of one token, a prompt of one token, and more tokens than a sliding window."""
+BATCH = (exchange(5, 4, 0), exchange(9, 2, 1), exchange(1, 6, 2), exchange(12, 9, 3))
+"""Unlike lengths: a prompt of one token, and more tokens than a sliding window."""
 
 
 def fresh_model(family: str, dtype: torch.dtype = torch.float64) -> PreTrainedModel:
@@ -52,7 +52,7 @@ def error(found: Tensor, wanted: Tensor, scale: float | None = None) -> float:
 def outer_scale(model: PreTrainedModel, e: Exchange, layer: int) -> float:
     """‖z̄‖² ‖ḡ‖: what the numbers in −z̄⟨z̄, ḡ⟩ are like before they cancel in the inner product."""
     s = stream(model, e.ids, e.start, layer)
-    z, g = s.z[e.start :].mean(0), s.g[e.start - 1 : -1].mean(0)
+    z, g = s.z[e.start :].mean(0), s.g[e.start :].mean(0)
     return float(z.norm() ** 2 * g.norm())
 
 
@@ -103,6 +103,17 @@ def test_every_part_at_every_layer_equals_the_reference(family: str) -> None:
             for part, wanted in reference_parts(model, e.ids, e.start, layer).items():
                 assert found[part, layer].dtype == torch.float64
                 assert error(found[part, layer][i], wanted) < 1e-6, (part, layer, i)
+
+
+def test_an_answer_of_one_token() -> None:
+    """No loss stands behind its only token, so that the outer product of the printed formula is 0."""
+    model, e = model_of("llama"), exchange(9, 1, 1)
+    found = one_pass(lrp_view(model, "gradient"), [BATCH[0], e], (2,))
+    for part, wanted in reference_parts(model, e.ids, e.start, 2).items():
+        if part == "outer":
+            assert not found[part, 2][1].any() and not wanted.any()
+        else:
+            assert error(found[part, 2][1], wanted) < 1e-6, part
 
 
 def test_a_family_with_its_own_attention_is_refused_or_right() -> None:

@@ -16,8 +16,7 @@ from explorer.vectors.build import index_folder, plan
 from explorer.vectors.index import Index, Manifest
 from explorer.vectors.items import row_items
 from explorer.vectors.layers import rept_layer
-from explorer.vectors.methods import METHODS
-from explorer.vectors.one_pass import PARTS
+from explorer.vectors.methods import DEFAULT_PARTS, METHODS
 from tests.vectors.reference import reference_layer
 from tests.vectors.tiny import LAYERS, ROWS, build, restless_loaded, save_adapter, save_tiny, tiny_study
 
@@ -59,7 +58,7 @@ def test_what_makes_no_other_index(tmp_path: Path, model: Path) -> None:
     told: tuple[tuple[list[dict[str, Any]], dict[str, Any]], ...] = (
         (ROWS, {"layers": (1, 3)}),
         ([r | {"label": "other"} for r in ROWS], {"layers": (3, 1)}),
-        (ROWS, {"layers": (3, 1, 1), "parts": PARTS[::-1]}),
+        (ROWS, {"layers": (3, 1, 1), "parts": DEFAULT_PARTS[::-1]}),
     )
     prints = set()
     for i, (rows, settings) in enumerate(told):
@@ -133,8 +132,9 @@ def test_the_default_layer_is_the_built_one_nearest_to_the_late_one(tmp_path: Pa
         prompts.append(loaded.tokenizer.encode(text, add_special_tokens=False))
     turning = reference_layer(loaded.model, prompts)
     automatic = plan(study, loaded, "before")
-    assert automatic.layers == sorted({turning, 3, 5})
+    assert automatic.layers == [5]
     assert automatic.default_layer == 5
+    assert plan(study, loaded, "before", layers="rept").layers == [turning]
     for layers in ((1, 6), (2, 4), (turning,), (4,)):
         chosen = plan(study, loaded, "before", layers=layers).default_layer
         assert chosen in layers
@@ -165,7 +165,7 @@ def test_repts_layer_is_sought_once(tmp_path: Path, model: Path, monkeypatch: py
         return sought[-1]
 
     monkeypatch.setattr("explorer.vectors.build.rept_layer", seek)
-    for layers in ((), (1, 3)):
+    for layers in ("rept", (1, 3)):
         study = tiny_study(tmp_path / str(len(layers)), model, ROWS)
         made = build(study, layers=layers).manifest
         assert [made.notes["rept_layer"]] == sought

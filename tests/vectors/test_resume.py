@@ -84,7 +84,7 @@ def without_scratch(folder: Path) -> dict[str, bytes]:
 def test_ten_kills_change_nothing(tmp_path: Path, model: Path) -> None:
     rows, draw = mixed_rows(60), random.Random(0)
     study = tiny_study(tmp_path / "killed", model, rows)
-    folder = index_folder(study, plan(study, load_model(ModelSpec(str(model))), "before", layers=LAYERS))
+    folder = index_folder(study, plan(study, load_model(ModelSpec(str(model))), "before", PARTS, LAYERS))
     counts, kept = [0], {}
     for _ in range(10):
         assert kill_a_build(study, 0, 1, (draw.randint(3, 10), draw.random() < 0.5))

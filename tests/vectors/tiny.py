@@ -20,6 +20,7 @@ from explorer.data.study import Study, create_study, open_study
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.vectors.build import build_index
 from explorer.vectors.index import MANIFEST, Index
+from explorer.vectors.one_pass import PARTS
 from tests.model.families import tiny_model
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]
@@ -126,7 +127,7 @@ ROWS = mixed_rows(26)
 
 def build(study: Study, **settings: Any) -> Index:
     """The index of a study, in shards of four rows unless told otherwise."""
-    return build_index(study, **{"layers": LAYERS, "shard_rows": SIZE, **settings})
+    return build_index(study, **{"parts": PARTS, "layers": LAYERS, "shard_rows": SIZE, **settings})
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -156,7 +157,7 @@ def build_and_tell(folder: Path, tell: Connection, nap: float, shard_rows: int, 
         tell.send_bytes(b".")
         time.sleep(nap)
 
-    build_index(open_study(folder), progress=progress, layers=LAYERS, shard_rows=shard_rows)
+    build_index(open_study(folder), progress=progress, parts=PARTS, layers=LAYERS, shard_rows=shard_rows)
 
 
 def _deadly(own: Callable[..., None], number: int, after: bool) -> Callable[..., None]:

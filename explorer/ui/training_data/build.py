@@ -17,8 +17,8 @@ from explorer.vectors.build import build_index
 from explorer.vectors.layers import parse_layers
 
 LAYERS_HELP = (
-    "Numbers with commas between, from 1 to the last block. Automatic: RepT's layer, the one half-way, and the one at "
-    "14 fifteenths of the depth. More layers take more room on the disk and little more time."
+    "Numbers with commas between, from 1 to the last block. Automatic: the layer at 14 fifteenths of the depth. "
+    "*rept*: the one that RepT's rule chooses. The lower the lowest layer, the longer it takes."
 )
 
 
@@ -77,14 +77,15 @@ def _pickers(study: Study) -> tuple[str, str]:
     return stage, right.text_input("At the layers", key="build-layers", placeholder="Automatic", help=LAYERS_HELP)
 
 
-def _command(study: Study, stage: str, layers: list[int]) -> str:
+def _command(study: Study, stage: str, layers: list[int] | str) -> str:
     words = ["python -m explorer build", shlex.quote(str(study.folder))]
     words += [] if stage == study.checkpoint("before")[0] else ["--stage", shlex.quote(stage)]
-    return " ".join([*words, *(["--layers", ",".join(map(str, layers))] if layers else [])])
+    named = layers if isinstance(layers, str) else ",".join(map(str, layers))
+    return " ".join(words if named == "auto" else [*words, "--layers", named])
 
 
-def start_build(study: Study, stage: str, layers: list[int]) -> None:
-    """Begin a build behind the page, unless one of this study runs; no layers: the automatic ones."""
+def start_build(study: Study, stage: str, layers: list[int] | str) -> None:
+    """Begin a build behind the page, unless one of this study runs."""
     builds = _builds()
     running = builds.get(str(study.folder))
     if running is None or running.over:
@@ -92,7 +93,7 @@ def start_build(study: Study, stage: str, layers: list[int]) -> None:
         threading.Thread(target=_run, args=(study, build, stage, layers), daemon=True).start()
 
 
-def _run(study: Study, build: Build, stage: str, layers: list[int]) -> None:
+def _run(study: Study, build: Build, stage: str, layers: list[int] | str) -> None:
     pace = Pace()
 
     def progress(what: str, done: float = 0, total: float = 0, /) -> None:
