@@ -59,7 +59,7 @@ def scores(
         weights: (r, m) weights of the m query vectors, for r weighted means at once; default one plain mean.
         exact: multiply in float32; otherwise in bfloat16, which is several times faster and rounds to 3 digits.
     """
-    values = _products(index, layer, _terms(index, target, method, layer, centre, query, weights), exact)
+    values = _products(index, layer, score_terms(index, target, method, layer, centre, query, weights), exact)
     if query == "bank":
         values = values.max(1, keepdim=True).values
     if (unranked := index.kinds == UNRANKED).any():
@@ -68,7 +68,7 @@ def scores(
 
 
 @dataclass(frozen=True)
-class _Term:
+class Term:
     """One part's share of a score: (x · query − offsets[kind]) · inverse of every row x.
 
     ``query`` (m, width), ``offsets`` (3, m), ``inverse`` (n,).
@@ -80,9 +80,9 @@ class _Term:
     inverse: Tensor
 
 
-def _terms(
-    index: Index, target: Target, method: Method, layer: int, centre: bool, query: str, weights: Tensor | None
-) -> list[_Term]:
+def score_terms(
+    index: Index, target: Target, method: Method, layer: int, centre: bool, query: str, weights: Tensor | None = None
+) -> list[Term]:
     """Return the terms, one a part, whose sum is the score of every row for every (combined) query."""
     for part in method.parts:
         index.require(part, layer)
@@ -96,8 +96,31 @@ def _terms(
     terms = []
     for part, q in _combined(queries, joined, query, weights).items():
         inverse = torch.where(norms[part] > 0, 1 / norms[part], 0.0) / (1 if joined else len(queries))
-        terms.append(_Term(part, q, index.means(part, layer) @ q.T if centre else None, inverse))
+        terms.append(Term(part, q, index.means(part, layer) @ q.T if centre else None, inverse))
     return terms
+
+
+@dataclass(frozen=True)
+class RowWeights:
+    """A row's score as a sum over parts, Σ ⟨weights[part], x_part⟩ − offsets[part], for its exact vectors x."""
+
+    weights: dict[str, Tensor]
+    offsets: dict[str, float]
+
+
+def row_weights(index: Index, layer: int, terms: Sequence[Term], row: int) -> RowWeights:
+    """Return how a row's score is made of its vectors; of several queries (``bank``), the one that scores best."""
+    number = torch.tensor([row])
+    kind = int(index.kinds[row])
+    values = torch.zeros(len(terms[0].query))
+    for term in terms:
+        product = term.query @ index.rows(term.part, layer, number)[0]
+        values += term.inverse[row] * (product - (0 if term.offsets is None else term.offsets[kind]))
+    best = int(values.argmax())
+    return RowWeights(
+        {term.part: term.query[best] * term.inverse[row] for term in terms},
+        {t.part: 0.0 if t.offsets is None else float(t.offsets[kind, best] * t.inverse[row]) for t in terms},
+    )
 
 
 def _query_means(index: Index, part: str, layer: int, kinds: Tensor) -> Tensor:
@@ -131,7 +154,7 @@ def _units(queries: dict[str, Tensor], joined: bool) -> dict[str, Tensor]:
     return {part: q / lengths[part].clamp(min=1e-30) for part, q in queries.items()}
 
 
-def _products(index: Index, layer: int, terms: Sequence[_Term], exact: bool) -> Tensor:
+def _products(index: Index, layer: int, terms: Sequence[Term], exact: bool) -> Tensor:
     """Return (n, m) the sum of the terms. Every shard is finished while it is in the processor's cache."""
     out = torch.empty(len(index.kinds), len(terms[0].query))
     right = [term.query.T.contiguous() for term in terms]

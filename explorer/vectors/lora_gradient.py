@@ -54,6 +54,17 @@ def lora_vectors(taps: list[LinearTap], gradients: tuple[Tensor, ...]) -> dict[t
     return {("lora", layer): torch.cat(rows, 1) for layer, rows in products.items()}
 
 
+def lora_tangent(name: str, layer: int, x: Tensor, y: Tensor, weights: Tensor) -> tuple[Tensor, int]:
+    """Return (δ_y (B, T, out), count) for one map: ⟨first count weights, its vector⟩ = Σ_t ⟨δ_y(t), ∂L/∂y(t)⟩.
+
+    ``weights``: (B, ≥ count), those of this map first.
+    """
+    size = OUT * RANK
+    w = weights[:, :size].unflatten(1, (OUT, RANK)).to(y.dtype)
+    small = torch.einsum("bkr,btr->btk", w, x @ _random(name, layer, x, RANK))
+    return small @ _random(f"{name}/out", layer, y, OUT, 1 / OUT).T, size
+
+
 def _random(name: str, layer: int, like: Tensor, columns: int, variance: float | None = None) -> Tensor:
     """(d, columns) Gaussian, the same for the same map, layer and size on every machine; default variance 1/d."""
     return _drawn(f"{layer}/{name}", like.shape[-1], columns, variance, like.device, like.dtype)

@@ -64,10 +64,10 @@ def position_gradients(view: PreTrainedModel, exchanges: Sequence[Exchange], lay
 
 def _differentiate(
     view: PreTrainedModel, exchanges: Sequence[Exchange], layers: Sequence[int], linears: bool
-) -> tuple["_Masks", "_Record", tuple[Tensor, ...]]:
+) -> tuple["Masks", "_Record", tuple[Tensor, ...]]:
     """Run a batch; differentiate its summed loss by the outputs of the layers, then by those of their linear maps."""
     ids = padded(exchanges, view.device)
-    masks = _Masks(exchanges, ids)
+    masks = Masks(exchanges, ids)
     with view_state(view).lock, torch.enable_grad(), _recorded(view, layers, linears, masks.predict) as record:
         logits = view(input_ids=ids, use_cache=False).logits
         losses = nn.functional.cross_entropy(_wide(logits.flatten(0, -2)), ids[masks.answer], reduction="none")
@@ -76,7 +76,7 @@ def _differentiate(
         return masks, record, torch.autograd.grad(loss, outputs)
 
 
-class _Masks:
+class Masks:
     """Positions of a batch.
 
     ``answer`` and ``predict``, both (B, T) bool: of the answer tokens, and where they are predicted. (B,): ``last`` is
@@ -94,7 +94,7 @@ class _Masks:
         self.owner = self.predict.nonzero()[:, 0]
 
 
-def _layer_vectors(layer: int, masks: _Masks, below: Tensor, state: Tensor, gradient: Tensor) -> Vectors:
+def _layer_vectors(layer: int, masks: Masks, below: Tensor, state: Tensor, gradient: Tensor) -> Vectors:
     z, h, g = _wide(below.detach()), _wide(state.detach()), _wide(gradient)
     rows = torch.arange(len(h), device=h.device)
     n = masks.n[:, None].to(h.dtype)

@@ -30,10 +30,11 @@ def blocks(model: PreTrainedModel) -> nn.ModuleList:
     raise AssertionError(type(model))
 
 
-def answer_loss(model: PreTrainedModel, ids: Sequence[int], start: int) -> Tensor:
-    """Mean over the answer's tokens of −log p(token | what is before it)."""
+def answer_loss(model: PreTrainedModel, ids: Sequence[int], start: int, only: int | None = None) -> Tensor:
+    """Mean over the answer's tokens of −log p(token | what is before it); ``only``: one token's share of that mean."""
     log_p = torch.log_softmax(model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0], -1)
-    return torch.stack([-log_p[t - 1, ids[t]] for t in range(start, len(ids))]).mean()
+    losses = [-log_p[t - 1, ids[t]] for t in range(start, len(ids))]
+    return torch.stack(losses).mean() if only is None else losses[only - start] / len(losses)
 
 
 @dataclass
@@ -45,8 +46,8 @@ class Stream:
     g: Tensor
 
 
-def stream(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int) -> Stream:
-    """The residual stream around block ``layer`` (from 1) and its gradient."""
+def stream(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int, only: int | None = None) -> Stream:
+    """The residual stream around block ``layer`` (from 1) and the gradient of the loss (see ``answer_loss``)."""
     seen: dict[str, Tensor] = {}
 
     def keep(_block: nn.Module, args: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
@@ -56,16 +57,18 @@ def stream(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int) -
     hook = blocks(model)[layer - 1].register_forward_hook(keep, with_kwargs=True)
     model.requires_grad_(True)
     try:
-        (g,) = torch.autograd.grad(answer_loss(model, ids, start), seen["h"])
+        (g,) = torch.autograd.grad(answer_loss(model, ids, start, only), seen["h"])
     finally:
         hook.remove()
         model.requires_grad_(False)
     return Stream(seen["z"].detach()[0], seen["h"].detach()[0], g[0])
 
 
-def reference_parts(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int) -> dict[str, Tensor]:
-    """Part → vector of one exchange at one layer."""
-    s = stream(model, ids, start, layer)
+def reference_parts(
+    model: PreTrainedModel, ids: Sequence[int], start: int, layer: int, only: int | None = None
+) -> dict[str, Tensor]:
+    """Part → vector of one exchange at one layer; ``only``: made of one token's share of the loss."""
+    s = stream(model, ids, start, layer, only)
     answer = slice(start, len(ids))
     change = -(s.z @ s.z.T @ s.g)  # what a step on the block's map does to its output, for every token
     z, g = s.z[answer].mean(0), s.g[answer].mean(0)  # both are means over the response's tokens
@@ -75,11 +78,13 @@ def reference_parts(model: PreTrainedModel, ids: Sequence[int], start: int, laye
         "change": change[answer].mean(0),
         "outer": -z * torch.dot(z, g),
         "activation": s.h[answer].mean(0),
-        "lora": lora_gradient(model, ids, start, layer),
+        "lora": lora_gradient(model, ids, start, layer, only),
     }
 
 
-def lora_gradient(model: PreTrainedModel, ids: Sequence[int], start: int, layer: int) -> Tensor:
+def lora_gradient(
+    model: PreTrainedModel, ids: Sequence[int], start: int, layer: int, only: int | None = None
+) -> Tensor:
     """Projected gradients of the B of fresh LoRAs y = Wx + B A x in a block, its maps in the order in which they run.
 
     Maps that see no (batch, T, d) (those of experts) carry no LoRA.
@@ -91,7 +96,7 @@ def lora_gradient(model: PreTrainedModel, ids: Sequence[int], start: int, layer:
             changed.append(module)
             module.forward = _with_lora(module, name, layer, put)  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        loss = answer_loss(model, ids, start)
+        loss = answer_loss(model, ids, start, only)
         gradients = torch.autograd.grad(loss, list(put.values()))
     finally:
         for module in changed:
