@@ -7,7 +7,7 @@ from explorer.data.failures import Failure
 from explorer.data.study import Study, tracing_prompts
 from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
-from explorer.ranking.persona import Persona
+from explorer.ranking.directions import Control, Persona
 from explorer.ranking.table import row_number
 from explorer.vectors.items import Item, table_items
 
@@ -28,10 +28,10 @@ class AboutFailure:
 
 @dataclass(frozen=True)
 class AboutPersona:
-    """Which datapoints move the model as a trait's system prompt does, on the prompts of another question."""
+    """Which datapoints move the model as a system prompt does, on the prompts of another question."""
 
     question: AboutBehavior | AboutFailure
-    persona: Persona
+    persona: Persona | Control
 
 
 @dataclass(frozen=True)

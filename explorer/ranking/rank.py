@@ -1,36 +1,37 @@
 """Rank the training examples of a study for a question: one call for page, command line and notebook."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
 
-from explorer.data.failures import Failure
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.model.load import LoadedModel, load_model
-from explorer.model.prompts import encode_prompt
+from explorer.model.load import load_model
 from explorer.progress import Progress, silent
 from explorer.ranking import metrics
 from explorer.ranking.baselines import text_scores
-from explorer.ranking.persona import METHOD, PERSONA, persona_items, persona_target
+from explorer.ranking.directions import (
+    check_direction,
+    direction_target,
+    node_direction,
+    system_direction,
+    system_items,
+)
 from explorer.ranking.questions import AboutNode, AboutPersona, LikeDatapoint, Question, question_items
 from explorer.ranking.recent import Recent
 from explorer.ranking.scores import Target, encode_target, scores
 from explorer.ranking.table import row_number
-from explorer.trace.contrast import make_contrast
-from explorer.trace.trace import trace_ids
 from explorer.vectors.find import check_index, index_model, pick_index
-from explorer.vectors.index import SINGLE, UNRANKED, Index
+from explorer.vectors.index import UNRANKED, Index
 from explorer.vectors.items import Item
-from explorer.vectors.methods import METHODS, QUERIES, Method, method_named
+from explorer.vectors.methods import MEASURES, METHODS, QUERIES, Method, method_named
 
-NODE_METHODS = {"state": "representation", "gradient": "gradient"}
-"""The method whose vectors a node's state or gradient is compared with."""
+DIRECTION_METHODS = {"persona": "activation-difference", "state": "representation", "gradient": "gradient"}
+"""The method that a direction is compared with unless told otherwise: of a system prompt, and of a node's halves."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Choice:
     layer: int | None = None
     centre: bool | None = None
     query: str | None = None
+    measure: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +54,16 @@ class Ranking:
         scores: (n,) in the study's order; nan for rows that are never ranked.
         items: the question's prompts and answers.
         index: whose vectors were compared; where the texts alone were read, the one that was given, if any.
+        target: the query's vectors; None where the texts alone were read.
+        key: equal for rankings of equal scores.
     """
 
     choice: Choice
     scores: np.ndarray
     items: tuple[Item, ...] = ()
     index: Index | None = None
+    target: Target | None = None
+    key: Hashable = None
 
     @property
     def stage(self) -> str:
@@ -109,22 +115,24 @@ def rank(
     stage: str | None = None,
     centre: bool | None = None,
     query: str | None = None,
+    measure: str | None = None,
     index: Index | None = None,
     progress: Progress = silent,
 ) -> Ranking:
     """Score every datapoint of a study for a question.
 
     Args:
-        method: a name of ``METHODS``; default ``explorer``, or the only one that fits a persona or a node.
+        method: a name of ``METHODS``; default ``explorer``, or the one of ``DIRECTION_METHODS`` for a direction.
         layer: 1..L; default the index's own choice, for a node the built layer nearest to it.
         stage: the checkpoint whose vectors are compared; default the earliest one that is built.
         centre, query: see ``scores``; defaults are the method's. Personas, datapoints and nodes bring their own query.
+        measure: ``cosine`` (default) or ``dot``.
         index: the vectors to compare, instead of choosing some by method, layer and stage.
 
     The query's vectors are computed in the index's model and kept for a while: ranking again with another ``centre``
     does not run the model. Raises ExplorerError that says what to build, or what is unknown or does not fit.
     """
-    choice = _fitting(question, Choice(method or "", layer, centre, query))
+    choice = _fitting(question, Choice(method or "", layer, centre, query, measure))
     used = method_named(choice.method)
     if index is None and used.parts:
         index = pick_index(study, used.name, layer, stage)
@@ -134,13 +142,20 @@ def rank(
     _, choice = settle(choice, index, items)
     if index is None or not used.parts:
         values = text_scores(study.datapoints(), items, used.name).mean(1)
-        return Ranking(choice, values, items, index)
+        return Ranking(choice, values, items, index, key=(items, choice))
     key = (index.key, question, items, choice.method, choice.layer, choice.query)
     target = _targets.once(key, lambda: _target(study, index, question, items, choice, progress))
-    values = scores(index, target, used, choice.layer or 0, bool(choice.centre), choice.query or "")
+    layer, centre, query, measure = scores_choice(choice)
+    values = scores(index, target, used, layer, centre, query, measure=measure)
     if isinstance(question, AboutPersona):
-        choice = replace(choice, query=PERSONA)
-    return Ranking(choice, values.numpy(), items, index)
+        choice = replace(choice, query=question.persona.name)
+    return Ranking(choice, values.numpy(), items, index, target, (key, choice))
+
+
+def scores_choice(choice: Choice) -> tuple[int, bool, str, str]:
+    """Return (layer, centre, query, measure) of a settled choice, as ``scores`` and ``score_terms`` take them."""
+    query = choice.query if choice.query in QUERIES else "contrast"
+    return choice.layer or 0, bool(choice.centre), query or "", choice.measure or "cosine"
 
 
 def nearest_layer(index: Index, layer: int) -> int:
@@ -154,32 +169,33 @@ def _fitting(question: Question, choice: Choice) -> Choice:
         case LikeDatapoint():
             return replace(choice, method=choice.method or "explorer", query="bad")
         case AboutPersona():
-            method, fitting = METHOD, replace(choice, query="contrast")
+            choice = replace(choice, method=choice.method or DIRECTION_METHODS["persona"], query="contrast")
         case AboutNode(part=part):
-            method, fitting = NODE_METHODS[part], replace(choice, centre=True, query="contrast")
+            centre = True if choice.centre is None else choice.centre
+            choice = replace(choice, method=choice.method or DIRECTION_METHODS[part], centre=centre, query="contrast")
         case _:
             return replace(choice, method=choice.method or "explorer")
-    if choice.method not in ("", method):
-        raise ExplorerError(f"Method '{choice.method}' does not fit this question; expected {method}.")
-    return replace(fitting, method=method)
+    check_direction(method_named(choice.method))
+    return choice
 
 
 def settle(choice: Choice, index: Index | None, items: Sequence[Item]) -> tuple[Method, Choice]:
-    """Return the method, and the choice with nothing left open. Raises ExplorerError for an unknown method or query.
+    """Return the method, and the choice with nothing left open. Raises ExplorerError for an unknown name.
 
     Only a method that reads the texts alone can do without an index.
     """
     method = method_named(choice.method)
-    query = choice.query or method.query
-    if query not in QUERIES:
-        raise ExplorerError(f"Query '{query}' is unknown; expected one of {', '.join(QUERIES)}.")
+    query, measure = choice.query or method.query, choice.measure or "cosine"
+    for what, name, known in (("Query", query, QUERIES), ("Measure", measure, MEASURES)):
+        if name not in known:
+            raise ExplorerError(f"{what} '{name}' is unknown; expected one of {', '.join(known)}.")
     if query == "contrast" and choice.query is None and any(item.other is None for item in items):
         query = "bad"
     if index is None and method.parts:
         raise ExplorerError(f"Method '{choice.method}' needs the study's vectors; run 'explorer build' first.")
     layer = (choice.layer or index.manifest.default_layer) if index and method.parts else None
     centre = method.centre if choice.centre is None else choice.centre
-    return method, Choice(choice.method, layer, centre, query)
+    return method, Choice(choice.method, layer, centre, query, measure)
 
 
 def _target(
@@ -194,12 +210,13 @@ def _target(
     loaded = load_model(index_model(study, index), progress)
     check_index(index, loaded)
     if isinstance(question, AboutNode):
-        vector = node_vector(loaded, question.failure, layer, question.token, question.part)
-        return Target({f"{question.part}.{layer}": vector[None].float()}, torch.tensor([SINGLE]))
+        direction = node_direction(loaded, index, question.failure, layer, question.token, question.part)
+        return direction_target(direction, method, layer)
     if isinstance(question, AboutPersona):
-        persona = question.persona
-        answered = _answers.once((index.key, items, persona), lambda: persona_items(loaded, items, persona, progress))
-        return persona_target(loaded, answered, layer)
+        about, most = question.persona, study.answer_tokens
+        key = (index.key, items, about, most)
+        answered = _answers.once(key, lambda: system_items(loaded, items, about, most, progress))
+        return direction_target(system_direction(loaded, answered, layer), method, layer)
     return encode_target(loaded, items, method.parts, [layer], choice.query or "")
 
 
@@ -216,18 +233,3 @@ def row_target(index: Index, row: int, method: Method, layer: int) -> Target:
         index.require(part, layer)
     vectors = {f"{part}.{layer}": index.rows(part, layer, torch.tensor([row])) for part in method.parts}
     return Target(vectors, index.kinds[row][None])
-
-
-def node_vector(loaded: LoadedModel, failure: Failure, layer: int, token: int, part: str) -> Tensor:
-    """Return (width,) a graph node's ``state``, or its ``gradient`` −∂Δℓ/∂H.
-
-    The sign makes it comparable with loss gradients: the loss of the wrong answer falls where its gap grows. Raises
-    ExplorerError where the prompt has no such token or the model no such layer.
-    """
-    encoded = encode_prompt(loaded, failure.as_prompt())
-    contrast = make_contrast(loaded, encoded, failure.wrong, failure.right)
-    if not (0 <= layer <= loaded.n_layers and 0 <= token < len(contrast.ids)):
-        raise ExplorerError(f"No node at layer {layer}, token {token}; the prompt has {len(contrast.ids)} tokens.")
-    trace = trace_ids(loaded.view("gradient"), contrast.ids, contrast.target, contrast.foil, record=True)
-    assert trace.passes is not None
-    return trace.passes.states[layer][token] if part == "state" else -trace.passes.gradients[layer][token]

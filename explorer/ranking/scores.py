@@ -50,16 +50,20 @@ def scores(
     query: str,
     weights: Tensor | None = None,
     exact: bool = True,
+    measure: str = "cosine",
 ) -> Tensor:
-    """Return (n,) or (n, r) scores of every datapoint, in −1..1 for one query; nan where a row is never ranked.
+    """Return (n,) or (n, r) scores of every datapoint; nan where a row is never ranked.
 
     Args:
+        measure: ``cosine``, in −1..1 for one query, or ``dot``: the plain product of the mean query with every row,
+            nothing normalised, and the mean over parts where the method averages them.
         centre: subtract the mean of the corpus rows of the same kind from rows and queries.
         query: ``bank`` takes the best of the query vectors; others take their mean (of normalised vectors for ``bad``).
         weights: (r, m) weights of the m query vectors, for r weighted means at once; default one plain mean.
         exact: multiply in float32; otherwise in bfloat16, which is several times faster and rounds to 3 digits.
     """
-    values = _products(index, layer, score_terms(index, target, method, layer, centre, query, weights), exact)
+    terms = score_terms(index, target, method, layer, centre, query, weights, measure)
+    values = _products(index, layer, terms, exact)
     if query == "bank":
         values = values.max(1, keepdim=True).values
     if (unranked := index.kinds == UNRANKED).any():
@@ -81,7 +85,14 @@ class Term:
 
 
 def score_terms(
-    index: Index, target: Target, method: Method, layer: int, centre: bool, query: str, weights: Tensor | None = None
+    index: Index,
+    target: Target,
+    method: Method,
+    layer: int,
+    centre: bool,
+    query: str,
+    weights: Tensor | None = None,
+    measure: str = "cosine",
 ) -> list[Term]:
     """Return the terms, one a part, whose sum is the score of every row for every (combined) query."""
     for part in method.parts:
@@ -94,8 +105,11 @@ def score_terms(
     if centre:
         queries = {part: q - _query_means(index, part, layer, target.kinds) for part, q in queries.items()}
     terms = []
-    for part, q in _combined(queries, joined, query, weights).items():
-        inverse = torch.where(norms[part] > 0, 1 / norms[part], 0.0) / (1 if joined else len(queries))
+    cosine = measure == "cosine"
+    for part, q in _combined(queries, joined, query, weights, cosine).items():
+        inverse = torch.where(norms[part] > 0, 1 / norms[part] if cosine else 1.0, 0.0) / (
+            1 if joined else len(queries)
+        )
         terms.append(Term(part, q, index.means(part, layer) @ q.T if centre else None, inverse))
     return terms
 
@@ -127,19 +141,24 @@ def _query_means(index: Index, part: str, layer: int, kinds: Tensor) -> Tensor:
     """Return (m, width) the corpus mean to subtract from each query: that of the query's own kind.
 
     For ``state``, which is the same in pairs and single answers, falls back to the other kind where the own has no
-    rows. Otherwise the mean of a kind without rows is 0.
+    rows. Otherwise the mean of a kind without rows is 0. So is that of ``UNRANKED``, the kind of directions.
     """
     kinds = kinds.long()
     if part == "state":
         counts = index.kinds.long().bincount(minlength=3)
+        counts[UNRANKED] = 1
         kinds = torch.where(counts[kinds] > 0, kinds, torch.where(kinds == SINGLE, PAIR, SINGLE))
     return index.means(part, layer)[kinds]
 
 
-def _combined(queries: dict[str, Tensor], joined: bool, query: str, weights: Tensor | None) -> dict[str, Tensor]:
-    """Return one, m or r query vectors a part, as unit vectors (of all parts together where they are joined)."""
+def _combined(
+    queries: dict[str, Tensor], joined: bool, query: str, weights: Tensor | None, unit: bool
+) -> dict[str, Tensor]:
+    """Return one, m or r query vectors a part; ``unit``: of length 1 (of all parts together where they are joined)."""
     m = len(next(iter(queries.values())))
     mean = torch.full((1, m), 1 / m) if weights is None else weights
+    if not unit:
+        return queries if query == "bank" else {part: mean @ q for part, q in queries.items()}
     if query != "contrast":
         queries = _units(queries, joined)
     if query != "bank":

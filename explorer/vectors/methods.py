@@ -15,6 +15,17 @@ QUERIES: dict[str, str] = {
     "contrast": "Mean of the bad answers' vectors minus the good answers'; the state before the answer stays.",
     "bank": "Largest similarity to any single bad answer.",
 }
+"""Queries that are made of answers, and so of vectors of the same kind as the datapoints'."""
+DIRECTIONS: dict[str, str] = {
+    "persona": "How a trait's system prompt moves the states over the model's own answers.",
+    "control": "How a system prompt that asks for the behavior moves the states over the bad answers, against one that "
+    "forbids it.",
+}
+"""Queries that are a direction in the residual stream (``ranking/directions.py``)."""
+MEASURES = {
+    "cosine": "Cosine of query and datapoint.",
+    "dot": "Their dot product: long vectors count for more.",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,13 @@ _ALL = (
         query="contrast",
     ),
     Method("rept", "State and loss gradient before the answer, joined as published.", REPT, ("state", "gradient")),
+    Method(
+        "rept-halves",
+        "The same with each half normalised, so that the short gradient counts as much as the long state.",
+        REPT,
+        ("state", "gradient"),
+        "averaged",
+    ),
     Method("representation", "State before the answer alone: finds the topic.", REPT, ("state",)),
     Method("gradient", "Loss gradient before the answer alone: finds the lesson.", REPT, ("gradient",)),
     Method(
