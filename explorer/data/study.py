@@ -36,7 +36,6 @@ _DEFAULTS: dict[str, Any] = {
     "reference": "",
     "template": "chat",
     "turns": "all",
-    "end_of_turn": True,
     "answer_tokens": 64,
 }
 SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES = "study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl"
@@ -72,7 +71,8 @@ class Study:
         template: ``chat``, or ``raw`` for prompts without a chat template.
         layers: layers to compute vectors at; empty for an automatic choice.
         turns: which assistant turns of a chat the training put a loss on: ``all``, or the ``last`` one.
-        end_of_turn: whether the training put a loss on the token that ends an answer.
+        end_of_turn: whether the training put a loss on the token that ends an answer. Where ``study.toml`` does not
+            say: yes for ``chat``, no for ``raw``, whose answers are often pieces of a longer text.
         answer_tokens: most tokens of an answer that the study's models generate.
     """
 
@@ -194,7 +194,7 @@ def open_study(folder: str | Path) -> Study:
     if (version := settings.get("format")) != FORMAT:
         raise ExplorerError(f"{path}: field 'format' is {version!r}; this version reads format {FORMAT}.")
     require_text(settings, path, "name", "model")
-    settings = _DEFAULTS | settings
+    settings = _DEFAULTS | {"end_of_turn": settings.get("template") != "raw"} | settings
     for field, kind, expected in (("adapters", str, "text"), ("layers", int, "whole numbers")):
         if not isinstance(settings[field], list) or not all(isinstance(x, kind) for x in settings[field]):
             raise wrong_field(settings, path, field, f"a list of {expected}")

@@ -42,7 +42,7 @@ def persona_items(
     systems = (persona.trait, persona.neutral)
     prompts = [replace(item.prompt, system=system or None) for system in systems for item in items]
     texts = answers(loaded, prompts, progress=progress)
-    return [Item(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+    return [Item(prompt, text, ended=False) for prompt, text in zip(prompts, texts, strict=True)]
 
 
 def persona_target(loaded: LoadedModel, answered: Sequence[Item], layer: int) -> Target:

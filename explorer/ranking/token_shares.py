@@ -14,14 +14,14 @@ from explorer.ranking.rank import Ranking
 from explorer.ranking.recent import Recent
 from explorer.vectors.find import index_model, pick_index
 from explorer.vectors.index import Index
-from explorer.vectors.items import Item, table_items
+from explorer.vectors.items import Item, study_items
 from explorer.vectors.one_pass import position_gradients
 from explorer.vectors.tokenize import Exchange, batches, encode_exchanges
 
 
 @dataclass(frozen=True)
 class TokenScore:
-    """One token of a training example: its text, where it stands (``prompt`` or ``answer``), and its score.
+    """One token of a training example: its text, where it stands (``prompt``, ``answer`` or ``end``), and its score.
 
     + pulls towards the behavior, − away from it; in units of the number of the behavior's answer tokens.
     """
@@ -67,7 +67,7 @@ def token_scores(
         loaded = load_model(index_model(study, index))
         *key, layer = _key(ranking, index)
         direction = _directions.once((*key, layer), lambda: behavior_direction(loaded, ranking.items, layer))
-        items = table_items(study.datapoints().take(missing), study.template == "raw")
+        items = study_items(study, study.datapoints().take(missing))
         for row, scored in zip(missing, score_tokens(loaded, items, layer, direction), strict=True):
             evidence[row] = _evidence.put((*key, layer, row), scored)
     return evidence
@@ -92,10 +92,11 @@ def behavior_direction(loaded: LoadedModel, items: Sequence[Item], layer: int) -
 
     0 where no bad answer has a token: nothing pulls towards it.
     """
-    exchanges = [e for e in encode_exchanges(loaded, [(item.prompt, item.answer) for item in items]) if e.answer]
+    exchanges = [e for e in encode_exchanges(loaded, [item.replies[0] for item in items]) if e.spans]
     total = torch.zeros(_width(loaded))
     for exchange, gradient in zip(exchanges, _gradients(loaded, exchanges, layer), strict=True):
-        total += gradient[exchange.start - 1 : len(exchange.ids) - 1].sum(0)
+        for start, end in exchange.spans:
+            total += gradient[start - 1 : end - 1].sum(0)
     return total / max(len(exchanges), 1)
 
 
@@ -105,7 +106,7 @@ def score_tokens(loaded: LoadedModel, items: Sequence[Item], layer: int, directi
     A token's score is direction · ĝ at its own position, as published. A pair's other answer is taught against: its
     scores are turned around.
     """
-    exchanges = encode_exchanges(loaded, [(item.prompt, text) for item in items for text in item.answers])
+    exchanges = encode_exchanges(loaded, [reply for item in items for reply in item.replies])
     scored = iter(
         [
             _scored(loaded, exchange, (gradient @ direction).tolist())
@@ -125,7 +126,8 @@ def score_tokens(loaded: LoadedModel, items: Sequence[Item], layer: int, directi
 
 def _scored(loaded: LoadedModel, exchange: Exchange, values: Sequence[float]) -> list[TokenScore]:
     texts = token_texts(loaded, exchange.ids)
-    parts = ("prompt" if i < exchange.start else "answer" for i in range(len(texts)))
+    end = exchange.start + len(exchange.answer)
+    parts = ("prompt" if i < exchange.start else "answer" if i < end else "end" for i in range(len(texts)))
     return [TokenScore(text, part, value) for text, part, value in zip(texts, parts, values, strict=True)]
 
 
@@ -149,7 +151,7 @@ def _gradients(loaded: LoadedModel, exchanges: Sequence[Exchange], layer: int) -
     """Normalised loss gradients (T, width) of each exchange; 0 for one without an answer."""
     view = loaded.view("gradient")
     gradients = [torch.zeros(len(e.ids), _width(loaded)) for e in exchanges]
-    answered = [i for i, e in enumerate(exchanges) if e.answer]
+    answered = [i for i, e in enumerate(exchanges) if e.spans]
     for batch in batches([exchanges[i] for i in answered]):
         numbers = [answered[j] for j in batch]
         padded_gradients = position_gradients(view, [exchanges[i] for i in numbers], layer)

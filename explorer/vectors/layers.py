@@ -10,7 +10,7 @@ from explorer.model.load import LoadedModel
 from explorer.model.lrp import view_state
 from explorer.model.residual import recorded_residual
 from explorer.vectors.items import Item
-from explorer.vectors.tokenize import batches, encode_exchanges, padded
+from explorer.vectors.tokenize import Reply, batches, encode_exchanges, padded
 
 
 def parse_layers(text: str) -> list[int]:
@@ -28,7 +28,7 @@ def rept_layer(loaded: LoadedModel, items: Sequence[Item]) -> int:
 
     H⁰ are the embeddings; the pair of the last block is left out. A model of fewer than two blocks has layer 1.
     """
-    exchanges = encode_exchanges(loaded, [(item.prompt, item.answer or " ") for item in items])
+    exchanges = encode_exchanges(loaded, [Reply(item.prompt, item.answer) for item in items])
     cosines = torch.zeros(loaded.n_layers)
     view = loaded.view("gradient")
     for numbers in batches(exchanges):

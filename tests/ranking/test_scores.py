@@ -208,7 +208,7 @@ def test_targets_of_a_behavior() -> None:
         for i, item in enumerate(ITEMS):
             before = encode(f"<|user|>{item.prompt.text}</s><|assistant|>", add_special_tokens=False)
             made = [
-                reference_parts(loaded.model, before + encode(text, add_special_tokens=False), len(before), 3)
+                reference_parts(loaded.model, before + encode(f"{text}</s>", add_special_tokens=False), len(before), 3)
                 for text in (item.answer, item.other or "")
             ]
             gradient = made[0]["gradient"] - (made[1]["gradient"] if query == "contrast" else 0)

@@ -22,7 +22,7 @@ def unit_gradients(model, prompt: str, answer: str, layer: int) -> tuple[torch.T
     """(T, D) loss gradients of an exchange, each of length 1, and where its answer begins."""
     encode = tiny_tokenizer().encode
     before = encode(f"<|user|>{prompt}</s><|assistant|>", add_special_tokens=False)
-    g = stream(model, before + encode(answer, add_special_tokens=False), len(before), layer).g
+    g = stream(model, before + encode(f"{answer}</s>", add_special_tokens=False), len(before), layer).g
     return g / g.norm(dim=1, keepdim=True).clamp(min=1e-30), len(before)
 
 
@@ -40,10 +40,10 @@ def test_a_tokens_score_is_its_gradient_along_the_behaviors(study: Study, layer:
         g, start = unit_gradients(model, rows[row]["prompt"], answer, layer)
         tokens = evidence[row].tokens
         torch.testing.assert_close(torch.tensor([t.score for t in tokens]), g @ direction, rtol=1e-3, atol=1e-4)
-        assert [t.part for t in tokens] == ["prompt"] * start + ["answer"] * (len(tokens) - start)
+        assert [t.part for t in tokens] == ["prompt"] * start + ["answer"] * (len(tokens) - start - 1) + ["end"]
     g, start = unit_gradients(model, rows[PAIR]["prompt"], rows[PAIR]["rejected"], layer)
     rejected = torch.tensor([t.score for t in evidence[PAIR].rejected])
-    torch.testing.assert_close(rejected, -(g @ direction)[start:], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(rejected, -(g @ direction)[start:-1], rtol=1e-3, atol=1e-4)
     assert evidence[SINGLE].rejected == ()
 
 
