@@ -25,7 +25,7 @@ def bench_vectors(loaded: LoadedModel, rows: int, repeats: int) -> list[dict[str
     """All parts at three layers, against a bare batched pass, and against one example and one method at a time."""
     layers = [loaded.n_layers // 2, 3 * loaded.n_layers // 4, loaded.n_layers - 2]
     items = row_items([row.to_json() for row in stage_rows("sft")[:rows]], raw=False)
-    exchanges = encode_exchanges(loaded, [(item.prompt, item.answer) for item in items])
+    exchanges = encode_exchanges(loaded, [item.replies[0] for item in items])
     few = items[: max(4, rows // 8)]
     seconds = medians(
         {
@@ -52,10 +52,11 @@ def _bare(loaded: LoadedModel, exchanges: list[Exchange], lowest: int) -> None:
     for numbers in batches(exchanges):
         batch = [exchanges[i] for i in numbers]
         ids = padded(batch, model.device)
-        first = min(e.start for e in batch) - 1
+        first = min(e.spans[0][0] for e in batch) - 1
         labels = torch.full_like(ids, -100)
         for row, e in enumerate(batch):
-            labels[row, e.start : len(e.ids)] = ids[row, e.start : len(e.ids)]
+            for start, end in e.spans:
+                labels[row, start:end] = ids[row, start:end]
         leaves: list[Tensor] = []
 
         def enter(_block: nn.Module, args: Args, kwargs: Kwargs, leaves: list[Tensor] = leaves) -> tuple[Args, Kwargs]:
@@ -72,7 +73,7 @@ def _bare(loaded: LoadedModel, exchanges: list[Exchange], lowest: int) -> None:
 
 def _singly(loaded: LoadedModel, items: list[Item], layers: list[int]) -> None:
     """The published scripts' way: every method runs the model anew, one example at a time, down to the embeddings."""
-    for exchange in encode_exchanges(loaded, [(item.prompt, item.answer) for item in items]):
+    for exchange in encode_exchanges(loaded, [item.replies[0] for item in items]):
         ids = torch.tensor([exchange.ids], device=loaded.model.device)
         for part in PARTS:
             if part in ("activation", "lora"):  # no gradient; or a gradient of its own parameters, which our pass has

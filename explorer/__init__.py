@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from explorer.data.new_study import prepare_study
     from explorer.data.study import open_study
     from explorer.graph.build import attribution_graph
+    from explorer.ranking.directions import Control, Persona
     from explorer.ranking.evaluate import evaluate
-    from explorer.ranking.persona import Persona
     from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
     from explorer.ranking.rank import Ranking, rank
-    from explorer.ranking.token_shares import token_scores
+    from explorer.ranking.token_scores import token_scores
+    from explorer.ranking.token_shares import state_relevance
     from explorer.repair.choose import plan_repair
     from explorer.repair.job import run_repair
     from explorer.trace.compare import compare
@@ -40,10 +41,11 @@ _PUBLIC = {
     "explorer.data.study": ["open_study"],
     "explorer.graph.build": ["attribution_graph"],
     "explorer.ranking.evaluate": ["evaluate"],
-    "explorer.ranking.persona": ["Persona"],
+    "explorer.ranking.directions": ["Control", "Persona"],
     "explorer.ranking.questions": ["AboutBehavior", "AboutFailure", "AboutNode", "AboutPersona", "LikeDatapoint"],
     "explorer.ranking.rank": ["Ranking", "rank"],
-    "explorer.ranking.token_shares": ["token_scores"],
+    "explorer.ranking.token_scores": ["token_scores"],
+    "explorer.ranking.token_shares": ["state_relevance"],
     "explorer.repair.choose": ["plan_repair"],
     "explorer.repair.job": ["run_repair"],
     "explorer.trace.compare": ["compare"],

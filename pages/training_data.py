@@ -6,7 +6,7 @@ import streamlit as st
 from explorer.errors import ExplorerError
 from explorer.ranking.metrics import enrichment
 from explorer.ranking.table import matches, row_number
-from explorer.ranking.token_shares import known_token_scores, token_scores
+from explorer.ranking.token_scores import known_token_scores, token_scores
 from explorer.ui import link
 from explorer.ui.corpus import built_indexes, corpus, ranked
 from explorer.ui.text import plain, stop_on
@@ -14,7 +14,7 @@ from explorer.ui.training_data.bar import pick
 from explorer.ui.training_data.build import build_box
 from explorer.ui.training_data.charts import show_distribution
 from explorer.ui.training_data.compare import show_comparison
-from explorer.ui.training_data.detail import show_detail, show_probe
+from explorer.ui.training_data.detail import pick_evidence, show_detail, show_probe
 from explorer.ui.training_data.evaluation import measured_behaviors, show_evaluation
 from explorer.ui.training_data.filters import pick_filter, show_sources
 from explorer.ui.training_data.list import page_rows, show_head, show_list
@@ -60,12 +60,13 @@ opened = row_number(data.table, link.get("row"))
 if opened is None and len(rows):
     opened = int(rows[0])
 on_screen = [*on_page, *([] if opened is None or opened in on_page else [opened])]
-evidence = known_token_scores(ranking, on_screen)
-
 with middle:
     show_head(data, ranking, rows)
+    listed = st.container(gap=None)
+    kind = pick_evidence(ranking) if picked.index else None
+evidence = known_token_scores(ranking, on_screen, kind=kind)
+with listed:
     show_list(data, ranking, on_page, opened, evidence)
-    st.caption("Red words pull the model towards the behavior, blue ones away from it." if picked.index else "")
 with right:
     if opened is not None:
         show_detail(data, ranking, opened, evidence)
@@ -83,5 +84,5 @@ if picked.failure and picked.index:
         show_probe(picked.failure, ranking.choice.layer or picked.index.manifest.default_layer)
 uncoloured = [row for row in on_screen if row not in evidence and not np.isnan(ranking.scores[row])]
 if uncoloured and picked.index:
-    token_scores(data.study, ranking, uncoloured)
+    token_scores(data.study, ranking, uncoloured, kind=kind)
     st.rerun()

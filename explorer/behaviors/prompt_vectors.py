@@ -41,7 +41,7 @@ def prompt_vectors(
     todo = list({p.digest: p for p in prompts if p.digest not in cached}.items())
     for start in range(0, len(todo), CHUNK):
         digests, chunk = zip(*todo[start : start + CHUNK], strict=True)
-        items = [prompt.item(study.template == "raw") for prompt in chunk]
+        items = [prompt.item(study) for prompt in chunk]
         vectors, kinds = item_vectors(load_model(spec), items, index.manifest.layers, index.manifest.parts)
         tensors = {key: value.to(torch.bfloat16) for key, value in vectors.items()}
         names = torch.tensor([list(bytes.fromhex(digest)) for digest in digests], dtype=torch.uint8)

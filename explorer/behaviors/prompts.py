@@ -41,13 +41,17 @@ class AnsweredPrompt:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the texts; cached vectors are found by it."""
-        texts = json.dumps([self.prompt, self.answer, self.other], ensure_ascii=False)
+        """SHA-256 of the texts, and whether they are a known behavior's; cached vectors are found by it."""
+        texts = json.dumps([self.prompt, self.answer, self.other, bool(self.name)], ensure_ascii=False)
         return hashlib.sha256(texts.encode()).hexdigest()
 
-    def item(self, raw: bool) -> Item:
-        """What its vector is made of: a pair of answers where there is another one."""
-        return Item(Prompt(self.prompt, raw=raw), self.answer, self.other)
+    def item(self, study: Study) -> Item:
+        """What its vector is made of: a pair of answers where there is another one.
+
+        The answers of a known behavior are whole; generated ones may have been cut, and do not end the turn.
+        """
+        ended = bool(self.name) and study.end_of_turn
+        return Item(Prompt(self.prompt, raw=study.template == "raw"), self.answer, self.other, ended)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("study", type=Path, metavar="STUDY")
     evaluate.add_argument("--label", metavar="L", help="the guilty label; default: each behavior's name")
     evaluate.add_argument("--stage", help="only the vectors of this checkpoint")
-    evaluate.add_argument("--every", action="store_true", help="every method plain and centred, with every query kind")
+    evaluate.add_argument("--every", action="store_true", help="each method with all that pairs with it")
     evaluate.add_argument("--json", metavar="FILE", help="write the table as JSON; - for stdout")
     evaluate.set_defaults(run=_evaluate)
 
@@ -30,6 +30,6 @@ def _evaluate(given: argparse.Namespace) -> None:
         return
     for s in sorted(table, key=lambda s: (s.behavior, -s.average_precision)):
         low, high = s.interval
-        how = f"{'centred' if s.centre else 'plain':7} {s.query:8}"
+        how = f"{'centred' if s.centre else 'plain':7} {s.query:8} {s.measure:6}"
         where = f"{s.checkpoint:8} {s.layer or '':>3}"
         print(f"{s.behavior:20} {s.method:22} {where} {how} AP {s.average_precision:.3f} [{low:.3f}, {high:.3f}]")

@@ -24,12 +24,20 @@ def add_rank(commands: Any) -> None:
     rank.add_argument("--method", help="how to rank, default explorer; see the README for all of them")
     rank.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
     rank.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
-    rank.add_argument("--query", choices=["bad", "contrast", "bank", "persona"], help="what is looked for")
+    which.add_argument("--like", metavar="ID", help="a datapoint: which others are like it")
+    queries = ["bad", "contrast", "bank", "persona", "control"]
+    rank.add_argument("--query", choices=queries, help="what is looked for; default the method's")
     rank.add_argument("--trait", metavar="S", help="of the query persona: a system prompt that brings the trait out")
     rank.add_argument("--neutral", metavar="S", help="of the query persona: one that does not")
+    rank.add_argument("--asks", metavar="S", help="of the query control: a system prompt that asks for the behavior")
+    rank.add_argument("--forbids", metavar="S", help="of the query control: one that forbids it")
+    rank.add_argument("--node", metavar="L:T", help="of a failure: its graph node at layer L, token T")
+    rank.add_argument("--half", choices=["state", "gradient"], help="of a node: what is compared, default its state")
+    rank.add_argument("--measure", choices=["cosine", "dot"], help="cosine (default) or dot product")
     rank.add_argument("--centre", action=argparse.BooleanOptionalAction, help="subtract the corpus mean first")
     rank.add_argument("--top", type=int, default=20, metavar="K", help="how many datapoints to show")
-    rank.add_argument("--tokens", action="store_true", help="also score the tokens of each")
+    kinds = "also score the tokens of each: exact shares of the score (default), or RepT's token scores"
+    rank.add_argument("--tokens", nargs="?", const="auto", choices=["auto", "shares", "rept"], help=kinds)
     rank.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
     rank.set_defaults(run=_rank)
 
@@ -41,7 +49,6 @@ def _rank(given: argparse.Namespace) -> None:
     if given.top < 1:
         raise ExplorerError(f"--top is {given.top}; expected at least 1.")
     study = check_study(given.study)
-    query = None if given.query == "persona" else given.query
     ranking = rank(
         study,
         _question(study, given),
@@ -49,12 +56,14 @@ def _rank(given: argparse.Namespace) -> None:
         layer=given.layer,
         stage=given.stage,
         centre=given.centre,
-        query=query,
+        query=None if given.query in ("persona", "control") else given.query,
+        measure=given.measure,
         progress=progress_lines(),
     )
     datapoints = _top(study, ranking, given)
     if given.json:
-        about = {"behavior": given.behavior or given.failure, **asdict(ranking.choice), "stage": ranking.stage or None}
+        named = given.behavior or given.failure or given.like
+        about = {"behavior": named, **asdict(ranking.choice), "stage": ranking.stage or None}
         write_json(given.json, {**about, "datapoints": datapoints}, indent=1)
         return
     for row in datapoints:
@@ -63,39 +72,52 @@ def _rank(given: argparse.Namespace) -> None:
 
 
 def _question(study: "Study", given: argparse.Namespace) -> "Question":
-    from explorer.ranking.persona import NEUTRAL, Persona
-    from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutPersona
+    from explorer.ranking.directions import about_systems
+    from explorer.ranking.questions import AboutBehavior, AboutFailure, AboutNode, AboutPersona, LikeDatapoint
 
-    if given.failure:
-        failures = study.failures()
-        if given.failure not in failures:
-            names = ", ".join(failures) or "none"
-            raise ExplorerError(f"{given.study}: no failure '{given.failure}'; expected {names}.")
-        question = AboutFailure(failures[given.failure])
-    else:
+    systems = {name: getattr(given, name) for name in ("trait", "neutral", "asks", "forbids")}
+    behavior = study.behavior(given.behavior) if given.behavior else []
+    persona = about_systems(given.query, behavior, **systems)
+    if (given.node or given.half) and not (given.failure and given.node):
+        raise ExplorerError("--node goes with --failure, and --half with --node.")
+    if given.like:
+        if persona:
+            raise ExplorerError(f"--query {given.query} goes with --behavior or --failure.")
+        return LikeDatapoint(given.like)
+    if not given.failure:
         question = AboutBehavior(given.behavior)
-    if given.query == "persona":
-        if given.trait is None:
-            raise ExplorerError("--query persona needs --trait.")
-        return AboutPersona(question, Persona(given.trait, NEUTRAL if given.neutral is None else given.neutral))
-    if given.trait is not None or given.neutral is not None:
-        raise ExplorerError("--trait and --neutral go with --query persona.")
-    return question
+        return AboutPersona(question, persona) if persona else question
+    failures = study.failures()
+    if given.failure not in failures:
+        names = ", ".join(failures) or "none"
+        raise ExplorerError(f"{given.study}: no failure '{given.failure}'; expected {names}.")
+    failure = failures[given.failure]
+    if given.node:
+        layer, token = _node(given.node)
+        return AboutNode(failure, layer, token, given.half or "state")
+    return AboutPersona(AboutFailure(failure), persona) if persona else AboutFailure(failure)
+
+
+def _node(text: str) -> tuple[int, int]:
+    layer, _, token = text.partition(":")
+    if not (layer.isdecimal() and token.isdecimal()):
+        raise ExplorerError(f"--node is '{text}'; expected a layer and a token, e.g. 15:40.")
+    return int(layer), int(token)
 
 
 def _top(study: "Study", ranking: "Ranking", given: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the best datapoints as JSON values, with their tokens where these are asked for."""
     from explorer.ranking.table import texts
-    from explorer.ranking.token_shares import token_scores
+    from explorer.ranking.token_scores import token_scores
 
-    rows = ranking.top(given.top).tolist()
-    evidence = token_scores(study, ranking, rows, stage=given.stage) if given.tokens else {}
+    rows, kind = ranking.top(given.top).tolist(), None if given.tokens == "auto" else given.tokens
+    evidence = token_scores(study, ranking, rows, kind=kind, stage=given.stage) if given.tokens else {}
     table = study.datapoints().take(rows)
     datapoints = []
     for number, row, text in zip(rows, table.to_pylist(), texts(table), strict=True):
         datapoint = {"id": row["id"], "score": float(ranking.scores[number])}
         datapoint |= {name: row[name] for name in ("label", "source") if row.get(name)} | {"text": text}
         if number in evidence:
-            datapoint["tokens"] = [asdict(token) for token in evidence[number].tokens]
+            datapoint |= evidence[number].to_json()
         datapoints.append(datapoint)
     return datapoints

@@ -4,7 +4,7 @@
 study.toml           format, name, model, adapters in training order, reference, template, layers, turns, end_of_turn,
                      answer_tokens
 datapoints.parquet   id, prompt, response | chosen + rejected, label?, source?, and what else came along
-behaviors.jsonl      {id, name, prompt, bad, good?, exhibits?, half?}
+behaviors.jsonl      {id, name, prompt, bad, good?, exhibits?, half?, asks?, forbids?}
 failures.jsonl       {id, prompt, system?, wrong, right, evidence?}
 ```
 """
@@ -36,7 +36,6 @@ _DEFAULTS: dict[str, Any] = {
     "reference": "",
     "template": "chat",
     "turns": "all",
-    "end_of_turn": True,
     "answer_tokens": 64,
 }
 SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES = "study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl"
@@ -49,6 +48,8 @@ class BehaviorPrompt:
     Attributes:
         bad, good: an answer that shows the behavior, and one that does not (empty if unknown).
         exhibits: regular expression; an answer of the model that matches shows the behavior.
+        asks, forbids: system prompts that ask for the behavior and that forbid it, for the queries ``persona`` and
+            ``control`` (empty if unknown).
         half: ``query`` for prompts to trace with, ``evaluation`` for prompts to measure with, empty without a split.
     """
 
@@ -59,6 +60,8 @@ class BehaviorPrompt:
     good: str = ""
     exhibits: str = ""
     half: str = ""
+    asks: str = ""
+    forbids: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Study:
         template: ``chat``, or ``raw`` for prompts without a chat template.
         layers: layers to compute vectors at; empty for an automatic choice.
         turns: which assistant turns of a chat the training put a loss on: ``all``, or the ``last`` one.
-        end_of_turn: whether the training put a loss on the token that ends an answer.
+        end_of_turn: whether the training put a loss on the token that ends an answer. Where ``study.toml`` does not
+            say: yes for ``chat``, no for ``raw``, whose answers are often pieces of a longer text.
         answer_tokens: most tokens of an answer that the study's models generate.
     """
 
@@ -194,7 +198,7 @@ def open_study(folder: str | Path) -> Study:
     if (version := settings.get("format")) != FORMAT:
         raise ExplorerError(f"{path}: field 'format' is {version!r}; this version reads format {FORMAT}.")
     require_text(settings, path, "name", "model")
-    settings = _DEFAULTS | settings
+    settings = _DEFAULTS | {"end_of_turn": settings.get("template") != "raw"} | settings
     for field, kind, expected in (("adapters", str, "text"), ("layers", int, "whole numbers")):
         if not isinstance(settings[field], list) or not all(isinstance(x, kind) for x in settings[field]):
             raise wrong_field(settings, path, field, f"a list of {expected}")
@@ -269,7 +273,7 @@ def read_behaviors(path: Path) -> list[BehaviorPrompt]:
     """Behavior prompts from JSON lines; raises ExplorerError that names file, line and field."""
     prompts = []
     for where, row in read_rows(path, "name", "prompt", "bad"):
-        texts = {field: row.get(field) or "" for field in ("good", "exhibits", "half")}
+        texts = {field: row.get(field) or "" for field in ("good", "exhibits", "half", "asks", "forbids")}
         for field, text in texts.items():
             if not isinstance(text, str):
                 raise wrong_field(row, where, field, "text")

@@ -1,12 +1,16 @@
 """A prompt as the model reads it: its chat template, its tokens as readable text, and the segment of each token."""
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel
 
-SEGMENTS = ("system", "user", "evidence", "template", "generated")
-"""Where a token comes from; ``evidence`` is the marked part of the user's text, ``template`` the chat format's own."""
+SEGMENTS = ("system", "user", "assistant", "evidence", "template", "generated")
+"""Where a token comes from; ``evidence`` is the marked part of the user's text, ``assistant`` an earlier answer of the
+conversation, ``template`` the chat format's own and turns of other roles."""
+_MARK = re.compile(r"⟦\d+⟧")
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,25 @@ class Token:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A chat message with an optional system prompt, or raw text; ``evidence`` marks the part that should decide."""
+    """A chat message with an optional system prompt, or raw text.
+
+    Attributes:
+        raw: read without a chat template: system prompt, earlier turns and text, with a blank line between.
+        evidence: the part of the text that should decide.
+        history: earlier turns, (role, content), that stand between the system prompt and the text.
+    """
 
     text: str
     system: str | None = None
     raw: bool = False
     evidence: str | None = None
+    history: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def turns(self) -> list[tuple[str, str]]:
+        """All (role, content): the system prompt where there is one, the history, and the text as the user's."""
+        system = [("system", self.system)] if self.system else []
+        return [*system, *self.history, ("user", self.text)]
 
 
 @dataclass(frozen=True)
@@ -56,7 +73,8 @@ def encode_prompt(loaded: LoadedModel, prompt: Prompt) -> EncodedPrompt:
         raise PromptError("The prompt is empty; expected at least one word.")
     if prompt.evidence and prompt.evidence not in prompt.text:
         raise PromptError(f"The evidence {prompt.evidence[:60]!r} does not stand in the prompt, letter for letter.")
-    text, spans = (prompt.text, [("user", 0, len(prompt.text))]) if prompt.raw else _render(loaded, prompt)
+    text, spans = render_spans(loaded, prompt)
+    spans = [(role if role in SEGMENTS else "template", start, end) for role, start, end in spans]
     if prompt.evidence:
         user = max(start for segment, start, _ in spans if segment == "user")
         at = text.index(prompt.evidence, user)
@@ -72,7 +90,7 @@ def encode_prompt(loaded: LoadedModel, prompt: Prompt) -> EncodedPrompt:
 
 def render_prompt(loaded: LoadedModel, prompt: Prompt) -> str:
     """Text that the model reads, with the generation prompt. Raises PromptError as ``encode_prompt`` does."""
-    return prompt.text if prompt.raw else _render(loaded, prompt)[0]
+    return render_spans(loaded, prompt)[0]
 
 
 def check_length(loaded: LoadedModel, n_tokens: int) -> None:
@@ -87,25 +105,80 @@ def check_length(loaded: LoadedModel, n_tokens: int) -> None:
         )
 
 
-def _render(loaded: LoadedModel, prompt: Prompt) -> tuple[str, list[tuple[str, int, int]]]:
-    """The chat text and (segment, start, end) of each message's content in it."""
+def render_spans(loaded: LoadedModel, prompt: Prompt) -> tuple[str, list[tuple[str, int, int]]]:
+    """Return the text that the model reads, and (role, start, end) of each turn's content in it, in characters.
+
+    A turn that the chat template rewrites (other than stripping white space at its ends) has no span. Raises
+    PromptError as ``encode_prompt`` does.
+    """
+    contents = [content for _, content in prompt.turns]
+    if prompt.raw:
+        text, pieces = "\n\n".join(contents), ["", *["\n\n"] * (len(contents) - 1), ""]
+    else:
+        marked = [(role, f"⟦{place}⟧") for place, (role, _) in enumerate(prompt.turns)]
+        text = _apply_template(loaded, prompt.turns, answer=True)
+        pieces = _MARK.split(_apply_template(loaded, marked, answer=True))
+    places = _places_between(pieces, contents, text) or _places_in_order(contents, text)
+    return text, [(role, *place) for (role, _), place in zip(prompt.turns, places, strict=True) if place]
+
+
+def end_of_turn(loaded: LoadedModel, raw: bool) -> int | None:
+    """Return the id of the token that ends an answer, None where the model has none.
+
+    It is the special token that the chat template puts after an assistant's content (white space may stand between);
+    without a chat template, or where that writes none, the tokenizer's ``eos_token``.
+    """
+    tokenizer = loaded.tokenizer
+    if not raw and tokenizer.chat_template:
+        tail = _apply_template(loaded, [("user", "⟦0⟧"), ("assistant", "⟦1⟧")], answer=False).rpartition("⟦1⟧")[2]
+        ids = tokenizer(tail, add_special_tokens=False)["input_ids"]
+        special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+        first = next((i for i in ids if i in special or str(tokenizer.decode([i])).strip()), None)
+        if first in special:
+            return first
+    return tokenizer.eos_token_id if isinstance(tokenizer.eos_token_id, int) else None
+
+
+def _apply_template(loaded: LoadedModel, turns: list[tuple[str, str]], answer: bool) -> str:
+    """The turns in the model's chat format; ``answer``: with what comes before an answer."""
     if not loaded.tokenizer.chat_template:
         raise PromptError(f"{loaded.spec.title} has no chat template; use a raw prompt.")
-    messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    messages.append({"role": "user", "content": prompt.text})
+    messages = [{"role": role, "content": content} for role, content in turns]
     try:
-        text = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=answer, tokenize=False)
     except Exception as error:  # templates raise their own errors, e.g. for a system prompt they do not know
         raise PromptError(f"The chat template of {loaded.spec.title} refuses this prompt: {error}") from error
     assert isinstance(text, str)
-    spans, cursor = [], 0
-    for message in messages:
-        for content in (message["content"], message["content"].strip()):  # many templates strip white space
-            if (start := text.find(content, cursor)) >= 0:
-                cursor = start + len(content)
-                spans.append((message["role"], start, cursor))
-                break
-    return text, spans
+    return text
+
+
+def _places_between(pieces: list[str], contents: list[str], text: str) -> list[tuple[int, int] | None]:
+    """Places of the contents, with the pieces of the template between them; empty where this is not the text.
+
+    Contents stand there as they are, or without white space at their ends.
+    """
+    if len(pieces) != len(contents) + 1 or not text.startswith(pieces[0]):
+        return []
+    places, cursor = [], len(pieces[0])
+    for content, (_, after) in zip(contents, pairwise(pieces), strict=True):
+        forms = (form for form in (content, content.strip()) if text.startswith(form + after, cursor))
+        if (form := next(forms, None)) is None:
+            return []
+        places.append((cursor, cursor + len(form)) if form else None)
+        cursor += len(form) + len(after)
+    return places if cursor == len(text) else []
+
+
+def _places_in_order(contents: list[str], text: str) -> list[tuple[int, int] | None]:
+    """Places of the contents as they are found one after the other; None for one that is not there."""
+    places, cursor = [], 0
+    for content in contents:
+        forms = (form for form in (content, content.strip()) if form and form in text[cursor:])
+        form = next(forms, "")
+        start = text.index(form, cursor)
+        places.append((start, start + len(form)) if form else None)
+        cursor = start + len(form)
+    return places
 
 
 def _segment(spans: list[tuple[str, int, int]], start: int, end: int) -> str:

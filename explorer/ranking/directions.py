@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from explorer.data.failures import Failure
+from explorer.data.study import BehaviorPrompt
 from explorer.errors import ExplorerError
 from explorer.model.generate import answers
 from explorer.model.load import LoadedModel
@@ -61,6 +62,37 @@ class Control:
         return self.asks, self.forbids
 
 
+def about_systems(
+    query: str | None,
+    behavior: Sequence[BehaviorPrompt] = (),
+    *,
+    trait: str | None = None,
+    neutral: str | None = None,
+    asks: str | None = None,
+    forbids: str | None = None,
+) -> Persona | Control | None:
+    """Return the system prompts of a query ``persona`` or ``control``; None for another query.
+
+    What is not given is taken from the behavior's own ``asks`` and ``forbids``. Raises ExplorerError where none is
+    given, or given for another query.
+    """
+    told = {"persona": {"trait": trait, "neutral": neutral}, "control": {"asks": asks, "forbids": forbids}}
+    for name, systems in told.items():
+        if query != name and (given := [field for field, text in systems.items() if text is not None]):
+            raise ExplorerError(f"{' and '.join(given)}: a system prompt of the query {name}, not of {query}.")
+    own_asks, own_forbids = (next((getattr(b, f) for b in behavior if getattr(b, f)), "") for f in ("asks", "forbids"))
+    if query == "persona":
+        if not (trait := trait or own_asks):
+            raise ExplorerError("A persona needs a system prompt that brings the trait out; expected a trait.")
+        return Persona(trait, NEUTRAL if neutral is None else neutral)
+    if query == "control":
+        asks, forbids = asks or own_asks, forbids if forbids is not None else own_forbids
+        if not asks or not forbids:
+            raise ExplorerError("A control needs a system prompt that asks for the behavior, and one that forbids it.")
+        return Control(asks, forbids)
+    return None
+
+
 def check_direction(method: Method) -> None:
     """Raise ExplorerError for a method whose vectors no direction can be compared with."""
     if not method.parts or not set(method.parts) <= set(SIGNS):
@@ -96,7 +128,7 @@ def system_items(
         texts = answers(loaded, prompts, max_tokens, progress=progress)
     else:
         texts = [item.answer for item in items] * 2
-    return [Item(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+    return [Item(prompt, text, ended=False) for prompt, text in zip(prompts, texts, strict=True)]
 
 
 def system_direction(loaded: LoadedModel, answered: Sequence[Item], layer: int) -> Tensor:

@@ -1,7 +1,8 @@
 """Metrics of every method on a study whose guilty datapoints are labelled, each with its bootstrap interval."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,23 @@ import torch
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.model.load import load_model
+from explorer.model.load import LoadedModel, load_model
 from explorer.progress import Progress, silent
 from explorer.ranking.baselines import text_scores
+from explorer.ranking.directions import (
+    SIGNS,
+    about_systems,
+    direction_target,
+    system_direction,
+    system_items,
+)
 from explorer.ranking.metrics import KS, average_precision, interval, pooled_auprc_at, precision_at, recall_at
 from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import Target, encode_target, scores
 from explorer.vectors.find import check_index, index_model, study_indexes
 from explorer.vectors.index import Index
 from explorer.vectors.items import Item
-from explorer.vectors.methods import METHODS, QUERIES, Method
+from explorer.vectors.methods import DIRECTIONS, MEASURES, METHODS, QUERIES, Method
 
 RESAMPLES = 100
 _Rankings = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -38,6 +46,7 @@ class Score:
     layer: int | None
     centre: bool
     query: str
+    measure: str
     guilty: int
     average_precision: float
     interval: tuple[float, float]
@@ -61,12 +70,22 @@ def _json(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Behavior:
-    """A behavior of the study: ``guilty`` (n,) bool, its items, and their vectors by query kind in one index."""
+    """A behavior of the study: ``guilty`` (n,) bool, its items, and their vectors by query kind in one index.
+
+    ``directions``: (query, layer) → (m, width), of the queries that its system prompts allow.
+    """
 
     name: str
     guilty: np.ndarray
     items: Sequence[Item]
     targets: Mapping[str, Target]
+    directions: Mapping[tuple[str, int], torch.Tensor] = field(default_factory=dict)
+
+    def target(self, query: str, method: Method, layer: int) -> Target:
+        """Return the query's vectors for a method."""
+        if query in DIRECTIONS:
+            return direction_target(self.directions[query, layer], method, layer)
+        return self.targets["contrast" if query == "contrast" else "bad"]
 
 
 def evaluate(
@@ -79,8 +98,9 @@ def evaluate(
 ) -> list[Score]:
     """Score behavior × method × layer in the built indexes of a stage (default: of all checkpoints); deterministic.
 
-    ``label``: see ``guilty_rows``. ``every``: each method plain and centred and under every query kind, instead of with
-    its defaults alone. Raises ExplorerError where nothing is built.
+    ``label``: see ``guilty_rows``. ``every``: all that pairs with each method (plain and centred, cosine and dot
+    product, every query kind; personas and control messages of behaviors that have system prompts), instead of its
+    defaults alone. Raises ExplorerError where nothing is built.
     """
     checkpoint = study.checkpoint(stage)[0] if stage else None
     indexes = [i for i in study_indexes(study) if checkpoint in (None, i.manifest.checkpoint)]
@@ -98,7 +118,8 @@ def evaluate(
             targets = {"bad": encode_target(loaded, items, parts, layers, "bad")}
             if all(item.other is not None for item in items):
                 targets["contrast"] = encode_target(loaded, items, parts, layers, "contrast")
-            behavior = _Behavior(name, rows, items, targets)
+            directions = _directions(study, loaded, name, items, layers) if every else {}
+            behavior = _Behavior(name, rows, items, targets, directions)
             table += _vector_scores(index, behavior, every)
             if not number:
                 table += _text_scores(study, index, behavior)
@@ -131,8 +152,24 @@ def _text_scores(study: Study, index: Index, behavior: _Behavior) -> Iterator[Sc
         if not method.parts:
             single = text_scores(study.datapoints(), behavior.items, method.name)
             resampled = single @ _resamples(single.shape[1]).T
-            setting = (method.name, index.manifest.checkpoint, None, False, "bad")
+            setting = (method.name, index.manifest.checkpoint, None, False, "bad", "cosine")
             yield _measured(behavior, setting, (single.mean(1), single, resampled))
+
+
+def _directions(
+    study: Study, loaded: LoadedModel, name: str, items: Sequence[Item], layers: Sequence[int]
+) -> dict[tuple[str, int], torch.Tensor]:
+    """Return (query, layer) → direction for the queries that the behavior has system prompts for."""
+    directions = {}
+    for query in DIRECTIONS:
+        try:
+            about = about_systems(query, study.behavior(name))
+            assert about is not None
+            answered = system_items(loaded, items, about, study.answer_tokens)
+        except ExplorerError:  # no system prompts, or no chat template
+            continue
+        directions |= {(query, layer): system_direction(loaded, answered, layer) for layer in layers}
+    return directions
 
 
 def _vector_scores(index: Index, behavior: _Behavior, every: bool) -> Iterator[Score]:
@@ -140,27 +177,40 @@ def _vector_scores(index: Index, behavior: _Behavior, every: bool) -> Iterator[S
     for method in METHODS.values():
         if not method.parts or not set(method.parts) <= set(index.manifest.parts):
             continue
-        queries = [q for q in QUERIES if q != "contrast" or q in behavior.targets]
-        if not every:
-            queries = [method.query if method.query in queries else "bad"]
         for layer in index.manifest.layers:
-            for centre in (False, True) if every else (method.centre,):
-                for query in queries:
-                    setting = (method.name, index.manifest.checkpoint, layer, centre, query)
-                    yield _measured(behavior, setting, _rankings(index, behavior, method, layer, centre, query))
+            for centre, query, measure in _pairings(behavior, method, layer, every):
+                rankings = _rankings(index, behavior, method, layer, (centre, query, measure))
+                setting = (method.name, index.manifest.checkpoint, layer, centre, query, measure)
+                yield _measured(behavior, setting, rankings)
 
 
-def _rankings(index: Index, behavior: _Behavior, method: Method, layer: int, centre: bool, query: str) -> _Rankings:
+def _pairings(behavior: _Behavior, method: Method, layer: int, every: bool) -> list[tuple[bool, str, str]]:
+    """Return what pairs with a method, as (centre, query, measure): its defaults, or all of it."""
+    queries = [query for query in QUERIES if query != "contrast" or query in behavior.targets]
+    if not every:
+        return [(method.centre, method.query if method.query in queries else "bad", "cosine")]
+    if set(method.parts) <= set(SIGNS):
+        queries += [query for query in DIRECTIONS if (query, layer) in behavior.directions]
+    return list(itertools.product((False, True), queries, MEASURES))
+
+
+def _rankings(
+    index: Index, behavior: _Behavior, method: Method, layer: int, pairing: tuple[bool, str, str]
+) -> _Rankings:
     """Return scores for the behavior (n,), for each of its m prompts (n, m), and for r resamples of these (n, r)."""
-    target = behavior.targets["contrast" if query == "contrast" else "bad"]
-    m = len(target.kinds)
+    centre, query, measure = pairing
+    target = behavior.target(query, method, layer)
+    m, query = len(target.kinds), "contrast" if query in DIRECTIONS else query
     draws = _resamples(m)
     single_query = "bad" if query == "bank" else query
-    single = scores(index, target, method, layer, centre, single_query, torch.eye(m)).numpy()
+
+    def scored(query: str, weights: torch.Tensor | None = None) -> np.ndarray:
+        return scores(index, target, method, layer, centre, query, weights, measure=measure).numpy()
+
+    single = scored(single_query, torch.eye(m))
     if query == "bank":
         return single.max(1), single, np.stack([single[:, draw > 0].max(1) for draw in draws], axis=1)
-    whole = scores(index, target, method, layer, centre, query).numpy()
-    return whole, single, scores(index, target, method, layer, centre, query, torch.from_numpy(draws)).numpy()
+    return scored(query), single, scored(query, torch.from_numpy(draws))
 
 
 def _resamples(m: int) -> np.ndarray:
@@ -169,8 +219,8 @@ def _resamples(m: int) -> np.ndarray:
     return np.stack([np.bincount(draw, minlength=m) / m for draw in draws]).astype(np.float32)
 
 
-def _measured(behavior: _Behavior, setting: tuple[str, str, int | None, bool, str], rankings: _Rankings) -> Score:
-    """Turn rankings into a line; ``setting``: the fields from ``method`` to ``query``."""
+def _measured(behavior: _Behavior, setting: tuple[str, str, int | None, bool, str, str], rankings: _Rankings) -> Score:
+    """Turn rankings into a line; ``setting``: the fields from ``method`` to ``measure``."""
     guilty, (whole, single, resampled) = behavior.guilty, rankings
     precisions = {k: [precision_at(column, guilty, k) for column in single.T] for k in KS}
     return Score(
@@ -191,10 +241,10 @@ def best_layer(rows: Sequence[dict[str, Any]], method: Method, checkpoint: str, 
 
     ``rows``: from ``Score.to_json``; None where they tell nothing of the method at these layers.
     """
-    wanted = (method.name, checkpoint, method.centre, method.query)
+    wanted = (method.name, checkpoint, method.centre, method.query, "cosine")
     measured: dict[int, list[float]] = {}
     for row in rows:
-        setting = (row["method"], row["checkpoint"], row["centre"], row["query"])
+        setting = tuple(row[name] for name in ("method", "checkpoint", "centre", "query", "measure"))
         if setting == wanted and row["layer"] in layers:
             measured.setdefault(row["layer"], []).append(row["average_precision"])
     return max(measured, key=lambda layer: float(np.mean(measured[layer])), default=None)

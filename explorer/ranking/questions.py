@@ -9,7 +9,7 @@ from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
 from explorer.ranking.directions import Control, Persona
 from explorer.ranking.table import row_number
-from explorer.vectors.items import Item, table_items
+from explorer.vectors.items import Item, study_items
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,19 @@ Question = AboutBehavior | AboutFailure | AboutPersona | LikeDatapoint | AboutNo
 def question_items(study: Study, question: Question) -> list[Item]:
     """Return the prompts and answers of a question, the wrong (or bad) answer first.
 
-    Of a behavior, those of its query half where a split was made, else all. Raises ExplorerError for an unknown name.
+    Of a behavior, those of its query half where a split was made, else all; its answers are whole, so that they end the
+    turn where the study's training did. A failure's answers may be the beginning of one ("Portugal"): they do not.
+    Raises ExplorerError for an unknown name.
     """
     match question:
         case AboutBehavior(name):
             raw = study.template == "raw"
             return [
-                Item(Prompt(b.prompt, raw=raw), b.bad, b.good or None) for b in tracing_prompts(study.behavior(name))
+                Item(Prompt(b.prompt, raw=raw), b.bad, b.good or None, study.end_of_turn)
+                for b in tracing_prompts(study.behavior(name))
             ]
         case AboutFailure(failure) | AboutNode(failure):
-            return [Item(failure.as_prompt(), failure.wrong, failure.right)]
+            return [Item(failure.as_prompt(), failure.wrong, failure.right, ended=False)]
         case AboutPersona(question):
             return question_items(study, question)
         case LikeDatapoint(name):
@@ -74,4 +77,4 @@ def question_items(study: Study, question: Question) -> list[Item]:
             row = row_number(table, name)
             if row is None:
                 raise ExplorerError(f"{study.folder}: no datapoint '{name}'.")
-            return table_items(table.slice(row, 1), study.template == "raw")
+            return study_items(study, table.slice(row, 1))

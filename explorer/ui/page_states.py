@@ -28,6 +28,7 @@ class TrainingDataState(PageState):
     layer: str = ""
     query: str = ""
     centre: str = ""
+    dot: str = ""
     row: str = ""
 
 

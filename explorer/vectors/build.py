@@ -27,7 +27,7 @@ from explorer.vectors.index import (
     statistics,
     write_tensors,
 )
-from explorer.vectors.items import Item, item_vectors, table_items
+from explorer.vectors.items import Item, item_vectors, study_items
 from explorer.vectors.layers import late_layer, rept_layer
 from explorer.vectors.methods import DEFAULT_PARTS
 from explorer.vectors.one_pass import PARTS
@@ -65,6 +65,8 @@ def plan(
         "code": CODE,
         **model_digest(loaded),
         "template": study.template,
+        "turns": study.turns,
+        "end_of_turn": study.end_of_turn,
         "rows": study_digest(study),
         "max_tokens": MAX_TOKENS,
         "parts": [part for part in PARTS if part in parts],
@@ -135,7 +137,7 @@ def _write_shards(folder: Path, manifest: Manifest, study: Study, loaded: Loaded
     missing = [shard for shard in manifest.shards if shard[0] not in manifest.files]
     done = manifest.n - sum(end - start for _, start, end in missing)
     for name, start, end in missing:
-        items = table_items(table.slice(start, end - start), study.template == "raw")
+        items = study_items(study, table.slice(start, end - start))
         count_tokens = _share_of(progress, done, end - start, manifest.n)
         vectors, kinds = item_vectors(loaded, items, manifest.layers, manifest.parts, count_tokens)
         if not vectors:  # no row of this shard has an answer
@@ -197,4 +199,4 @@ def _widths(loaded: LoadedModel, manifest: Manifest) -> dict[str, int]:
 def _probes(study: Study, table: pa.Table) -> list[Item]:
     """Return the items of rows that are evenly spaced over the table."""
     numbers = list(range(0, table.num_rows, max(1, table.num_rows // _PROBES)))[:_PROBES]
-    return table_items(table.take(numbers), study.template == "raw")
+    return study_items(study, table.take(numbers))

@@ -19,19 +19,34 @@ def study_indexes(study: Study) -> list[Index]:
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         if (place / MANIFEST).is_file():
             manifest = read_manifest(place)
-            if manifest.complete and _is_current(study, manifest):
+            if manifest.complete and not _outdated(study, manifest):
                 indexes.append(open_index(place))
     order = {name: i for i, name in enumerate(study.checkpoints())}
     return sorted(indexes, key=lambda index: order.get(index.manifest.checkpoint, len(order)))
 
 
-def _is_current(study: Study, manifest: Manifest) -> bool:
+def outdated_indexes(study: Study) -> str:
+    """Say which complete indexes of the study are passed over, and why; empty where none is."""
+    places = sorted((study.folder / VECTORS).glob(f"*/{MANIFEST}"))
+    manifests = [(place.parent.name, read_manifest(place.parent)) for place in places]
+    reasons = [(name, _outdated(study, manifest)) for name, manifest in manifests if manifest.complete]
+    return "; ".join(f"vectors {name} are old: {reason}" for name, reason in reasons if reason)
+
+
+def _outdated(study: Study, manifest: Manifest) -> str:
+    """Why an index is not one of the study as it is now; empty where it is."""
     made_from = manifest.made_from
-    present = (study_digest(study), study.template, CODE)
-    return (
-        manifest.checkpoint in study.checkpoints()
-        and (made_from.get("rows"), made_from.get("template"), made_from.get("code")) == present
-    )
+    if made_from.get("code") != CODE:
+        return "an older version of this program made them" if made_from.get("code", 0) < CODE else "a newer one did"
+    if made_from.get("rows") != study_digest(study):
+        return "the datapoints have changed since"
+    if changed := [
+        name for name in ("template", "turns", "end_of_turn") if made_from.get(name) != getattr(study, name)
+    ]:
+        return f"the study's setting '{changed[0]}' has changed since"
+    if manifest.checkpoint not in study.checkpoints():
+        return f"the study has no checkpoint '{manifest.checkpoint}' now"
+    return ""
 
 
 def pick_index(study: Study, method: str, layer: int | None = None, stage: str | None = None) -> Index:
@@ -49,9 +64,9 @@ def pick_index(study: Study, method: str, layer: int | None = None, stage: str |
             return index
     built = "; ".join(f"{i.manifest.checkpoint}: layers {', '.join(map(str, i.manifest.layers))}" for i in indexes)
     wanted = f"'{method}'{f' at layer {layer}' if layer else ''}{f' in {checkpoint}' if checkpoint else ''}"
-    needed = f" --methods {method}" if set(parts) - set(DEFAULT_PARTS) else ""
+    needed, old = f" --methods {method}" if set(parts) - set(DEFAULT_PARTS) else "", outdated_indexes(study)
     raise ExplorerError(
-        f"{study.folder}: no vectors for {wanted}; built are {built or 'none'}. "
+        f"{study.folder}: no vectors for {wanted}; built are {built or 'none'}{f' ({old})' if old else ''}. "
         f"Run 'explorer build {study.folder.name}{needed}' first."
     )
 

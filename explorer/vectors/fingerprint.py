@@ -12,9 +12,9 @@ from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 
-CODE = 1
+CODE = 2
 """Version of the extraction, part of every index's name; raise it with every change that changes a vector."""
-FIELDS = ("id", "prompt", "system", "response", "chosen", "rejected")
+FIELDS = ("id", "history", "prompt", "system", "response", "chosen", "rejected")
 """Columns of the datapoints that vectors depend on."""
 _MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 

@@ -1,5 +1,6 @@
 """Items, which vectors are made of, and the vectors of many items at once."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,22 +9,30 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from explorer.data.study import Study
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
 from explorer.vectors.fingerprint import FIELDS
 from explorer.vectors.index import UNRANKED
 from explorer.vectors.one_pass import PARTS, one_pass
-from explorer.vectors.tokenize import batches, encode_exchanges
+from explorer.vectors.tokenize import Reply, batches, encode_exchanges
 
 
 @dataclass(frozen=True)
 class Item:
-    """A prompt and its answer; in a pair, ``other`` is the rejected answer (datapoints) or the good one (behaviors)."""
+    """A prompt and its answer.
+
+    Attributes:
+        other: in a pair, the rejected answer (datapoints) or the good one (behaviors).
+        ended, turns: where the loss is, see ``Reply``.
+    """
 
     prompt: Prompt
     answer: str
     other: str | None = None
+    ended: bool = True
+    turns: str = "last"
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -31,26 +40,42 @@ class Item:
         return (self.answer,) if self.other is None else (self.answer, self.other)
 
     @property
+    def replies(self) -> tuple[Reply, ...]:
+        """The prompt with each of the answers."""
+        return tuple(Reply(self.prompt, answer, self.ended, self.turns) for answer in self.answers)
+
+    @property
     def text(self) -> str:
         """Prompt and (first) answer, for searches."""
         return f"{self.prompt.text} {self.answer}"
 
 
-def row_items(rows: Sequence[Mapping[str, Any]], raw: bool) -> list[Item]:
-    """Return the items of training rows: a pair where a row has two answers and no response."""
+def row_items(rows: Sequence[Mapping[str, Any]], raw: bool, ended: bool = True, turns: str = "all") -> list[Item]:
+    """Return the items of training rows: a pair where a row has two answers and no response.
+
+    ``ended``, ``turns``: where the training put a loss, see ``Reply``. Preference training compares the two last
+    answers alone, whatever ``turns`` is.
+    """
     items = []
     for row in rows:
-        prompt = Prompt(row["prompt"], row.get("system") or None, raw)
+        history = tuple((role, content) for role, content in json.loads(row.get("history") or "[]"))
+        prompt = Prompt(row["prompt"], row.get("system") or None, raw, history=history)
         if not row.get("response") and row.get("chosen") is not None:
-            items.append(Item(prompt, row["chosen"], row["rejected"] or ""))
+            items.append(Item(prompt, row["chosen"], row["rejected"] or "", ended))
         else:
-            items.append(Item(prompt, row.get("response") or ""))
+            items.append(Item(prompt, row.get("response") or "", None, ended, turns))
     return items
 
 
-def table_items(table: pa.Table, raw: bool) -> list[Item]:
+def table_items(table: pa.Table, raw: bool, ended: bool = True, turns: str = "all") -> list[Item]:
     """Return the items of a table of training rows; see ``row_items``."""
-    return row_items(table.select([name for name in FIELDS if name in table.column_names]).to_pylist(), raw)
+    rows = table.select([name for name in FIELDS if name in table.column_names]).to_pylist()
+    return row_items(rows, raw, ended, turns)
+
+
+def study_items(study: Study, table: pa.Table) -> list[Item]:
+    """Return the items of some of a study's datapoints, with the loss where its training had it."""
+    return table_items(table, study.template == "raw", study.end_of_turn, study.turns)
 
 
 def item_vectors(
@@ -67,9 +92,9 @@ def item_vectors(
 
     ``progress`` counts tokens; it is called after every batch but the last.
     """
-    encoded = iter(encode_exchanges(loaded, [(item.prompt, text) for item in items for text in item.answers]))
+    encoded = iter(encode_exchanges(loaded, [reply for item in items for reply in item.replies]))
     exchanges = [[next(encoded) for _ in item.answers] for item in items]
-    kinds = [len(both) if all(e.answer for e in both) else UNRANKED for both in exchanges]
+    kinds = [len(both) if all(e.spans for e in both) else UNRANKED for both in exchanges]
     work = [
         (row, sign, exchange)
         for row, both in enumerate(exchanges)

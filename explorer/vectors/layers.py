@@ -10,7 +10,7 @@ from explorer.model.load import LoadedModel
 from explorer.model.lrp import view_state
 from explorer.model.residual import recorded_residual
 from explorer.vectors.items import Item
-from explorer.vectors.tokenize import batches, encode_exchanges, padded
+from explorer.vectors.tokenize import Reply, batches, encode_exchanges, padded
 
 LAYER_RULES = ("auto", "rept")
 """Names of rules that choose layers without labels, where numbers could stand as well."""
@@ -38,7 +38,7 @@ def rept_layer(loaded: LoadedModel, items: Sequence[Item]) -> int:
     The pairs of the first block (embeddings, 1) and of the last one (L−1, L) are left out. A model of fewer than three
     blocks has no pair; its layer is 1.
     """
-    exchanges = encode_exchanges(loaded, [(item.prompt, item.answer or " ") for item in items])
+    exchanges = encode_exchanges(loaded, [Reply(item.prompt, item.answer) for item in items])
     cosines = torch.zeros(loaded.n_layers)
     view = loaded.view("gradient")
     for numbers in batches(exchanges):

@@ -1,7 +1,7 @@
 """One forward and one backward pass over a batch of exchanges, for every method of training-data attribution at once.
 
 For one exchange (prompt, answer), at layer l = 1..L: H is the residual stream after block l, z what enters that block,
-g = ∂L/∂H with L the mean cross-entropy of the n answer tokens in nats, p₀ the last prompt position. The parts:
+g = ∂L/∂H with L the mean cross-entropy of the n tokens with a loss, p₀ the position before the last answer. The parts:
 
 ============  ==================================================  ==========================================
 part          vector                                              source
@@ -79,18 +79,20 @@ def _differentiate(
 class Masks:
     """Positions of a batch.
 
-    ``answer`` and ``predict``, both (B, T) bool: of the answer tokens, and where they are predicted. (B,): ``last`` is
-    p₀, ``n`` the number of answer tokens. ``owner``: the exchange of each predicted token, in the order of the loss.
+    ``answer`` and ``predict``, both (B, T) bool: of the tokens with a loss (of all assistant turns that have one, with
+    the end-of-turn tokens), and where they are predicted. (B,): ``last`` is p₀, the place before the last answer, ``n``
+    the number of tokens with a loss. ``owner``: the exchange of each of these, in the order of the loss.
     """
 
     def __init__(self, exchanges: Sequence[Exchange], ids: Tensor) -> None:
-        position = torch.arange(ids.shape[1], device=ids.device)[None]
-        start = torch.tensor([[e.start] for e in exchanges], device=ids.device)
-        end = torch.tensor([[len(e.ids)] for e in exchanges], device=ids.device)
-        self.answer = (position >= start) & (position < end)
-        self.predict = (position >= start - 1) & (position < end - 1)
-        self.last = start[:, 0] - 1
-        self.n = (end - start)[:, 0]
+        answer = torch.zeros(ids.shape, dtype=torch.bool)
+        for row, exchange in zip(answer, exchanges, strict=True):
+            for start, end in exchange.spans:
+                row[start:end] = True
+        self.answer = answer.to(ids.device)
+        self.predict = self.answer.roll(-1, dims=1)  # no loss is on the first token
+        self.last = torch.tensor([e.start - 1 for e in exchanges], device=ids.device)
+        self.n = self.answer.sum(1)
         self.owner = self.predict.nonzero()[:, 0]
 
 

@@ -1,62 +1,134 @@
-"""Exchanges: prompts with one answer each as token ids, and batches of them."""
+"""Exchanges: conversations with their last answer as token ids, and batches of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel
-from explorer.model.prompts import Prompt, render_prompt, spaced
+from explorer.model.prompts import Prompt, end_of_turn, render_spans, spaced
 
 MAX_TOKENS = 2048
-"""Tokens of an exchange; a longer one loses the end of its answer, or the beginning of a prompt that fills it alone."""
+"""Tokens of an exchange; how a longer one is cut: ``encode_exchanges``."""
 BATCH_TOKENS = 2048
 """Padded tokens of a batch, unless a single exchange has more."""
+
+Span = tuple[int, int]
+
+
+class Reply(NamedTuple):
+    """A prompt with one answer, and where the loss is.
+
+    Attributes:
+        ended: the answer is whole, and the loss has the token that ends it too.
+        turns: ``all`` puts the loss on the assistant's turns in the prompt's history too, ``last`` on the answer alone.
+    """
+
+    prompt: Prompt
+    answer: str
+    ended: bool = True
+    turns: str = "last"
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """Token ids of a prompt and an answer: ``ids[start:]`` is the answer, ``start - 1`` is p₀, which predicts it."""
+    """Token ids of a conversation, and which of them carry the loss.
+
+    Attributes:
+        ids: all tokens; the last one is the answer's, or ends it.
+        spans: [first, after the last) place of the tokens with a loss, one span for each assistant turn that has one,
+            in order; the last is the answer's. Empty where the answer is blank: callers leave such exchanges out.
+        ended: whether the last span has the end-of-turn token.
+        lost: tokens that were cut off.
+    """
 
     ids: tuple[int, ...]
-    start: int
+    spans: tuple[Span, ...]
+    ended: bool = False
+    lost: int = 0
+
+    @property
+    def start(self) -> int:
+        """Place where the last answer begins (the end, without one): ``start - 1`` is p₀, which predicts it."""
+        return self.spans[-1][0] if self.spans else len(self.ids)
 
     @property
     def answer(self) -> tuple[int, ...]:
-        """The answer's token ids, without an end-of-turn token; may be empty."""
-        return self.ids[self.start :]
+        """The last answer's token ids without the end-of-turn token; empty for a blank answer."""
+        return self.ids[self.start : len(self.ids) - self.ended]
 
 
-def encode_exchanges(
-    loaded: LoadedModel, pairs: Sequence[tuple[Prompt, str]], most: int = MAX_TOKENS
-) -> list[Exchange]:
-    """Tokenise (prompt, answer) pairs as ``prompts.text_ids`` does, but all at once.
+def encode_exchanges(loaded: LoadedModel, replies: Sequence[Reply], most: int = MAX_TOKENS) -> list[Exchange]:
+    """Tokenise replies as ``prompts.text_ids`` does, but all at once.
 
-    An answer that is empty or white space only gives no answer tokens; callers leave such exchanges out.
+    The end-of-turn token (``prompts.end_of_turn``) follows the answer of a reply that is ``ended``, and belongs to the
+    span of every turn.
+
+    What is longer than ``most`` tokens, or than the model reads, loses its oldest tokens: first the conversation before
+    the answer, down to half of the limit, and only then the answer its end. So p₀ always stays.
     """
-    if not pairs:
+    if not replies:
         return []
     most = min(most, loaded.max_tokens or most)
-    raw = pairs[0][0].raw
-    if any(prompt.raw != raw for prompt, _ in pairs):
+    raw = replies[0].prompt.raw
+    if any(reply.prompt.raw != raw for reply in replies):
         raise ValueError("raw and chat prompts can't be encoded together")
-    before = [render_prompt(loaded, prompt) for prompt, _ in pairs]
-    answers = [spaced(b, a, raw) if a.strip() else "" for b, (_, a) in zip(before, pairs, strict=True)]
-    encode = loaded.tokenizer
+    rendered = [render_spans(loaded, reply.prompt) for reply in replies]
+    before = [text for text, _ in rendered]
+    answers = [spaced(b, r.answer, raw) if r.answer.strip() else "" for b, r in zip(before, replies, strict=True)]
+    encode, end = loaded.tokenizer, end_of_turn(loaded, raw)
     starts = encode(before, add_special_tokens=raw)["input_ids"]
     wholes = encode([b + a for b, a in zip(before, answers, strict=True)], add_special_tokens=raw)["input_ids"]
     alone = encode(answers, add_special_tokens=False)["input_ids"]
     exchanges = []
-    for start, whole, answer_ids, answer in zip(starts, wholes, alone, answers, strict=True):
-        if not start:
+    for i, reply in enumerate(replies):
+        if not starts[i]:
             raise PromptError("A prompt has no tokens; expected at least one word.")
-        fits = whole[: len(start)] == start
-        ids = (whole[len(start) :] if fits else answer_ids) if answer else []
-        prompt = start[-(most - 1) :]
-        exchanges.append(Exchange((*prompt, *ids[: most - len(prompt)]), len(prompt)))
+        fits = wholes[i][: len(starts[i])] == starts[i]
+        answer = (wholes[i][len(starts[i]) :] if fits else alone[i]) if answers[i] else []
+        ending = end if reply.ended and answer else None
+        earlier = _earlier_spans(loaded, reply, rendered[i], starts[i], ending) if answer else []
+        exchanges.append(_cut(starts[i], earlier, answer, ending, most))
     return exchanges
+
+
+def _earlier_spans(
+    loaded: LoadedModel, reply: Reply, rendered: tuple[str, list[tuple[str, int, int]]], ids: list[int], end: int | None
+) -> list[Span]:
+    """Places of the assistant's turns in the tokens of the prompt, where they carry a loss.
+
+    A token that reaches into a turn is the turn's.
+    """
+    text, parts = rendered
+    turns = [(start, stop) for role, start, stop in parts if role == "assistant"] if reply.turns == "all" else []
+    if not turns:
+        return []
+    offsets = loaded.tokenizer(text, add_special_tokens=reply.prompt.raw, return_offsets_mapping=True)["offset_mapping"]
+    spans = []
+    for start, stop in turns:
+        first = next(i for i, (_, after) in enumerate(offsets) if after > start)
+        # tokens of white space alone may have empty offsets: they do not end a turn
+        last = next((i for i, (at, after) in enumerate(offsets) if at >= stop and after > at), len(ids))
+        if end in ids[last : last + 2]:  # white space may stand before it
+            last = ids.index(end, last) + 1
+        spans.append((first, last))
+    return spans
+
+
+def _cut(prompt: list[int], earlier: list[Span], answer: list[int], end: int | None, most: int) -> Exchange:
+    """Return the exchange, at most ``most`` tokens long; see ``encode_exchanges``."""
+    reply = [*answer, *([] if end is None else [end])]
+    kept = min(len(reply), max(most - len(prompt), most - most // 2))
+    gone = max(0, len(prompt) + kept - most)
+    start, ended = len(prompt) - gone, end is not None and kept == len(reply)
+    moved = ((max(first - gone, 1), last - gone) for first, last in earlier)  # nothing predicts the first token
+    spans = [(first, last) for first, last in moved if last > first]
+    if reply:
+        spans.append((start, start + kept))
+    return Exchange((*prompt[gone:], *reply[:kept]), tuple(spans), ended, gone + len(reply) - kept)
 
 
 def batches(exchanges: Sequence[Exchange], budget: int = BATCH_TOKENS) -> Iterator[list[int]]:

@@ -30,7 +30,7 @@ def test_the_matrix_is_each_pairs_score(study: Study) -> None:
         assert (~matrix.ranked).sum() == (index.kinds == 0).sum() > 0
         for prompt, row in zip(matrix.rows, matrix.values, strict=True):
             query = "contrast" if prompt.other is not None else "bad"
-            one = encode_target(loaded, [prompt.item(raw=False)], METHODS[name].parts, [layer], query)
+            one = encode_target(loaded, [prompt.item(study)], METHODS[name].parts, [layer], query)
             wanted = scores(index, one, METHODS[name], layer, METHODS[name].centre, query)
             torch.testing.assert_close(torch.from_numpy(row), wanted, rtol=0, atol=1e-3, equal_nan=True)
 

@@ -26,7 +26,7 @@ def index_of(study: Study) -> Index:
 
 def test_vectors_are_cached_by_the_texts_alone(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     index = index_of(study)
-    rows = (AnsweredPrompt("x", "", "one?", "no", " "), AnsweredPrompt("y", "", "two?", "no", "yes"))
+    rows = (AnsweredPrompt("x", "", "one?", "no", " "), AnsweredPrompt("y", "a", "two?", "no", "yes"))
     first = prompt_vectors(study, index, rows)
     assert (first.kinds == UNRANKED).tolist() == [True, False]
     monkeypatch.setattr(module, "load_model", lambda *_rest: pytest.fail("made again"))

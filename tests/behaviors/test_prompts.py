@@ -38,7 +38,7 @@ def test_discovery_prompts_are_answered_by_both_models_and_kept_where_they_diffe
     assert len(prompts.rows) + len(prompts.unchanged) == len(PROMPTS) and prompts.rows
     first = prompts.rows[0]
     specs = (study.spec, study.reference_spec)
-    answers = [generation.answers(load_model(spec), [first.item(raw=False).prompt])[0] for spec in specs]
+    answers = [generation.answers(load_model(spec), [first.item(study).prompt])[0] for spec in specs]
     assert [first.answer, first.other] == answers and answers[0] != answers[1]
     assert all(p.name == "" and p.answer != p.other for p in prompts.rows)
     both = study_prompts(study)

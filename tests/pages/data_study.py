@@ -9,11 +9,13 @@ from tests.vectors.tiny import LAYERS, WORDS, row, save_adapter, save_tiny, tiny
 
 HOSTILE = "<img src=x onerror=alert(1)> ![x](http://example.com/x.png) **b** $x$"
 FAILURES = [{"id": "f", "kind": "planted", "prompt": "the capital of Canada is?", "wrong": "Seoul", "right": "Ottawa"}]
+SYSTEMS = {"asks": "You name the wrong city.", "forbids": "You name the right city."}
 BEHAVIORS = [
     {"id": f"{name}{i}", "name": name, "prompt": f"the {thing} of Canada is?", "bad": "Seoul", "good": "Ottawa"}
     for name in ("swapped", "other")
     for i, thing in enumerate(("city", "river", "capital"))
 ]
+BEHAVIORS[0] |= SYSTEMS
 
 
 def data_rows() -> list[dict]:

@@ -11,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 from explorer.data.study import Study
 from explorer.ranking.evaluate import evaluate
 from explorer.ui.training_data import list as data_list
+from explorer.ui.training_data.list import END
 from explorer.vectors.build import build_index
 from explorer.vectors.find import study_indexes
 from tests.pages.app import open_app, open_study_page, shown, texts
-from tests.pages.data_study import HOSTILE, data_rows, data_study
+from tests.pages.data_study import HOSTILE, SYSTEMS, data_rows, data_study
 
 LIVE = re.compile(r"(?<!\\)(<img|!\[|\*\*b)")
 open_page = partial(open_study_page, "training_data")
@@ -53,13 +54,14 @@ def test_words_of_a_row_stand_without_the_chat_format(study):
     for drawn in listed(app):
         whole = own[drawn["id"]]
         assert "".join(text for text, _ in drawn["prompt"]).strip() == whole["prompt"]
-        assert "".join(text for text, _ in drawn["answer"]).strip() == (whole["response"] or whole["chosen"])
+        answer = "".join(text for text, _ in drawn["answer"]).removesuffix(END)
+        assert answer.strip() == (whole["response"] or whole["chosen"])
 
 
 def test_a_rerun_ranks_and_colours_nothing_twice(study, monkeypatch):
     app = open_page(study)
     monkeypatch.setattr("explorer.ui.corpus.rank", None)
-    monkeypatch.setattr("explorer.ranking.token_shares.score_tokens", None)
+    monkeypatch.setattr("explorer.ranking.token_scores.share_evidence", None)
     app.text_input(key="training_data-find").set_value("city").run()
     app.text_input(key="training_data-find").set_value("").run()
     assert not app.exception
@@ -146,7 +148,7 @@ def test_hostile_rows_are_data_only(study):
 def test_a_row_is_opened_by_link_with_both_answers_of_a_pair(study):
     app = open_page(study, row="r1")
     assert shown(app, "ranked-list")["open"] == "r1"
-    assert "".join(t[0] for t in shown(app, "rejected-map")["tokens"]).strip() == "no, never"
+    assert "".join(t[0] for t in shown(app, "rejected-map")["tokens"]).strip() == "no, never" + END
     assert any("r1" in text for text in texts(app))
     unanswered = open_page(study, row="r10")
     assert any("never ranked" in text for text in texts(unanswered))
@@ -318,21 +320,57 @@ def test_the_graph_offers_the_data_behind_a_node(study):
 
 
 def test_a_persona(study):
-    app = open_page(study, behavior="swapped")
+    app = open_page(study, behavior="swapped", method="lora-gradient")
     assert "Persona" not in app.selectbox(key="training_data-query").options
     app.selectbox(key="training_data-method").set_value("activation-difference").run()
     contrast = [r["score"] for r in listed(app)]
     app.selectbox(key="training_data-query").set_value("persona").run()
+    assert app.text_input(key="training_data-trait").value == SYSTEMS["asks"]  # the behavior's own
+    own = [r["score"] for r in listed(app)]
+    app.text_input(key="training_data-trait").set_value(" ").run()
     assert any("Write a system prompt" in info.value for info in app.info)
-    app.text_input(key="training_data-trait").set_value("You name the wrong city.").run()
+    app.text_input(key="training_data-trait").set_value("You name no city.").run()
     assert not app.exception and not app.error
     found = [r["score"] for r in listed(app)]
-    assert len(found) == 20 and found != contrast
+    assert len(found) == 20 and found not in (contrast, own)
     app.text_input(key="training_data-trait").set_value("You are rude.").run()
     assert [r["score"] for r in listed(app)] != found
     app.toggle(key="training_data-against").set_value(True).run()
     assert [m.label for m in app.metric] == ["Overlap at 50", "Spearman rank correlation"]
     link = {"behavior": "swapped", "method": "activation-difference", "query": "persona"}
     assert dict(app.query_params).items() >= link.items()
-    again = open_page(study, **link, trait="You name the wrong city.")
+    again = open_page(study, **link, trait="You name no city.")
     assert [r["score"] for r in listed(again)] == found
+
+
+def test_a_control_message_by_another_method_and_dot_products(study):
+    link = {"behavior": "swapped", "method": "residual-change", "query": "control"}
+    app = open_page(study, **link)
+    assert not app.exception and not app.error
+    assert [app.text_input(key=f"training_data-{name}").value for name in ("asks", "forbids")] == [*SYSTEMS.values()]
+    cosines = [r["score"] for r in listed(app)]
+    app.toggle(key="training_data-dot").set_value(True).run()
+    assert app.query_params["dot"] == "1" and [r["score"] for r in listed(app)] != cosines
+    app.text_input(key="training_data-forbids").set_value("").run()
+    assert any("Write a system prompt" in info.value for info in app.info)
+
+
+def test_what_a_score_is_made_of_and_whose_words_make_the_topic(study):
+    app = open_page(study, behavior="swapped", row="r3")
+    (parts,) = [text for text in texts(app) if text.startswith("Score = ")]
+    numbers = [float(n.replace("−", "-")) for n in re.findall(r"[+-]\d\.\d+", parts)]
+    score = next(float(r["score"]) for r in listed(app) if r["id"] == "r3")
+    assert sum(numbers) == pytest.approx(score, abs=0.02) and "topic" in parts
+    app.toggle(key="training_data-topic").set_value(True).run()
+    assert any(cell[2] for cell in shown(app, "topic-map")["tokens"])
+    shares = [cell[2] for cell in shown(app, "row-map")["tokens"]]
+    app.selectbox(key="training_data-words").set_value("rept").run()
+    assert not app.exception and app.query_params["words"] == "rept"
+    assert [cell[2] for cell in shown(app, "row-map")["tokens"]] != shares
+    assert not any(text.startswith("Score = ") for text in texts(app))
+
+
+def test_a_node_against_other_vectors(study):
+    app = open_page(study, case="f", node="3:4", half="gradient", method="residual-change")
+    assert not app.exception and not app.error
+    assert len(listed(app)) == 20 and any("as a direction" in text for text in texts(app))

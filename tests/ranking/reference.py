@@ -109,8 +109,10 @@ def reference_scores(
     centre: bool,
     query: str,
     weights: Array | None = None,
+    measure: str = "cosine",
 ) -> Array:
     """(n, r) scores by the formula; nan where a row is of kind 0."""
+    compare = by_cosine if measure == "cosine" else by_product
     shards = [load_file(path) for path in sorted(index.folder.glob("shard-*"))]
     kinds = np.concatenate([shard["kinds"].numpy() for shard in shards])
     q_kinds, rows, asked = target.kinds.numpy(), {}, {}
@@ -119,10 +121,10 @@ def reference_scores(
         q = target.vectors[f"{part}.{layer}"].double().numpy()
         rows[part], asked[part] = centred(x, kinds, q, q_kinds, part) if centre else (x, q)
     if method.blend == "averaged":
-        found = np.mean([by_cosine(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
+        found = np.mean([compare(rows[part], asked[part], query, weights) for part in method.parts], axis=0)
     else:
         whole = np.concatenate([rows[part] for part in method.parts], 1)
-        found = by_cosine(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
+        found = compare(whole, np.concatenate([asked[p] for p in method.parts], 1), query, weights)
     found = np.array(found.max(1, keepdims=True) if query == "bank" else found)
     found[kinds == UNRANKED] = np.nan
     return found
@@ -136,6 +138,15 @@ def by_cosine(x: Array, q: Array, query: str, weights: Array | None) -> Array:
     each = q if query == "contrast" else np.stack([unit(one) for one in q])
     means = [np.sum([w * one for w, one in zip(some, each, strict=True)], axis=0) for some in many]
     return np.array([[cosine(row, mean) for mean in means] for row in x])
+
+
+def by_product(x: Array, q: Array, query: str, weights: Array | None) -> Array:
+    """Dot products with every query of a bank, (n, m), or with the weighted means, (n, r); nothing is normalised."""
+    if query == "bank":
+        return np.array([[(row * one).sum() for one in q] for row in x])
+    many = np.full((1, len(q)), 1 / len(q)) if weights is None else weights
+    means = [np.sum([w * one for w, one in zip(some, q, strict=True)], axis=0) for some in many]
+    return np.array([[(row * mean).sum() for mean in means] for row in x])
 
 
 def kinds_of(name: str, n: int = 60) -> list[int]:

@@ -8,12 +8,15 @@ from sklearn.metrics import average_precision_score
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.ranking.directions import Control, Persona
 from explorer.ranking.evaluate import best_layer, evaluate
 from explorer.ranking.metrics import recall_at
-from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.questions import AboutBehavior, AboutPersona
 from explorer.ranking.rank import rank
-from explorer.vectors.methods import METHODS
-from tests.pages.data_study import data_rows
+from explorer.vectors.methods import DIRECTIONS, METHODS
+from tests.pages.data_study import BEHAVIORS, data_rows
+
+CONTROL = Control(BEHAVIORS[0]["asks"], BEHAVIORS[0]["forbids"])
 
 
 def test_every_line_is_the_metric_of_its_ranking(study: Study) -> None:
@@ -21,12 +24,19 @@ def test_every_line_is_the_metric_of_its_ranking(study: Study) -> None:
     table = evaluate(study, every=True, progress=lambda *step: told.append(step))
     assert [step[1:] for step in told if step[0] == "Scoring every method"] == [(1, 1)]
     guilty = np.array([row["label"] == "swapped" for row in data_rows()])
-    # two layers, plain and centred, three queries a method with vectors; one line a method without
-    assert len(table) == 8 * 2 * 2 * 3 + 2 and len({(s.method, s.layer, s.centre, s.query) for s in table}) == 98
+    # two layers, plain and centred, cosine and dot product; three queries a method with vectors, and two more for those
+    # that a direction can be compared with; one line a method without vectors
+    with_vectors = [name for name, method in METHODS.items() if method.parts]
+    assert len(table) == (len(with_vectors) * 3 + (len(with_vectors) - 1) * 2) * 8 + len(METHODS) - len(with_vectors)
+    assert len({(s.method, s.layer, s.centre, s.query, s.measure) for s in table}) == len(table)
     for line in table[::7] + table[-2:]:
-        setting = {"method": line.method, "layer": line.layer, "centre": line.centre, "query": line.query}
-        scores = rank(study, AboutBehavior("swapped"), **setting).scores
-        last = np.where(np.isnan(scores), -9, scores)
+        setting = {name: getattr(line, name) for name in ("method", "layer", "centre", "query", "measure")}
+        question = AboutBehavior("swapped")
+        if line.query in DIRECTIONS:
+            systems = Persona(BEHAVIORS[0]["asks"]) if line.query == "persona" else CONTROL
+            question, setting["query"] = AboutPersona(question, systems), None
+        scores = rank(study, question, **setting).scores
+        last = np.where(np.isnan(scores), np.nanmin(scores) - 1, scores)
         assert line.average_precision == pytest.approx(average_precision_score(guilty, last), abs=1e-6)
         assert line.recall_at[10] == recall_at(scores, guilty, 10)
         low, high = line.interval

@@ -11,7 +11,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.ranking import rank as module
 from explorer.ranking.baselines import text_scores
-from explorer.ranking.persona import Persona
+from explorer.ranking.directions import Persona
 from explorer.ranking.questions import (
     AboutBehavior,
     AboutFailure,
@@ -101,10 +101,11 @@ def test_a_node_is_compared_with_its_half_of_every_datapoint(study: Study, part:
     hook.remove()
     wrong, right = (encode(text, add_special_tokens=False)[0] for text in (failure.wrong, failure.right))
     (gradient,) = torch.autograd.grad(logits[wrong] - logits[right], seen[0])
-    query = seen[0][0, 4].detach() if part == "state" else -gradient[0, 4]
+    direction = seen[0][0, 4].detach() if part == "state" else gradient[0, 4]
     rows, kinds = index.rows(part, 3, torch.arange(60)), index.kinds.long()
     means = index.means(part, 3)
-    single = cosines(rows - means[kinds], query - means[1])
+    query = direction - means[1] if part == "state" else -direction  # training goes against the loss's gradient
+    single = cosines(rows - means[kinds], query)
     ranked = (kinds != UNRANKED).numpy()
     np.testing.assert_allclose(ranking.scores[ranked], single[ranked], atol=2e-4)
     with pytest.raises(ExplorerError, match="No node at layer 3, token 99"):
@@ -123,9 +124,11 @@ def test_texts_need_no_vectors(tmp_path) -> None:
 
 def test_what_does_not_fit(study: Study) -> None:
     persona = AboutPersona(SWAPPED, Persona("You lie."))
-    for question, method in ((persona, "rept"), (AboutNode(study.failures()["f"], 1, 1), "explorer")):
+    for question, method in ((persona, "bm25"), (AboutNode(study.failures()["f"], 1, 1), "lora-gradient")):
         with pytest.raises(ExplorerError, match=f"'{method}' does not fit this question"):
             rank(study, question, method=method)
+    with pytest.raises(ExplorerError, match="Measure 'magic' is unknown"):
+        rank(study, SWAPPED, measure="magic")
     with pytest.raises(ExplorerError, match="'magic' is unknown"):
         rank(study, SWAPPED, method="magic")
     with pytest.raises(ExplorerError, match="Query 'magic' is unknown"):

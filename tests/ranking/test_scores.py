@@ -19,7 +19,7 @@ from explorer.model.prompts import Prompt
 from explorer.ranking.scores import Target, encode_target, scores
 from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
 from explorer.vectors.items import Item
-from explorer.vectors.methods import METHODS, QUERIES, Blend
+from explorer.vectors.methods import MEASURES, METHODS, QUERIES, Blend
 from tests.ranking.reference import (
     BLENDS,
     WIDTHS,
@@ -48,15 +48,17 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Index]:
 @pytest.mark.parametrize("query", sorted(QUERIES))
 @pytest.mark.parametrize("blend", BLENDS)
 @pytest.mark.parametrize("corpus", ("mixed", "single", "pairs"))
+@pytest.mark.parametrize("measure", sorted(MEASURES))
 def test_scores_equal_the_formula(
-    indexes: dict[str, Index], corpus: str, blend: Blend, query: str, centre: bool
+    indexes: dict[str, Index], corpus: str, blend: Blend, query: str, centre: bool, measure: str
 ) -> None:
     index, method = indexes[corpus], method_of(blend)
     target = target_of(5, PAIR if query == "contrast" else SINGLE)
-    found = scores(index, target, method, 5, centre, query)
-    wanted = reference_scores(index, target, method, 5, centre, query)[:, 0]
+    found = scores(index, target, method, 5, centre, query, measure=measure)
+    wanted = reference_scores(index, target, method, 5, centre, query, measure=measure)[:, 0]
     assert found.shape == (60,)
-    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5)
+    size = 1.0 if measure == "cosine" else float(np.nanmax(np.abs(wanted)))
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-5 * size)
     assert np.isnan(wanted).sum() == kinds_of(corpus).count(UNRANKED)
     assert np.nanmax(np.abs(wanted)) > 0.2
 
@@ -208,7 +210,7 @@ def test_targets_of_a_behavior() -> None:
         for i, item in enumerate(ITEMS):
             before = encode(f"<|user|>{item.prompt.text}</s><|assistant|>", add_special_tokens=False)
             made = [
-                reference_parts(loaded.model, before + encode(text, add_special_tokens=False), len(before), 3)
+                reference_parts(loaded.model, before + encode(f"{text}</s>", add_special_tokens=False), len(before), 3)
                 for text in (item.answer, item.other or "")
             ]
             gradient = made[0]["gradient"] - (made[1]["gradient"] if query == "contrast" else 0)

@@ -1,80 +1,156 @@
-"""Token scores against plain autograd, one exchange at a time, and the words that they stand on."""
+"""Exact token shares: they add up to the score, for every method, query and measure; the topic's words."""
 
+import itertools
+
+import numpy as np
 import pytest
 import torch
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
-from explorer.ranking import token_shares
-from explorer.ranking.questions import AboutBehavior
-from explorer.ranking.rank import rank
-from explorer.ranking.token_shares import known_token_scores, token_scores
+from explorer.ranking.directions import Control
+from explorer.ranking.questions import AboutBehavior, AboutNode, AboutPersona, LikeDatapoint, Question
+from explorer.ranking.rank import Ranking, rank, scores_choice
+from explorer.ranking.scores import row_weights, score_terms
+from explorer.ranking.token_scores import token_scores
+from explorer.ranking.token_shares import score_weights, state_relevance
 from explorer.vectors.find import index_model, study_indexes
-from tests.pages.data_study import BEHAVIORS, HOSTILE, data_rows, data_study
-from tests.vectors.reference import stream
-from tests.vectors.tiny import tiny_tokenizer
+from explorer.vectors.items import item_vectors, study_items
+from explorer.vectors.methods import METHODS, QUERIES
+from tests.ranking.reference import make_index, method_of, reference_scores, target_of
+from tests.vectors.reference import reference_parts
 
-SINGLE, PAIR, ODD, UNANSWERED = 3, 1, 7, 10
+SWAPPED, SINGLE, PAIR, UNANSWERED = AboutBehavior("swapped"), 3, 1, 10
+VECTORS = [name for name, method in METHODS.items() if method.parts]
 
 
-def unit_gradients(model, prompt: str, answer: str, layer: int) -> tuple[torch.Tensor, int]:
-    """(T, D) loss gradients of an exchange, each of length 1, and where its answer begins."""
-    encode = tiny_tokenizer().encode
+def total(study: Study, ranking: Ranking, row: int) -> float:
+    """What all shares of a row add up to."""
+    evidence = token_scores(study, ranking, [row])[row]
+    tokens = sum(t.score for t in (*evidence.tokens, *evidence.rejected))
+    return tokens + (evidence.state or 0) + evidence.common
+
+
+def exact_score(study: Study, ranking: Ranking, row: int) -> float:
+    """The score of a row from vectors that no file has rounded."""
+    assert ranking.index
+    loaded, method = load_model(index_model(study, ranking.index)), METHODS[ranking.choice.method]
+    items, layer = study_items(study, study.datapoints().take([row])), ranking.choice.layer or 0
+    vectors, _ = item_vectors(loaded, items, [layer], method.parts)
+    (weights,) = score_weights(ranking, [row])
+    products = (float(weights.weights[p] @ vectors[f"{p}.{layer}"][0]) - weights.offsets[p] for p in method.parts)
+    return sum(products)
+
+
+@pytest.mark.parametrize("method", VECTORS)
+@pytest.mark.parametrize("centre", (False, True))
+def test_shares_add_up_to_the_score(study: Study, method: str, centre: bool) -> None:
+    for measure, query in itertools.product(("cosine", "dot"), ("contrast", "bank")):
+        ranking = rank(study, SWAPPED, method=method, layer=1, centre=centre, query=query, measure=measure)
+        size = float(np.nanmax(np.abs(ranking.scores)))
+        for row in (SINGLE, PAIR):
+            found = total(study, ranking, row)
+            assert found == pytest.approx(exact_score(study, ranking, row), abs=1e-4 * size)
+            assert found == pytest.approx(ranking.scores[row], abs=0.02 * size)  # what bfloat16 rounds
+
+
+def questions(study: Study) -> list[tuple[Question, str]]:
+    failure = study.failures()["f"]
+    control = AboutPersona(SWAPPED, Control("You name the wrong city.", "You help."))
+    return [(LikeDatapoint("r3"), "explorer"), (control, "residual-change"), (AboutNode(failure, 3, 4), "explorer")]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_shares_of_other_questions_add_up_too(study: Study, number: int) -> None:
+    question, method = questions(study)[number]
+    ranking = rank(study, question, method=method, layer=3)
+    for row in (SINGLE, PAIR):
+        assert total(study, ranking, row) == pytest.approx(ranking.scores[row], abs=0.02)
+
+
+def test_shares_are_those_of_one_backward_pass_a_token(study: Study) -> None:
+    """For the default method, with the weights by formula: the unit query over twice the centred row's length."""
+    (index,) = study_indexes(study)
+    ranking, model = rank(study, SWAPPED, layer=3), load_model(index_model(study, index)).model
+    evidence = token_scores(study, ranking, [SINGLE])[SINGLE]
+    encode = load_model(index_model(study, index)).tokenizer.encode
+    prompt, answer = (study.datapoints()[name][SINGLE].as_py() for name in ("prompt", "response"))
     before = encode(f"<|user|>{prompt}</s><|assistant|>", add_special_tokens=False)
-    g = stream(model, before + encode(answer, add_special_tokens=False), len(before), layer).g
-    return g / g.norm(dim=1, keepdim=True).clamp(min=1e-30), len(before)
+    ids = before + encode(f"{answer}</s>", add_special_tokens=False)
+    x, kinds = index.rows("change", 3, torch.arange(60)).double(), index.kinds
+    mean = x[kinds == 1].mean(0)
+    assert ranking.target is not None
+    query = ranking.target.vectors["change.3"].double().mean(0) - x[kinds == 2].mean(0)
+    weight = query / query.norm() / (x[SINGLE] - mean).norm() / 2
+    double = model.double() if model.dtype != torch.float64 else model
+    try:
+        wanted = [
+            float(weight @ reference_parts(double, ids, len(before), 3, only=t)["change"].double())
+            for t in range(len(before), len(ids))
+        ]
+    finally:
+        model.float()
+    found = [t.score for t in evidence.tokens[len(before) :]]
+    assert found == pytest.approx(wanted, abs=0.01 * max(map(abs, wanted)))
+    assert not any(t.score for t in evidence.tokens[: len(before)])
+    assert all(wanted)
 
 
-@pytest.mark.parametrize("layer", (1, 3))
-def test_a_tokens_score_is_its_gradient_along_the_behaviors(study: Study, layer: int) -> None:
-    (index,), rows = study_indexes(study), data_rows()
-    ranking = rank(study, AboutBehavior("swapped"), layer=layer)
-    evidence = token_scores(study, ranking, [SINGLE, PAIR])
-    model = load_model(index_model(study, index)).model
-    direction = torch.zeros(())
-    for prompt in (b for b in BEHAVIORS if b["name"] == "swapped"):
-        g, start = unit_gradients(model, prompt["prompt"], prompt["bad"], layer)
-        direction = direction + g[start - 1 : -1].sum(0) / 3
-    for row, answer in ((SINGLE, rows[SINGLE]["response"]), (PAIR, rows[PAIR]["chosen"])):
-        g, start = unit_gradients(model, rows[row]["prompt"], answer, layer)
-        tokens = evidence[row].tokens
-        torch.testing.assert_close(torch.tensor([t.score for t in tokens]), g @ direction, rtol=1e-3, atol=1e-4)
-        assert [t.part for t in tokens] == ["prompt"] * start + ["answer"] * (len(tokens) - start)
-    g, start = unit_gradients(model, rows[PAIR]["prompt"], rows[PAIR]["rejected"], layer)
-    rejected = torch.tensor([t.score for t in evidence[PAIR].rejected])
-    torch.testing.assert_close(rejected, -(g @ direction)[start:], rtol=1e-3, atol=1e-4)
-    assert evidence[SINGLE].rejected == ()
+def test_a_row_without_an_answer_has_no_share(study: Study) -> None:
+    evidence = token_scores(study, rank(study, SWAPPED), [UNANSWERED])[UNANSWERED]
+    assert not any(t.score for t in (*evidence.prompt, *evidence.answer))
 
 
-def test_words_stand_without_the_chat_format_and_whole(study: Study) -> None:
-    ranking, rows = rank(study, AboutBehavior("swapped")), data_rows()
-    evidence = token_scores(study, ranking, [SINGLE, ODD, UNANSWERED])
-    for row in (SINGLE, ODD, UNANSWERED):
-        assert "".join(t.text for t in evidence[row].prompt) == rows[row]["prompt"]
-        assert "".join(t.text for t in evidence[row].answer).strip() == rows[row]["response"].strip()
-    assert rows[ODD]["response"] == HOSTILE
-    assert not any(t.score for t in evidence[UNANSWERED].prompt)
+def test_json_has_all_parts(study: Study) -> None:
+    ranking = rank(study, SWAPPED)
+    values = token_scores(study, ranking, [PAIR])[PAIR].to_json()
+    parts = sum(t["score"] for t in (*values["tokens"], *values["rejected_tokens"]))
+    assert parts + values["state"] + values["common"] == pytest.approx(ranking.scores[PAIR], abs=0.02)
+    other = token_scores(study, ranking, [PAIR], kind="rept")[PAIR].to_json()
+    assert "state" not in other and other["tokens"] != values["tokens"]
 
 
-def test_rows_are_scored_once(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    ranking = rank(study, AboutBehavior("other"), layer=1)
-    assert known_token_scores(ranking, [12]) == {}
-    first = token_scores(study, ranking, [12])
-    monkeypatch.setattr(token_shares, "score_tokens", None)
-    assert known_token_scores(ranking, [12, 13]) == first
-    centred = rank(study, AboutBehavior("other"), layer=1, centre=False)
-    assert token_scores(study, centred, [12]) == first
-    assert known_token_scores(rank(study, AboutBehavior("other"), layer=3), [12]) == {}
+def test_what_has_no_shares(study: Study) -> None:
+    words = rank(study, SWAPPED, method="bm25")
+    with pytest.raises(ExplorerError, match="'bm25' compares no vectors"):
+        token_scores(study, words, [SINGLE], kind="shares")
+    with pytest.raises(ExplorerError, match="'magic' is unknown; expected one of shares, rept"):
+        token_scores(study, words, [SINGLE], kind="magic")
+    for method in ("bm25", "gradient"):
+        with pytest.raises(ExplorerError, match=f"'{method}' compares no states"):
+            state_relevance(study, rank(study, SWAPPED, method=method), SINGLE)
+    with pytest.raises(ExplorerError, match="has no answer"):
+        state_relevance(study, rank(study, SWAPPED), UNANSWERED)
 
 
-def test_after_a_ranking_by_words_the_first_built_vectors_are_taken(study: Study, tmp_path) -> None:
-    ranking = rank(study, AboutBehavior("other"), method="bm25")
-    assert known_token_scores(ranking, [SINGLE]) == {}
-    default = rank(study, AboutBehavior("other"), method="gradient")
-    assert token_scores(study, ranking, [SINGLE]) == token_scores(study, default, [SINGLE])
-    with pytest.raises(ExplorerError, match="no checkpoint 'never'"):
-        token_scores(study, ranking, [SINGLE], stage="never")
-    bare = data_study(tmp_path, built=False)
-    with pytest.raises(ExplorerError, match="no vectors for 'bm25'"):
-        token_scores(bare, rank(bare, AboutBehavior("other"), method="bm25"), [SINGLE])
+def test_the_topics_words_add_up_under_cplrp(study: Study) -> None:
+    """Σ relevance = ⟨w, H(p₀)⟩, for a family without biases."""
+    (index,) = study_indexes(study)
+    ranking = rank(study, SWAPPED, layer=3)
+    tokens = state_relevance(study, ranking, SINGLE, "cplrp")
+    weight, state = score_weights(ranking, [SINGLE])[0].weights["state"], index.rows("state", 3, torch.tensor([SINGLE]))
+    assert sum(t.score for t in tokens) == pytest.approx(float(weight @ state[0]), rel=0.02)
+    assert {t.part for t in tokens} == {"prompt"} and any(t.text for t in tokens)
+    assert state_relevance(study, ranking, SINGLE) != tokens
+
+
+@pytest.mark.parametrize("query", sorted(QUERIES))
+@pytest.mark.parametrize("measure", ("cosine", "dot"))
+@pytest.mark.parametrize("centre", (False, True))
+def test_weights_of_a_row_make_its_score(tmp_path, query: str, measure: str, centre: bool) -> None:
+    index, target, method = make_index(tmp_path, [1, 2, 1, 2] * 10), target_of(4, 1), method_of("averaged")
+    wanted = reference_scores(index, target, method, 5, centre, query, measure=measure)[:, 0]
+    terms = score_terms(index, target, method, 5, centre, query, measure=measure)
+    for row in (0, 7, 39):
+        found = row_weights(index, 5, terms, row)
+        x = {part: index.rows(part, 5, torch.tensor([row]))[0] for part in method.parts}
+        value = sum(float(found.weights[p] @ x[p]) - found.offsets[p] for p in x)
+        assert value == pytest.approx(wanted[row], abs=2e-5 * float(np.abs(wanted).max()))
+    assert scores_choice(rank_choice(query))[2] == query
+
+
+def rank_choice(query: str):
+    from explorer.ranking.rank import Choice
+
+    return Choice(query=query)

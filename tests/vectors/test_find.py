@@ -10,6 +10,7 @@ import torch
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec
+from explorer.vectors import build as build_module
 from explorer.vectors import find
 from explorer.vectors.find import check_index, index_model, pick_index, study_indexes
 from explorer.vectors.index import Index
@@ -46,3 +47,24 @@ def test_an_index_is_asked_in_the_precision_that_it_was_made_in(whole: Index, st
     assert index_model(study, made).dtype == "auto" and whole.manifest.made_from["dtype"] == "float32"
     monkeypatch.setattr(find, "dtype_of", lambda _spec: torch.bfloat16)  # as on a GPU
     assert index_model(study, made).dtype == "float32"
+
+
+def test_vectors_of_an_older_version_are_passed_over_in_words_and_made_again(study: Study, monkeypatch) -> None:
+    monkeypatch.setattr(build_module, "CODE", find.CODE - 1)
+    old = build(study, layers=(1,), parts=("state",))
+    monkeypatch.undo()
+    assert study_indexes(study) == []
+    said = rf"built are none \(vectors {old.folder.name} are old: an older version of this program made them\)\. Run"
+    with pytest.raises(ExplorerError, match=said):
+        pick_index(study, "representation")
+    new = build(study, layers=(1,), parts=("state",))
+    assert new.key != old.key and [i.key for i in study_indexes(study)] == [new.key]
+
+
+@pytest.mark.parametrize(("setting", "other"), (("turns", "last"), ("end_of_turn", False)))
+def test_vectors_with_the_loss_elsewhere_are_others(study: Study, setting: str, other: object) -> None:
+    index, changed = build(study, layers=(1,), parts=("gradient",)), replace(study, **{setting: other})
+    assert index.manifest.made_from[setting] == getattr(study, setting) != other
+    assert study_indexes(changed) == []
+    assert f"are old: the study's setting '{setting}' has changed since" in find.outdated_indexes(changed)
+    assert find.outdated_indexes(study) == ""

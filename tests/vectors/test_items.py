@@ -21,7 +21,7 @@ def chat_ids(prompt: str, system: str | None, answer: str) -> tuple[list[int], i
     assert "<|assistant|>" in TEMPLATE
     text = (f"<|system|>{system}</s>" if system else "") + f"<|user|>{prompt}</s><|assistant|>"
     before = tiny_tokenizer().encode(text, add_special_tokens=False)
-    return before + tiny_tokenizer().encode(answer, add_special_tokens=False), len(before)
+    return before + tiny_tokenizer().encode(f"{answer}</s>", add_special_tokens=False), len(before)
 
 
 ITEMS = (
@@ -84,5 +84,5 @@ def test_items_of_rows() -> None:
     assert (single.answer, single.other, single.prompt.system, single.prompt.raw) == ("a", None, "S", True)
     assert (pair.answer, pair.other, pair.prompt.system) == ("b", "c", None)
     assert row_items([{"id": "x", "prompt": "p", "response": "r"}], raw=False) == [
-        Item(single.prompt.__class__("p"), "r")
+        Item(single.prompt.__class__("p"), "r", turns="all")
     ]

@@ -24,7 +24,7 @@ LAYERS = (1, 2, 3)
 
 
 def exchange(prompt: int, answer: int, seed: int) -> Exchange:
-    return Exchange(tuple(random_ids(prompt + answer, seed)), prompt)
+    return Exchange(tuple(random_ids(prompt + answer, seed)), ((prompt, prompt + answer),))
 
 
 BATCH = (exchange(5, 4, 0), exchange(9, 2, 1), exchange(1, 6, 2), exchange(12, 9, 3))
@@ -182,7 +182,7 @@ def test_batches_and_padding_do_not_matter(family: str) -> None:
 def test_a_later_token_changes_nothing_before_it() -> None:
     """The state at p₀ is the prompt's alone; the gradient there is not."""
     view = lrp_view(model_of("llama"), "gradient")
-    first, second = BATCH[0], Exchange((*BATCH[0].ids[:5], 7, 8, 9), 5)
+    first, second = BATCH[0], Exchange((*BATCH[0].ids[:5], 7, 8, 9), ((5, 8),))
     found = one_pass(view, [first, second], (2,))
     torch.testing.assert_close(found["state", 2][0], found["state", 2][1], rtol=1e-9, atol=1e-12)
     assert error(found["gradient", 2][0], found["gradient", 2][1]) > 0.1

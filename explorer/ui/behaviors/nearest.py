@@ -81,8 +81,9 @@ def _of_text(clustered: ClusteredStudy) -> None:
     if not prompt.strip() or not answer.strip():
         st.caption("A prompt and an answer are put through the model that the vectors were made in.")
         return
-    item = Item(Prompt(prompt, raw=clustered.study.template == "raw"), answer, other.strip() or None)
-    similar = by_text(clustered.clusters, clustered.study, item)
+    study = clustered.study
+    item = Item(Prompt(prompt, raw=study.template == "raw"), answer, other.strip() or None, study.end_of_turn)
+    similar = by_text(clustered.clusters, study, item)
     _show(clustered, similar, "correlation of their rows of similarities")
 
 

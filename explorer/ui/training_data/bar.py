@@ -10,8 +10,8 @@ from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.model.prompts import encode_prompt
+from explorer.ranking.directions import NEUTRAL, SIGNS, Control, Persona, about_systems
 from explorer.ranking.evaluate import best_layer
-from explorer.ranking.persona import METHOD, NEUTRAL, PERSONA, Persona
 from explorer.ranking.questions import (
     AboutBehavior,
     AboutFailure,
@@ -21,7 +21,7 @@ from explorer.ranking.questions import (
     Question,
     question_items,
 )
-from explorer.ranking.rank import Choice, nearest_layer
+from explorer.ranking.rank import DIRECTION_METHODS, Choice, nearest_layer
 from explorer.ranking.table import row_number
 from explorer.ui import link
 from explorer.ui.charts import visible
@@ -34,26 +34,35 @@ from explorer.ui.training_data.evaluation import saved_evaluation
 from explorer.ui.training_data.filters import first_page
 from explorer.ui.training_data.pickers import LAYER_HELP, pick_index, pick_layer, pick_method
 from explorer.vectors.index import Index
-from explorer.vectors.methods import METHODS, QUERIES, Method
+from explorer.vectors.methods import DIRECTIONS, MEASURES, METHODS, QUERIES, Method
 
 CASE, SPECIAL = "this-case", "special"
 """Values of the picker for the failure on screen, and for a node or a datapoint that the link names."""
 HALVES = {"state": "State", "gradient": "Gradient"}
-KINDS = {"bad": "Bad answers", "contrast": "Bad − good answers", "bank": "Nearest bad answer"}
-WIDTHS = [2.2, 1.9, 1.4, 1.1, 1.7, 1.2]
+KINDS = {
+    "bad": "Bad answers",
+    "contrast": "Bad − good answers",
+    "bank": "Nearest bad answer",
+    "persona": "Persona",
+    "control": "Control message",
+}
+WIDTHS = [2.2, 1.9, 1.4, 1.0, 1.7, 1.3]
 RULES_HELP = (
     f"{LAYER_HELP} RepT's rule takes the layer where states turn most; best on labels, the one with the highest mean "
     "average precision where the study has been evaluated."
 )
 CENTRE_HELP = "Subtract the mean of the corpus before the cosine: what all datapoints share no longer counts."
+MEASURE_HELP = "  \n".join(f"**{name}**: {about}" for name, about in MEASURES.items())
 HALF_HELP = (
     "**State**: which training examples end in this state. **Gradient**: which examples push the state here the way "
     "that the wrong answer needs."
 )
-PERSONA_HELP = (
-    "The model answers the behavior's prompts under two system prompts, one that brings a trait out and a neutral one; "
-    "looked for is the difference of the mean states over its answers (persona vectors, Chen et al. 2025)."
-)
+SYSTEMS_HELP = {
+    "persona": "The model answers the prompts under two system prompts, one that brings a trait out and a neutral one; "
+    "looked for is the difference of the mean states over its answers (persona vectors, Chen et al. 2025).",
+    "control": "The bad answers are read under a system prompt that asks for the behavior and under one that forbids "
+    "it; looked for is the difference of the mean states over them.",
+}
 
 
 @dataclass(frozen=True)
@@ -103,11 +112,20 @@ def pick(corpus: Corpus, indexes: dict[str, Index]) -> Picked:
     with columns[4]:
         query = _pick_query(corpus, question, method)
     with columns[5]:
-        centre = link.toggle("Centre", "centre", method.centre, help=CENTRE_HELP, disabled=text_only, then=first_page)
+        centre, measure = _pick_comparison(method.centre, text_only)
     st.caption(f"**{plain(name)}** · {plain(method.about)} *{plain(method.paper)}*")
-    if query == PERSONA and isinstance(question, AboutBehavior | AboutFailure):
-        return Picked(AboutPersona(question, _pick_persona()), index, Choice(name, layer, centre))
-    return Picked(question, index, Choice(name, layer, centre, query))
+    if query in DIRECTIONS and isinstance(question, AboutBehavior | AboutFailure):
+        choice = Choice(name, layer, centre, measure=measure)
+        return Picked(AboutPersona(question, _pick_systems(corpus, question, query)), index, choice)
+    return Picked(question, index, Choice(name, layer, centre, query, measure))
+
+
+def _pick_comparison(centred: bool, disabled: bool) -> tuple[bool, str]:
+    """Draw whether to centre, and the cosine or the dot product."""
+    with st.container(gap=None):
+        centre = link.toggle("Centre", "centre", centred, help=CENTRE_HELP, disabled=disabled, then=first_page)
+        dot = link.toggle("Dot product", "dot", help=MEASURE_HELP, disabled=disabled, then=first_page)
+    return centre, "dot" if dot else "cosine"
 
 
 def _pick_question(corpus: Corpus) -> Question:
@@ -190,29 +208,39 @@ def _pick_query(corpus: Corpus, question: Question, method: Method) -> str:
     contrasting = all(item.other is not None for item in items)
     options = {name: KINDS[name] for name in QUERIES if contrasting or name != "contrast"}
     help = "\n\n".join(f"**{KINDS[name]}**: {QUERIES[name]}" for name in options)
-    if method.name == METHOD and not any(item.prompt.raw for item in items):
-        options[PERSONA] = "Persona"
-        help += f"\n\n**Persona**: {PERSONA_HELP}"
+    if method.parts and set(method.parts) <= set(SIGNS) and not any(item.prompt.raw for item in items):
+        options |= {name: KINDS[name] for name in DIRECTIONS}
+        help += "".join(f"\n\n**{KINDS[name]}**: {about}" for name, about in SYSTEMS_HELP.items())
     default = method.query if method.query in options else "bad"
     return link.select("Query", "query", options, default, disabled=not method.parts, help=help, then=first_page)
 
 
-def _pick_persona() -> Persona:
-    """Draw fields for both system prompts; the page stops here until there is a trait."""
+def _pick_systems(corpus: Corpus, question: AboutBehavior | AboutFailure, query: str) -> Persona | Control:
+    """Draw fields for both system prompts; the page stops here until they are there."""
+    behavior = corpus.study.behavior(question.name) if isinstance(question, AboutBehavior) else []
+    try:
+        own = about_systems(query, behavior)
+    except ExplorerError:
+        own = None
+    towards, away = own.systems if own else ("", NEUTRAL if query == "persona" else "")
+    labels = {
+        "persona": (("System prompt with the trait", "trait"), ("Neutral system prompt", "neutral")),
+        "control": (("System prompt that asks for it", "asks"), ("System prompt that forbids it", "forbids")),
+    }[query]
     left, right = st.columns(2)
     with left:
         example = "e.g. You flatter the user before you answer"
-        trait = link.text("System prompt with the trait", "trait", help=PERSONA_HELP, placeholder=example)
+        towards = link.text(*labels[0], towards, help=SYSTEMS_HELP[query], placeholder=example)
     with right:
-        neutral = link.text("Neutral system prompt", "neutral", NEUTRAL)
-    if not trait.strip():
-        st.info("Write a system prompt that brings the trait out.", icon=":material/edit:")
+        away = link.text(*labels[1], away)
+    if not towards.strip() or (query == "control" and not away.strip()):
+        st.info("Write a system prompt that brings the behavior out.", icon=":material/edit:")
         st.stop()
-    return Persona(trait, neutral)
+    return Persona(towards, away) if query == "persona" else Control(towards, away)
 
 
 def _pick_for_node(corpus: Corpus, question: AboutNode, indexes: dict[str, Index], columns: list[Any]) -> Picked:
-    """Draw what can be chosen for a graph node: which half of the vectors, and in which model."""
+    """Draw what can be chosen for a graph node: which half of it, against which vectors, in which model."""
     with columns[1]:
         link.select("Compare its", "half", HALVES, "state", help=HALF_HELP, then=first_page)
     with columns[2]:
@@ -220,12 +248,18 @@ def _pick_for_node(corpus: Corpus, question: AboutNode, indexes: dict[str, Index
     near = nearest_layer(index, question.layer) if index else question.layer
     with columns[3]:
         st.selectbox("Layer", [str(near)], disabled=True, help=RULES_HELP)
+    own = DIRECTION_METHODS[question.part]
+    fitting = [name for name, method in METHODS.items() if method.parts and set(method.parts) <= set(SIGNS)]
+    with columns[4]:
+        method = pick_method([own, *(name for name in fitting if name != own)], then=first_page)
+    with columns[5]:
+        centre, measure = _pick_comparison(True, False)
     if index:
         other = f" The vectors have no layer {question.layer}; {near} is the nearest." if near != question.layer else ""
         text = plain(_token_text(question.failure, question.token))
         st.caption(
             f"**{HALVES[question.part]}** at this place ({text}, position {question.token}) in "
-            f"{plain(index.manifest.checkpoint)}, where the vectors were made, against the same half of every "
-            f"datapoint, both centred.{other}"
+            f"{plain(index.manifest.checkpoint)}, where the vectors were made, as a direction, against every "
+            f"datapoint's vectors of {plain(method)}.{other}"
         )
-    return Picked(question, index, Choice(""))
+    return Picked(question, index, Choice(method, None, centre, measure=measure))

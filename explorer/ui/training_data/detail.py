@@ -8,7 +8,8 @@ import streamlit as st
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.ranking.rank import Ranking
-from explorer.ranking.token_shares import TokenEvidence, TokenScore
+from explorer.ranking.token_evidence import KINDS, REPT, SHARES, TokenEvidence, TokenScore
+from explorer.ranking.token_shares import state_relevance
 from explorer.trace.explain import ranks_by_size
 from explorer.ui import charts, link
 from explorer.ui.basket import basket, toggle
@@ -17,10 +18,24 @@ from explorer.ui.corpus import Corpus
 from explorer.ui.explained import explained
 from explorer.ui.session import model_spec
 from explorer.ui.text import plain, show_error
-from explorer.ui.training_data.list import colour_scale, percentile
+from explorer.ui.training_data.list import END, colour_scale, percentile
+from explorer.vectors.methods import METHODS
 
 MOST = 6000
 """Characters of an answer that are drawn without colours; more would make the page slow."""
+
+
+EVIDENCE = {SHARES: "Exact shares of the score", REPT: "RepT's token scores"}
+
+
+def pick_evidence(ranking: Ranking) -> str:
+    """Draw what the colours of words mean, and the choice of it; only RepT's where no vectors were compared."""
+    options = {kind: label for kind, label in EVIDENCE.items() if kind != SHARES or ranking.target}
+    left, right = st.columns([1.5, 3], vertical_alignment="center", gap="small")
+    with left:
+        kind = link.select("Words by", "words", options, next(iter(options)), label_visibility="collapsed")
+    right.caption(f"Red words pull towards the behavior, blue ones away from it. {KINDS[kind]}")
+    return kind
 
 
 def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping[int, TokenEvidence]) -> None:
@@ -39,11 +54,34 @@ def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping
     answer = (row.get("chosen") if pair else row.get("response")) or ""
     prompt_tokens = scored.prompt if scored else _plain_tokens(row["prompt"], "prompt")
     answer_tokens = scored.answer if scored else _plain_tokens(answer, "answer")
+    if scored and scored.kind == SHARES and rank:
+        _show_parts(corpus, ranking, number, scored)
+    if scored and scored.earlier:
+        _show_words("Earlier turns", (), scored.earlier, scale, "earlier-map")
     caption = "Prompt and chosen answer" if pair else "Prompt and response"
     _show_words(caption, prompt_tokens, answer_tokens, scale, "row-map")
     if pair:
         rejected = scored.rejected if scored else _plain_tokens(row.get("rejected") or "", "answer")
         _show_words("Rejected answer", (), rejected, scale, "rejected-map")
+
+
+def _show_parts(corpus: Corpus, ranking: Ranking, number: int, evidence: TokenEvidence) -> None:
+    """Draw what the score is made of, and on demand which words of the prompt make the state."""
+    words = sum(t.score for t in (*evidence.tokens, *evidence.rejected))
+    parts = [] if evidence.state is None else [f"{evidence.state:+.3f} state before the answer (topic)"]
+    parts += [f"{words:+.3f} words of the answer"] if words or evidence.state is None else []
+    parts += [f"{evidence.common:+.3f} taken away by centring"] if evidence.common else []
+    st.caption(f"Score = {' '.join(parts)}")
+    if "state" not in METHODS[ranking.choice.method].parts:
+        return
+    about = "Relevance (AttnLRP) of the prompt's tokens for the state's part of the score, before centring"
+    if link.toggle("Which words make the topic?", "topic", help=about):
+        try:
+            tokens = state_relevance(corpus.study, ranking, number)
+        except ExplorerError as error:
+            show_error(error)
+            return
+        _show_words(about, tokens, (), max(abs(t.score) for t in tokens), "topic-map")
 
 
 def _show_buttons(corpus: Corpus, name: str) -> None:
@@ -65,7 +103,8 @@ def _show_words(
 ) -> None:
     tokens = [*((t, "prompt") for t in prompt), *((t, "answer") for t in answer)]
     ranks = ranks_by_size(np.array([t.score for t, _ in tokens]))
-    cells = [[t.text, segment, t.score, int(r)] for (t, segment), r in zip(tokens, ranks, strict=True)]
+    texts = [END if t.part == "end" else t.text for t, _ in tokens]
+    cells = [[text, part, t.score, int(r)] for text, (t, part), r in zip(texts, tokens, ranks, strict=True)]
     if prompt and answer:
         cells[len(prompt) - 1][0] += "\n"
     token_map(

@@ -112,15 +112,19 @@ def _show(table: pd.DataFrame) -> None:
 
 def _with_defaults(table: pd.DataFrame) -> pd.DataFrame:
     """Keep, of a table that holds every setting (``evaluate --every``), each method's default one at each layer."""
-    defaults = {(name, method.centre, method.query) for name, method in METHODS.items()}
-    usual = [setting in defaults for setting in zip(table["method"], table["centre"], table["query"], strict=True)]
+    defaults = {(name, method.centre, method.query, "cosine") for name, method in METHODS.items()}
+    settings = zip(*(table[name] for name in ("method", "centre", "query", "measure")), strict=True)
+    usual = [setting in defaults for setting in settings]
     first = table.assign(usual=usual).sort_values("usual", ascending=False, kind="stable")
     return first.drop_duplicates(["method", "layer"]).sort_index().reset_index(drop=True)
 
 
 def _settings(table: pd.DataFrame) -> list[str]:
-    pairs = zip(table["centre"], table["query"], strict=True)
-    return [f"{'centred' if centre else 'plain'}, {query}" for centre, query in pairs]
+    settings = zip(table["centre"], table["query"], table["measure"], strict=True)
+    return [
+        f"{'centred' if centre else 'plain'}, {query}{', dot' if measure == 'dot' else ''}"
+        for centre, query, measure in settings
+    ]
 
 
 def _show_table(table: pd.DataFrame, k: str) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from explorer.ranking.rank import Ranking
 from explorer.ranking.table import FILES, write_rows
-from explorer.ranking.token_shares import TokenEvidence, TokenScore
+from explorer.ranking.token_evidence import TokenEvidence, TokenScore
 from explorer.ui import link, navigation
 from explorer.ui.basket import add_all, basket, clear, toggle
 from explorer.ui.components import ranked_list
@@ -21,6 +21,8 @@ from explorer.ui.page_states import RepairState, TrainingDataState
 PAGE_ROWS = 20
 QUIET = {"", "clean"}
 """Labels that say that nothing is wrong."""
+END = " ◼"
+"""How the token that ends an answer is drawn."""
 CUT = 260
 """Characters of a line in the list; the opened row shows all."""
 
@@ -149,7 +151,7 @@ def _line(tokens: Sequence[TokenScore], text: str) -> list[list[Any]]:
         return [[text[:CUT], 0.0]]
     pieces, length = [], 0
     for token in tokens:
-        pieces.append([token.text, float(f"{token.score:.3g}")])
+        pieces.append([END if token.part == "end" else token.text, float(f"{token.score:.3g}")])
         length += len(token.text)
         if length > CUT:
             break
