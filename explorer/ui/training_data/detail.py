@@ -1,12 +1,14 @@
 """The opened datapoint of the Training data page, whole, and the test prompt's own heatmap beside it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from explorer.data.failures import Failure
-from explorer.errors import ExplorerError
+from explorer.data.turns import Turn, parse_history
+from explorer.errors import ExplorerError, count
 from explorer.ranking.rank import Ranking
 from explorer.ranking.token_shares import TokenEvidence, TokenScore
 from explorer.trace.explain import ranks_by_size
@@ -35,6 +37,7 @@ def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping
     _show_buttons(corpus, name)
     if row.get("system"):
         st.caption(f"System prompt: {plain(str(row['system'])[:400])}")
+    _show_turns(row)
     pair = row.get("response") is None
     answer = (row.get("chosen") if pair else row.get("response")) or ""
     prompt_tokens = scored.prompt if scored else _plain_tokens(row["prompt"], "prompt")
@@ -44,6 +47,16 @@ def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping
     if pair:
         rejected = scored.rejected if scored else _plain_tokens(row.get("rejected") or "", "answer")
         _show_words("Rejected answer", (), rejected, scale, "rejected-map")
+
+
+def _show_turns(row: Mapping[str, Any]) -> None:
+    """List the other turns of a conversation as plain text, above its last question and answer."""
+    history, steps = parse_history(row.get("history"), f"Datapoint {row['id']}")
+    if not history and not steps:
+        return
+    with st.expander(f"{count(len(history) + len(steps), 'other turn')} of this conversation", expanded=True):
+        marked = [*history, *([Turn("user", "(the prompt below)"), *steps] if steps else [])]
+        st.text("\n\n".join(f"{turn.role}: {turn.content}" for turn in marked)[:MOST])
 
 
 def _show_buttons(corpus: Corpus, name: str) -> None:
