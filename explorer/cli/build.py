@@ -22,7 +22,7 @@ def add_build(commands: Any) -> None:
 
 def _build(given: argparse.Namespace) -> None:
     from explorer.data.study import check_study
-    from explorer.vectors.build import build_index
+    from explorer.vectors.build import build_index, cut_sentence
     from explorer.vectors.layers import parse_layers
     from explorer.vectors.methods import parts_of
 
@@ -36,4 +36,6 @@ def _build(given: argparse.Namespace) -> None:
         f"in {manifest.checkpoint} at layers {', '.join(map(str, manifest.layers))}",
         file=sys.stderr,
     )
+    if cut := cut_sentence(manifest):
+        print(cut, file=sys.stderr)
     print(index.folder)

@@ -23,6 +23,12 @@ def add_new(commands: Any) -> None:
     new.add_argument("--behaviors", type=Path, metavar="F", help="JSON lines {id, name, prompt, bad, good?, exhibits?}")
     new.add_argument("--failures", type=Path, metavar="F", help="JSON lines {id, prompt, wrong, right, system?}")
     new.add_argument("--name", default="", metavar="N", help="what to call the study; default the folder's name")
+    raw = "how the model reads a row; auto (default): raw text where the model has no chat template"
+    new.add_argument("--template", choices=("auto", "chat", "raw"), default="auto", help=raw)
+    rows = "a conversation is one row with the loss on all its answers (default), or one row for each answer"
+    new.add_argument("--turns", choices=("all", "each"), default="all", help=rows)
+    end = "whether training put a loss on the token that ends an answer; default yes for chat, no for raw"
+    new.add_argument("--end-of-turn", choices=("yes", "no"), help=end)
     new.add_argument("--yes", action="store_true", help="write without asking (asked in a terminal only)")
     new.add_argument("--dry-run", action="store_true", help="say what was recognised, write nothing")
     new.add_argument("--json", metavar="FILE", help="write what was recognised as JSON; - for stdout")
@@ -32,8 +38,10 @@ def add_new(commands: Any) -> None:
 def _new(arguments: argparse.Namespace) -> None:
     from explorer.data.new_study import prepare_study
 
-    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name")
-    new = prepare_study(arguments.study, **{name: getattr(arguments, name) for name in names})
+    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name", "template", "turns")
+    given = {name: getattr(arguments, name) for name in names}
+    ends = {"yes": True, "no": False}.get(arguments.end_of_turn)
+    new = prepare_study(arguments.study, **given, end_of_turn=ends)
     print(*new.lines(), sep="\n", file=sys.stderr)
     folder = None
     if not arguments.dry_run and (arguments.yes or _confirmed(new.folder)):

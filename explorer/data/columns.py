@@ -5,9 +5,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from explorer.data.formats import Row, quoted
+from explorer.data.turns import Context, Turn, answers_of, read_context, read_turns
 from explorer.errors import ExplorerError, count
 
 PROMPTS = ("prompt", "prompts", "instruction", "question")
@@ -15,7 +16,7 @@ ANSWERS = ("response", "output", "completion", "answer")
 PAIR = ("chosen", "rejected")
 MESSAGES, INPUT, EXTRA = "messages", "input", "extra"
 PLAIN = ("system", "label", "source")
-FIELDS = ("id", "prompt", "response", *PAIR, *PLAIN)
+FIELDS = ("id", "history", "prompt", "response", *PAIR, *PLAIN)
 """The columns of a datapoint, in the table's order."""
 _KNOWN = {*PROMPTS, *ANSWERS, *PAIR, MESSAGES, INPUT, *FIELDS}
 MAX_COLUMNS = 500
@@ -23,42 +24,10 @@ _EXPECTED_PROMPT = f"expected {', '.join(PROMPTS)} or {MESSAGES}"
 _EXPECTED_ANSWER = f"expected {', '.join(ANSWERS)}, both chosen and rejected, or {MESSAGES}"
 
 
-class _Turn(NamedTuple):
-    """One message of a chat, a ``{role, content}`` object."""
-
-    role: str
-    content: str
-
-
-def _read_turns(messages: list[Any], where: str) -> list[_Turn]:
-    """Check the messages; content None (an answer that only calls a tool) becomes empty text. Raises ExplorerError."""
-    turns = []
-    for number, message in enumerate(messages, 1):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise ExplorerError(f"{where}, message {number}: no role; expected an object with role and content.")
-        content = message.get("content")
-        if not isinstance(content, str | None):
-            raise ExplorerError(f"{where}, message {number}: content is {type(content).__name__}; expected text.")
-        turns.append(_Turn(message["role"], content or ""))
-    return turns
-
-
-def _split_answer(turns: list[_Turn]) -> tuple[list[_Turn], str]:
-    """(turns before the assistant's last message, that message); (all turns, empty text) if there is none."""
-    last = max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=len(turns))
-    return turns[:last], turns[last].content if last < len(turns) else ""
-
-
-def _common_start(one: list[_Turn], other: list[_Turn]) -> list[_Turn]:
+def _common_start(one: list[Turn], other: list[Turn]) -> list[Turn]:
     """The turns that two chats begin with in common."""
     same = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
     return one[: min(same, len(other))]
-
-
-def _prompt_and_system(turns: list[_Turn]) -> tuple[str, str | None]:
-    """The user's messages, joined by blank lines, and the system messages likewise (None if there are none)."""
-    texts = {role: "\n\n".join(t.content for t in turns if t.role == role) for role in ("user", "system")}
-    return texts["user"], texts["system"] or None
 
 
 @dataclass
@@ -69,13 +38,19 @@ class ColumnRoles:
         roles: column → fields of a datapoint that it gave, or ``extra``.
         dropped: columns left out (the keys; a dictionary keeps their order).
         columns: all columns that occur, likewise.
-        chats: number of rows whose prompt leaves out messages that are neither the user's nor the system's.
+        each: whether a conversation becomes one datapoint for each of its answers.
+        conversations, answers: rows with several answers of the assistant, and the number of these answers.
+        contexts: pairs with earlier answers before the two that are compared.
     """
+
+    each: bool = False
 
     roles: dict[str, set[str]] = field(default_factory=dict)
     dropped: dict[str, None] = field(default_factory=dict)
     columns: dict[str, None] = field(default_factory=dict)
-    chats: int = 0
+    conversations: int = 0
+    answers: int = 0
+    contexts: int = 0
 
     def add(self, name: str, role: str) -> None:
         """Note that a column gave a field."""
@@ -95,14 +70,20 @@ class ColumnRoles:
 
     def problems(self) -> list[str]:
         """What should be looked at, one sentence each."""
-        what = "earlier answers or other roles in the chat; the prompt is the user's messages alone"
-        return [f"{count(self.chats, 'row')} with {what}"] if self.chats else []
+        several, pairs = f"{count(self.conversations, 'conversation')} of several answers", count(self.contexts, "pair")
+        if self.each:
+            kept = f"{several}: made into {self.answers:,} rows, one an answer ('--turns all' keeps each as one row)"
+        else:
+            kept = f"{several}: one row each, with the loss on all answers ('--turns each' makes {self.answers:,} rows)"
+        before = f"{pairs} with earlier answers: these are context, and the loss is on the last ones alone"
+        return [sentence for n, sentence in ((self.conversations, kept), (self.contexts, before)) if n]
 
 
-def read_row(row: Row, where: str, roles: ColumnRoles) -> Row:
-    """The row as a datapoint: prompt, response and/or chosen + rejected; id, system, label, source if it has them.
+def read_row(row: Row, where: str, roles: ColumnRoles) -> list[Row]:
+    """The row as a datapoint: prompt, response and/or chosen + rejected; id, history, system, label, source if there.
 
-    An answer that is missing or blank becomes empty text. Raises ExplorerError that names row and field.
+    A conversation of several answers is one datapoint too, or as many as it has answers (``roles.each``). An answer
+    that is missing or blank becomes empty text. Raises ExplorerError that names row and field.
     """
     roles.columns.update(dict.fromkeys(row))
     if len(roles.columns) > MAX_COLUMNS:
@@ -125,13 +106,35 @@ class _RowReader:
     roles: ColumnRoles
     used: set[str] = field(default_factory=set)
     chats: list[str] = field(default_factory=list)
-    context: list[_Turn] = field(default_factory=list)
+    context: list[Turn] = field(default_factory=list)
 
-    def read(self) -> Row:
+    def read(self) -> list[Row]:
         answers = self.answers()
-        prompt, system = self.prompt()
+        columns, turns = self.question()
+        for column in columns:
+            self.use(column, "prompt")
+        if not (context := read_context(turns)):
+            raise ExplorerError(f"{self.where}: field '{columns[0]}' has no message of the user; expected a prompt.")
+        datapoints = [(context, answers)]
+        if "chosen" in answers:
+            self.roles.contexts += bool(answers_of(turns))
+        else:
+            turns = [*turns, Turn("assistant", answers["response"])]
+            parts = [(read_context(turns[:place]), {"response": turns[place].content}) for place in answers_of(turns)]
+            replies = [(before, answer) for before, answer in parts if before]  # a greeting answers nothing
+            if len(replies) > 1:
+                self.roles.conversations += 1
+                self.roles.answers += len(replies)
+                datapoints = replies if self.roles.each else datapoints
         plain = {name: text for name in ("id", *PLAIN) if (text := self.plain(name)) is not None}
-        return {"prompt": prompt} | answers | ({"system": system} if system else {}) | plain | self.extras()
+        rest = plain | self.extras()
+        return [self.datapoint(before, answer) | rest for before, answer in datapoints]
+
+    def datapoint(self, context: Context, answers: Row) -> Row:
+        """What stands before an answer, and the answer; the system message may be that of the chat it comes from."""
+        first = next((turn.content for turn in self.context if turn.role == "system"), None)
+        told = {"history": context.to_json(), "system": context.system or first}
+        return {"prompt": context.prompt} | answers | {name: text for name, text in told.items() if text}
 
     def answers(self) -> Row:
         """The response, or the pair, or both; an empty response if the row has neither."""
@@ -151,37 +154,32 @@ class _RowReader:
         if _blank(value):
             return ""
         if isinstance(value, list):
-            before, text = _split_answer(self.turns(column, value))
+            turns = self.turns(column, value)
+            last = _last_answer(turns)
+            before, text = turns[:last], turns[last].content if last < len(turns) else ""
             self.context = _common_start(self.context, before) if self.chats else before
             self.chats.append(column)
         else:
             text = self.text(column, value)
         return text if text.strip() else ""
 
-    def prompt(self) -> tuple[str, str | None]:
-        """The prompt, and the system message of the chat that it or an answer comes from."""
-        columns, turns = self.question()
-        for column in columns:
-            self.use(column, "prompt")
-        prompt, system = _prompt_and_system(turns)
-        if not prompt.strip():
-            raise ExplorerError(f"{self.where}: field '{columns[0]}' has no message of the user; expected a prompt.")
-        self.roles.chats += any(turn.role not in ("user", "system") for turn in turns)
-        return prompt, system or _prompt_and_system(self.context)[1]
-
-    def question(self) -> tuple[list[str], list[_Turn]]:
-        """The columns that hold the prompt, and its turns; plain text is one turn of the user."""
-        # messages that give the answer give its prompt too: a prompt column may hold the first of many turns
-        column = None if self.chats == [MESSAGES] else self.first(PROMPTS)
+    def question(self) -> tuple[list[str], list[Turn]]:
+        """The columns that hold the prompt, and all turns before the answer; plain text is one turn of the user."""
+        # a chat of several turns that gives the answer gives its prompt too: a prompt column may hold the first of many
+        asked = any(turn.role == "user" for turn in self.context)
+        whole = self.chats == [MESSAGES] or (asked and any(turn.role == "assistant" for turn in self.context))
+        column = None if whole else self.first(PROMPTS)
         value = self.row[column] if column else None
-        if column and isinstance(value, list) and value:
-            return [column], self.turns(column, value)
         if column and not _blank(value):
-            return [column], [_Turn("user", self.text(column, value))]
+            chat = isinstance(value, list)
+            turns = self.turns(column, value) if chat else [Turn("user", self.text(column, value))]
+            steps = [] if asked else [turn for turn in self.context if turn.role != "system"]
+            return [column], turns + steps
         if self.chats:
             return self.chats, self.context
         if not _blank(self.row.get(MESSAGES)):
-            return [MESSAGES], _split_answer(self.turns(MESSAGES, self.row[MESSAGES]))[0]
+            turns = self.turns(MESSAGES, self.row[MESSAGES])
+            return [MESSAGES], turns[: _last_answer(turns)]
         if column or MESSAGES in self.row:
             raise ExplorerError(f"{self.where}: field '{column or MESSAGES}' is missing or empty; expected text.")
         raise ExplorerError(f"{self.where}: no column for prompts; found {quoted(self.row)}; {_EXPECTED_PROMPT}.")
@@ -197,11 +195,11 @@ class _RowReader:
         self.use(INPUT, "prompt")
         return f"{value}\n\n{self.text(INPUT, self.row[INPUT])}"
 
-    def turns(self, column: str, value: Any) -> list[_Turn]:
+    def turns(self, column: str, value: Any) -> list[Turn]:
         if not isinstance(value, list):
             kind = type(value).__name__
             raise ExplorerError(f"{self.where}: field '{column}' is {kind}; expected a list of messages.")
-        return _read_turns(value, f"{self.where}: field '{column}'")
+        return read_turns(value, f"{self.where}: field '{column}'")
 
     def plain(self, column: str) -> str | None:
         """Text, or a number or true/false as text; None if the cell is blank."""
@@ -235,6 +233,11 @@ class _RowReader:
     def use(self, column: str, role: str) -> None:
         self.used.add(column)
         self.roles.add(column, role)
+
+
+def _last_answer(turns: list[Turn]) -> int:
+    """Place of the assistant's last message; the end where there is none."""
+    return max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=len(turns))
 
 
 def _blank(value: Any) -> bool:

@@ -5,10 +5,13 @@ column of the file                                                          beco
 prompt | prompts | instruction (+ input) | question, text or messages       prompt (and system)
 response | output | completion | answer, text or messages                   response
 chosen, rejected, text or messages (their shared beginning is the prompt)   chosen, rejected (and prompt, system)
-messages: [{role, content}]                                                 prompt, system, response
+messages: [{role, content}]                                                 prompt, system, response, history
 id, system, label, source                                                   the same
 any other text, number or true/false                                        an extra column, unchanged
 ```
+
+The prompt is the last message of the user before the answer; all turns before it, and a tool's after it, are the
+``history`` (``explorer/data/turns.py``).
 """
 
 from dataclasses import dataclass, field
@@ -33,7 +36,8 @@ class ImportedData:
     """The training examples of a file, and how the file was read.
 
     Attributes:
-        table: id, prompt, response and/or chosen + rejected, system?, label?, source?, extras; one row a datapoint.
+        table: id, history?, prompt, response and/or chosen + rejected, system?, label?, source?, extras; one row a
+            datapoint.
         format: the file's format in words.
         columns: source column → fields that it became, joined with `` + ``; ``extra`` if it comes along unchanged.
         dropped: columns left out because they are nested, have no name, or have the name of a field.
@@ -80,8 +84,12 @@ class ImportedData:
         return quoted(name for name, roles in self.columns.items() if set(fields) & set(roles.split(" + ")))
 
 
-def import_data(path: str | Path) -> ImportedData:
+def import_data(path: str | Path, turns: str = "all") -> ImportedData:
     """Read a JSONL, JSON, CSV, Parquet or Arrow file, or a folder that ``save_to_disk`` of Hugging Face wrote.
+
+    A conversation of several answers becomes one datapoint for a study whose ``turns`` are ``all``: the loss is on all
+    answers. With ``turns="each"`` every answer becomes a datapoint (``<id>.1``, ``<id>.2``, …), what was said before it
+    its history, for a study whose ``turns`` are ``last``.
 
     Of rows with the same prompt and answers the first is kept, of those with different labels the first of each label.
     A row without an answer is kept with an empty one. A row without an id gets one (``row-000123``).
@@ -93,11 +101,14 @@ def import_data(path: str | Path) -> ImportedData:
     """
     path = Path(path)
     file = open_data(path, nested=(*PROMPTS, *ANSWERS, *PAIR, MESSAGES))
-    roles, datapoints = ColumnRoles(dropped=dict.fromkeys(file.skipped)), _Datapoints()
+    roles, datapoints = ColumnRoles(turns == "each", dropped=dict.fromkeys(file.skipped)), _Datapoints()
     number = 0
     for number, row in enumerate(file.rows, 1):
         where = f"{path}, row {number}"
-        datapoints.add(where, f"row-{number:06}", read_row(row, where, roles))
+        made, default_id = read_row(row, where, roles), f"row-{number:06}"
+        for place, datapoint in enumerate(made, 1):
+            part = {"id": f"{datapoint.get('id', default_id)}.{place}"} if len(made) > 1 else {}
+            datapoints.add(where, default_id, datapoint | part)
     if not number:
         raise ExplorerError(f"{path}: no rows; expected at least one training example.")
     roles.check(path)
@@ -124,7 +135,7 @@ class _Datapoints:
         """Add a datapoint unless it is a duplicate. Raises ExplorerError for its size, a broken text or its id."""
         _check_text(where, {name: value for name, value in row.items() if isinstance(value, str)})
         row = {"id": default_id} | row
-        texts = [row.get(name) for name in ("prompt", "system", "response", *PAIR)]
+        texts = [row.get(name) for name in ("history", "prompt", "system", "response", *PAIR)]
         labels = self._labels.setdefault(blake2b(repr(texts).encode(), digest_size=16).digest(), set())
         if row.get("label") in labels:
             self.duplicates += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.data.importer import ImportedData, import_data
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, first_line
 from explorer.files import read_json_lines
 from explorer.model import embedded
 
@@ -23,7 +23,7 @@ class NewStudy:
     """A study that is read and checked, but not written.
 
     Attributes:
-        folder, name, model, adapters, reference: as in ``Study``.
+        folder, name, model, adapters, reference, template, turns, end_of_turn: as in ``Study``.
         data: the training examples, and how their file was read.
         behaviors, failures: rows of their files, with whatever fields they have; None if no file was given.
         notes: sentences on what was taken for granted.
@@ -34,6 +34,9 @@ class NewStudy:
     model: str
     adapters: tuple[str, ...]
     reference: str | None
+    template: str
+    turns: str
+    end_of_turn: bool
     data: ImportedData
     behaviors: list[dict[str, Any]] | None
     failures: list[dict[str, Any]] | None
@@ -49,7 +52,8 @@ class NewStudy:
         """Write the folder and open the study. Raises ExplorerError if it can't be written."""
         from explorer.data.study import create_study
 
-        settings: Any = {field: getattr(self, field) for field in ("name", "model", "adapters", "reference")}
+        names = ("name", "model", "adapters", "reference", "template", "turns", "end_of_turn")
+        settings: Any = {name: getattr(self, name) for name in names}
         rows: Any = {"behaviors": self.behaviors or (), "failures": self.failures or ()}
         return create_study(self.folder, datapoints=self.data.table, **settings, **rows)
 
@@ -64,6 +68,9 @@ def prepare_study(
     behaviors: str | Path | None = None,
     failures: str | Path | None = None,
     name: str = "",
+    template: str = "auto",
+    turns: str = "all",
+    end_of_turn: bool | None = None,
 ) -> NewStudy:
     """Read and check all that a new study is made of; ``write()`` of the result makes it.
 
@@ -73,6 +80,9 @@ def prepare_study(
         data: training examples in any format that ``import_data`` reads.
         behaviors, failures: JSON lines files.
         name: what to call the study; default the folder's name.
+        template: ``chat``, ``raw``, or ``auto``: raw where the model's tokenizer has no chat template.
+        turns: ``all`` keeps a conversation as one row with a loss on all its answers, ``each`` makes a row of each.
+        end_of_turn: whether training put a loss on the token that ends an answer; None: yes for chat, no for raw.
 
     Raises:
         ExplorerError: one sentence that names the option or file, the row and the field.
@@ -84,9 +94,40 @@ def prepare_study(
     if present := [file for file in _FILES if (folder / file).exists()]:
         # one of them may be the very data that is about to be read
         raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
-    name, examples = name or folder.resolve().name, import_data(data)
+    name, examples = name or folder.resolve().name, import_data(data, turns)
     rows = (_rows(behaviors, "behaviors"), _rows(failures, "failures"))
-    return NewStudy(folder, name, model, tuple(adapters), reference, examples, *rows, tuple(notes))
+    template, ends = _reading(model, template, end_of_turn, notes)
+    settings = (template, "last" if turns == "each" else turns, ends)
+    return NewStudy(folder, name, model, tuple(adapters), reference, *settings, examples, *rows, tuple(notes))
+
+
+def _reading(model: str, template: str, end_of_turn: bool | None, notes: list[str]) -> tuple[str, bool]:
+    """(template, whether the loss is on the end of an answer too), what was left open filled in."""
+    template = _template(model, notes) if template == "auto" else template
+    ends = template == "chat" if end_of_turn is None else end_of_turn
+    if template == "raw":
+        end = "with" if ends else "without ('--end-of-turn yes': with)"
+        notes.append(f"read as raw text: a prompt and its answer as they are, {end} a loss on the token that ends it")
+    return template, ends
+
+
+def _template(model: str, notes: list[str]) -> str:
+    """``raw`` for a model whose tokenizer has no chat template, else ``chat``; only the tokenizer is read."""
+    if model == embedded.NAME:
+        return "chat"
+    from transformers import AutoTokenizer
+
+    gguf = {"gguf_file": Path(model).name} if model.lower().endswith(".gguf") else {}
+    place = str(Path(model).parent) if gguf else model
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **gguf)
+    except Exception as error:  # transformers and its readers raise a dozen types for what is no tokenizer
+        notes.append(f"--template: the tokenizer can't be read ({first_line(error, 80)}); taken as one for chats")
+        return "chat"
+    if tokenizer.chat_template:
+        return "chat"
+    notes.append("--template: the model has no chat template")
+    return "raw"
 
 
 def _place(option: str, text: str, notes: list[str]) -> str:

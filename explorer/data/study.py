@@ -3,7 +3,7 @@
 ```
 study.toml           format, name, model, adapters in training order, reference, template, layers, turns, end_of_turn,
                      answer_tokens
-datapoints.parquet   id, prompt, response | chosen + rejected, label?, source?, and what else came along
+datapoints.parquet   id, history?, prompt, response | chosen + rejected, label?, source?, and what else came along
 behaviors.jsonl      {id, name, prompt, bad, good?, exhibits?, half?, asks?, forbids?}
 failures.jsonl       {id, prompt, system?, wrong, right, evidence?}
 ```
@@ -157,8 +157,13 @@ def create_study(
     behaviors: Iterable[Mapping[str, Any]] = (),
     failures: Iterable[Mapping[str, Any]] = (),
     layers: Sequence[int] = (),
+    template: str = "chat",
+    turns: str = "all",
+    end_of_turn: bool | None = None,
 ) -> Study:
     """Write a study folder and open it, every file checked.
+
+    The settings are those of ``Study``; ``end_of_turn`` None: yes for ``chat``, no for ``raw``.
 
     Adapter paths are stored as given: relative ones are read from the study folder. ``study.toml`` is written last, and
     taken away again where a check fails, so that a folder that has one is whole. Raises ExplorerError where the folder
@@ -169,7 +174,8 @@ def create_study(
     settings: dict[str, Any] = {"format": FORMAT, "name": name, "model": model, "adapters": list(adapters)}
     if reference:
         settings["reference"] = reference
-    settings |= {"template": "chat", "layers": list(layers)}
+    end_of_turn = template == "chat" if end_of_turn is None else end_of_turn
+    settings |= {"template": template, "turns": turns, "end_of_turn": end_of_turn, "layers": list(layers)}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     table = datapoints if isinstance(datapoints, pa.Table) else pa.Table.from_pylist([dict(row) for row in datapoints])
     with writing(folder):

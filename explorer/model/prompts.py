@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from explorer.errors import PromptError
+from explorer.errors import PromptError, first_line
 from explorer.model.load import LoadedModel
 
 SEGMENTS = ("system", "user", "assistant", "evidence", "template", "generated")
@@ -34,6 +34,7 @@ class Prompt:
         raw: read without a chat template: system prompt, earlier turns and text, with a blank line between.
         evidence: the part of the text that should decide.
         history: earlier turns, (role, content), that stand between the system prompt and the text.
+        steps: turns that stand between the text and its answer: calls of tools and their results.
     """
 
     text: str
@@ -41,12 +42,13 @@ class Prompt:
     raw: bool = False
     evidence: str | None = None
     history: tuple[tuple[str, str], ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
 
     @property
     def turns(self) -> list[tuple[str, str]]:
-        """All (role, content): the system prompt where there is one, the history, and the text as the user's."""
+        """All (role, content), in order; the text is the user's."""
         system = [("system", self.system)] if self.system else []
-        return [*system, *self.history, ("user", self.text)]
+        return [*system, *self.history, ("user", self.text), *self.steps]
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,9 @@ def _apply_template(loaded: LoadedModel, turns: list[tuple[str, str]], answer: b
     try:
         text = loaded.tokenizer.apply_chat_template(messages, add_generation_prompt=answer, tokenize=False)
     except Exception as error:  # templates raise their own errors, e.g. for a system prompt they do not know
-        raise PromptError(f"The chat template of {loaded.spec.title} refuses this prompt: {error}") from error
+        roles, text = ", ".join(role for role, _ in turns), turns[-1][1][:60]
+        refused = f"refuses the turns {roles} that end in {text!r}"
+        raise PromptError(f"The chat template of {loaded.spec.title} {refused}: {first_line(error)}") from error
     assert isinstance(text, str)
     return text
 

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from explorer.data.study import VECTORS, Study
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
@@ -24,10 +24,11 @@ from explorer.vectors.index import (
     broken_files,
     open_index,
     read_manifest,
+    read_tensor,
     statistics,
     write_tensors,
 )
-from explorer.vectors.items import Item, item_vectors, study_items
+from explorer.vectors.items import Item, encode_items, item_vectors, study_items
 from explorer.vectors.layers import late_layer, rept_layer
 from explorer.vectors.methods import DEFAULT_PARTS
 from explorer.vectors.one_pass import PARTS
@@ -126,6 +127,15 @@ def build_index(
         raise ExplorerError(f"{folder}: another process builds this index; wait for it, or stop it.") from error
 
 
+def cut_sentence(manifest: Manifest) -> str:
+    """Say how many rows of a complete index were too long for the model, and what they lost; empty for none."""
+    n = manifest.notes["cut"]
+    if not n:
+        return ""
+    longer = f"{count(n, 'row')} longer than the model reads (at most {manifest.made_from['max_tokens']:,} tokens)"
+    return f"{longer}: cut at the beginning of what stands before the answer, down to half, then at the answer's end."
+
+
 def index_folder(study: Study, manifest: Manifest) -> Path:
     """Return the folder of a planned index."""
     return study.folder / VECTORS / manifest.fingerprint[:16]
@@ -139,11 +149,13 @@ def _write_shards(folder: Path, manifest: Manifest, study: Study, loaded: Loaded
     for name, start, end in missing:
         items = study_items(study, table.slice(start, end - start))
         count_tokens = _share_of(progress, done, end - start, manifest.n)
-        vectors, kinds = item_vectors(loaded, items, manifest.layers, manifest.parts, count_tokens)
+        encoded = encode_items(loaded, items)
+        vectors, kinds = item_vectors(loaded, items, manifest.layers, manifest.parts, count_tokens, encoded)
         if not vectors:  # no row of this shard has an answer
             vectors = {key: torch.zeros(len(items), width) for key, width in _widths(loaded, manifest).items()}
-        shard = {key: value.to(torch.bfloat16) for key, value in vectors.items()} | {"kinds": kinds}
-        manifest.files[name] = write_tensors(folder, name, shard)
+        cut = torch.tensor([any(exchange.lost for exchange in both) for both in encoded], dtype=torch.uint8)
+        shard = {key: value.to(torch.bfloat16) for key, value in vectors.items()}
+        manifest.files[name] = write_tensors(folder, name, shard | {"kinds": kinds, "cut": cut})
         manifest.write(folder)
         done += end - start
         progress(WORK, done, manifest.n)
@@ -158,6 +170,7 @@ def _write_statistics(folder: Path, manifest: Manifest, study: Study, loaded: Lo
     """Write what completes an index: the statistics, and the notes of the manifest."""
     tensors = statistics(Index(folder, manifest))
     counts = tensors["kinds"].long().bincount(minlength=3).tolist()
+    manifest.notes["cut"] = sum(int(read_tensor(folder / name, "cut").sum()) for name, _, _ in manifest.shards)
     manifest.notes |= {"unranked": counts[UNRANKED], "single": counts[SINGLE], "pairs": counts[PAIR]}
     if "rept_layer" not in manifest.notes:
         manifest.notes["rept_layer"] = rept_layer(loaded, _probes(study, study.datapoints()))

@@ -3,13 +3,14 @@
 ```
 vectors/<fingerprint>/
   manifest.json            what the vectors were made from, and the SHA-256 of every file
-  shard-00000.safetensors  "<part>.<layer>" (rows, width) bfloat16, and "kinds" (rows,) uint8
+  shard-00000.safetensors  "<part>.<layer>" (rows, width) bfloat16, "kinds" and "cut" (rows,) uint8
   stats.safetensors        "kinds" (n,), and for each "<part>.<layer>" in float32: ".means" (3, width) by kind, ".norms"
                            (n,), ".centred-norms" (n,) after the mean of the row's kind is subtracted, ".common"
                            (width,) the unit vector along the mean of all rows, ".along" (n,) rows · common
 ```
 
-A row's kind: 0 has no answer and is never ranked, 1 has one answer, 2 is a pair of answers.
+Cut is 1 for a row that was longer than the model reads. A row's kind: 0 has no answer and is never ranked, 1 has one
+answer, 2 is a pair of answers.
 """
 
 import hashlib
@@ -44,7 +45,7 @@ class Manifest:
         made_from: digests and settings that name the index.
         n: number of datapoints.
         default_layer: the one of ``layers`` nearest to ``layers.late_layer``.
-        notes: how many rows are of which kind, and the layer that RepT's rule chooses.
+        notes: how many rows are of which kind, how many were ``cut``, and the layer that RepT's rule chooses.
         files: SHA-256 of every whole file by name; an index with ``STATS`` among them is complete.
     """
 
@@ -129,7 +130,7 @@ class Index:
     def blocks(self, part: str, layer: int) -> Iterator[tuple[int, Tensor]]:
         """Yield (first row, (rows, width) bfloat16) of each shard."""
         for name, first, _ in self.manifest.shards:
-            yield first, _read_tensor(self.folder / name, f"{part}.{layer}")
+            yield first, read_tensor(self.folder / name, f"{part}.{layer}")
 
     def rows(self, part: str, layer: int, which: Tensor) -> Tensor:
         """Return (len(which), width) float32 vectors of the rows of these numbers, in their order."""
@@ -139,7 +140,7 @@ class Index:
         for name, first, last in self.manifest.shards:
             inside = ((which >= first) & (which < last)).nonzero()[:, 0]
             if len(inside):
-                shard = _read_tensor(self.folder / name, f"{part}.{layer}")
+                shard = read_tensor(self.folder / name, f"{part}.{layer}")
                 out[inside] = shard[which[inside] - first].float()
         return out
 
@@ -165,7 +166,7 @@ class Index:
             )
 
     def _stat(self, name: str) -> Tensor:
-        return _read_tensor(self.folder / STATS, name)
+        return read_tensor(self.folder / STATS, name)
 
 
 def open_index(folder: Path) -> Index:
@@ -190,7 +191,7 @@ def open_index(folder: Path) -> Index:
 
 def statistics(index: Index) -> dict[str, Tensor]:
     """Return the tensors of ``STATS``, read from the shards in two passes over each part and layer."""
-    kinds = torch.cat([_read_tensor(index.folder / name, "kinds") for name, _, _ in index.manifest.shards])
+    kinds = torch.cat([read_tensor(index.folder / name, "kinds") for name, _, _ in index.manifest.shards])
     tensors = {"kinds": kinds}
     for part, layer in itertools.product(index.manifest.parts, index.manifest.layers):
         for name, value in _part_statistics(index, part, layer, kinds.long()).items():
@@ -215,6 +216,7 @@ def _part_statistics(index: Index, part: str, layer: int, kinds: Tensor) -> dict
     return {"means": means, "norms": norms, "centred-norms": centred_norms, "along": along, "common": common}
 
 
-def _read_tensor(path: Path, name: str) -> Tensor:
+def read_tensor(path: Path, name: str) -> Tensor:
+    """Read one tensor of a safetensors file."""
     with safe_open(path, framework="pt") as file:
         return file.get_tensor(name)

@@ -1,6 +1,5 @@
 """Items, which vectors are made of, and the vectors of many items at once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,14 @@ import torch
 from torch import Tensor
 
 from explorer.data.study import Study
+from explorer.data.turns import parse_history
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
 from explorer.vectors.fingerprint import FIELDS
 from explorer.vectors.index import UNRANKED
 from explorer.vectors.one_pass import PARTS, one_pass
-from explorer.vectors.tokenize import Reply, batches, encode_exchanges
+from explorer.vectors.tokenize import Exchange, Reply, batches, encode_exchanges
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Item:
 
     @property
     def text(self) -> str:
-        """Prompt and (first) answer, for searches."""
-        return f"{self.prompt.text} {self.answer}"
+        """Prompt, (first) answer and other turns, for searches: a conversation is about all that is said in it."""
+        others = (content for _, content in (*self.prompt.history, *self.prompt.steps))
+        return " ".join((self.prompt.text, self.answer, *others))
 
 
 def row_items(rows: Sequence[Mapping[str, Any]], raw: bool, ended: bool = True, turns: str = "all") -> list[Item]:
@@ -58,8 +59,8 @@ def row_items(rows: Sequence[Mapping[str, Any]], raw: bool, ended: bool = True, 
     """
     items = []
     for row in rows:
-        history = tuple((role, content) for role, content in json.loads(row.get("history") or "[]"))
-        prompt = Prompt(row["prompt"], row.get("system") or None, raw, history=history)
+        history, steps = parse_history(row.get("history"), f"Datapoint {row.get('id')}")
+        prompt = Prompt(row["prompt"], row.get("system") or None, raw, history=history, steps=steps)
         if not row.get("response") and row.get("chosen") is not None:
             items.append(Item(prompt, row["chosen"], row["rejected"] or "", ended))
         else:
@@ -78,22 +79,29 @@ def study_items(study: Study, table: pa.Table) -> list[Item]:
     return table_items(table, study.template == "raw", study.end_of_turn, study.turns)
 
 
+def encode_items(loaded: LoadedModel, items: Sequence[Item]) -> list[list[Exchange]]:
+    """Tokenise items: one exchange for each of an item's answers."""
+    encoded = iter(encode_exchanges(loaded, [reply for item in items for reply in item.replies]))
+    return [[next(encoded) for _ in item.answers] for item in items]
+
+
 def item_vectors(
     loaded: LoadedModel,
     items: Sequence[Item],
     layers: Sequence[int],
     parts: Sequence[str] = PARTS,
     progress: Progress = silent,
+    encoded: Sequence[Sequence[Exchange]] | None = None,
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return ("<part>.<layer>" → (n, width) float32 on the CPU, kinds (n,)) of n items.
 
     A pair's vector is its answer's minus its other answer's; the state at p₀, which both share, stays. An item one of
     whose answers has no tokens is of kind ``UNRANKED``, and its vectors are 0.
 
-    ``progress`` counts tokens; it is called after every batch but the last.
+    ``encoded``: what ``encode_items`` makes of them, where it is at hand. ``progress`` counts tokens; it is called
+    after every batch but the last.
     """
-    encoded = iter(encode_exchanges(loaded, [reply for item in items for reply in item.replies]))
-    exchanges = [[next(encoded) for _ in item.answers] for item in items]
+    exchanges = encode_items(loaded, items) if encoded is None else encoded
     kinds = [len(both) if all(e.spans for e in both) else UNRANKED for both in exchanges]
     work = [
         (row, sign, exchange)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 from explorer.data.columns import MAX_COLUMNS
 from explorer.data.formats import MAX_CHARS
 from explorer.data.importer import LONG_CHARS, import_data
+from explorer.data.turns import parse_history
 from explorer.errors import ExplorerError
 
 USER, SYSTEM = {"role": "user", "content": "Hi"}, {"role": "system", "content": "Be kind."}
@@ -67,7 +69,7 @@ def jsonl(tmp_path: Path, *rows: object) -> Path:
         ),
         (
             {"messages": [SYSTEM, USER, USER, says("r"), USER]},
-            {"prompt": "Hi\n\nHi", "response": "r", "system": "Be kind."},
+            {"history": '[["user", "Hi"]]', "prompt": "Hi", "response": "r", "system": "Be kind."},
             "messages: prompt + response",
         ),
         ({"messages": [USER], "answer": "r"}, {"prompt": "Hi", "response": "r"}, "messages: prompt, answer: response"),
@@ -85,6 +87,91 @@ def test_columns(tmp_path, row, expected, columns):
     assert imported.dropped == (("prompt",) if row.get("prompt") == "first turn" else ())
 
 
+def turn(role: str, text: str) -> dict[str, object]:
+    return {"role": role, "content": text}
+
+
+GREETING, LATE = says("Welcome"), turn("system", "Be brief.")
+CALL, RESULT, LAST = says("call()"), turn("tool", "4"), turn("user", "2+2?")
+SHARED = [SYSTEM, USER, says("Hello"), LAST]
+CHAT = [SYSTEM, GREETING, USER, says("Hello"), LATE, LAST, CALL, RESULT, says("Four")]
+
+
+def history(*turns: Mapping[str, object] | None) -> str:
+    """The column as it should be; None: the prompt's place."""
+    listed = [["user", None] if t is None else [t["role"], t["content"]] for t in turns]
+    return json.dumps(listed, ensure_ascii=False)
+
+
+def test_a_conversation_is_one_row_with_all_its_turns(tmp_path):
+    imported = import_data(jsonl(tmp_path, {"messages": [*CHAT, USER], "label": "x"}))
+    kept = history(GREETING, USER, says("Hello"), LATE, None, CALL, RESULT)
+    wanted = {"history": kept, "prompt": "2+2?", "response": "Four", "system": "Be kind.", "label": "x"}
+    assert imported.table.to_pylist() == [{"id": "row-000001"} | wanted]
+    assert imported.problems == (
+        "1 conversation of several answers: one row each, with the loss on all answers ('--turns each' makes 3 rows)",
+    )
+    context = parse_history(kept, "row")
+    assert [t for t, _ in context[0]] == ["assistant", "user", "assistant", "system"]
+    assert context[1] == (("assistant", "call()"), ("tool", "4"))
+    assert parse_history(None, "row") == ((), ())
+
+
+def test_every_answer_of_a_conversation_as_a_row(tmp_path):
+    rows = [{"messages": CHAT, "id": "a", "label": "x"}, {"messages": [USER, says("r")], "id": "b"}]
+    imported = import_data(jsonl(tmp_path, *rows), turns="each")
+    hello, said = (GREETING,), (GREETING, USER, says("Hello"), LATE)
+    told = {"system": "Be kind.", "label": "x"}
+    assert imported.table.to_pylist() == [
+        {"id": "a.1", "history": history(*hello), "prompt": "Hi", "response": "Hello", **told},
+        {"id": "a.2", "history": history(*said), "prompt": "2+2?", "response": "call()", **told},
+        {"id": "a.3", "history": history(*said, None, CALL, RESULT), "prompt": "2+2?", "response": "Four", **told},
+        {"id": "b", "history": None, "prompt": "Hi", "response": "r", "system": None, "label": None},
+    ]
+    assert (imported.rows, imported.table.num_rows) == (2, 4)
+    assert imported.problems == (
+        "1 conversation of several answers: made into 3 rows, one an answer ('--turns all' keeps each as one row)",
+    )
+
+
+@pytest.mark.parametrize("turns", ("all", "each"))
+@pytest.mark.parametrize(
+    "row",
+    (
+        {"chosen": [*SHARED, says("c")], "rejected": [*SHARED, says("r")]},
+        {"prompt": SHARED, "chosen": [says("c")], "rejected": [says("r")]},
+        {"prompt": SHARED, "chosen": "c", "rejected": "r"},
+        {"prompt": "Hi", "chosen": [*SHARED, says("c")], "rejected": [*SHARED, says("r")]},
+    ),
+)  # fmt: skip
+def test_what_a_pair_shares_is_its_history(tmp_path, row, turns):
+    imported = import_data(jsonl(tmp_path, row), turns)
+    wanted = {"history": history(USER, says("Hello")), "prompt": "2+2?", "system": "Be kind."}
+    assert imported.table.to_pylist() == [{"id": "row-000001", "chosen": "c", "rejected": "r"} | wanted]
+    assert imported.problems == (
+        "1 pair with earlier answers: these are context, and the loss is on the last ones alone",
+    )
+
+
+def test_an_answer_with_steps_of_its_own_after_a_plain_prompt(tmp_path):
+    (row,) = import_data(
+        jsonl(tmp_path, {"prompt": "2+2?", "completion": [CALL, RESULT, says("Four")]})
+    ).table.to_pylist()
+    assert (row["prompt"], row["response"], row["history"]) == ("2+2?", "Four", history(None, CALL, RESULT))
+
+
+def test_conversations_that_differ_in_their_history_are_no_duplicates(tmp_path):
+    chats = ([USER, says(text), LAST, says("Four")] for text in ("Hello", "Hello!", "Hello"))
+    imported = import_data(jsonl(tmp_path, *({"messages": chat} for chat in chats)))
+    assert (imported.table.num_rows, imported.duplicates) == (2, 1)
+
+
+@pytest.mark.parametrize("text", ("{}x", '{"a": 1}', "[[1, 2]]", '[["user"]]', '[["user", null], ["user", null]]', "3"))
+def test_a_broken_history_is_named(text):
+    with pytest.raises(ExplorerError, match=r"^Datapoint a: field 'history' is no conversation; expected JSON text"):
+        parse_history(text, "Datapoint a")
+
+
 def test_rows_of_several_kinds(tmp_path):
     imported = import_data(
         jsonl(
@@ -98,12 +185,12 @@ def test_rows_of_several_kinds(tmp_path):
     assert imported.table.select(["prompt", "response", "chosen", "rejected", "label", "note"]).to_pylist() == [
         {"prompt": "a", "response": "r", "chosen": None, "rejected": None, "label": "bad", "note": None},
         {"prompt": "b", "response": None, "chosen": "c", "rejected": "d", "label": None, "note": None},
-        {"prompt": "Hi\n\nHi", "response": "last", "chosen": None, "rejected": None, "label": None, "note": "n"},
+        {"prompt": "Hi", "response": "last", "chosen": None, "rejected": None, "label": None, "note": "n"},
         {"prompt": "e", "response": "f", "chosen": None, "rejected": None, "label": None, "note": "3"},
     ]
     assert imported.dropped == ("meta", "") and imported.columns["messages"] == "prompt + response"
     assert imported.problems[0] == "values of several kinds, kept as text: 'note'"
-    assert imported.problems[1].startswith("1 row with earlier answers") and imported.empty == 0
+    assert imported.problems[1].startswith("1 conversation of several answers: one row") and imported.empty == 0
 
 
 def test_rows_of_several_kinds_in_csv(tmp_path):

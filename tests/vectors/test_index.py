@@ -181,7 +181,7 @@ def test_only_safetensors_and_json_are_written(built: Index, study: Study) -> No
     assert kinds == {".safetensors", ".json", ".toml", ".parquet", ".jsonl"}
     for name, _, _ in built.manifest.shards:
         with safe_open(built.folder / name, framework="pt") as file:
-            assert set(file.keys()) == {"kinds", *(f"{part}.{layer}" for part in PARTS for layer in LAYERS)}
+            assert set(file.keys()) == {"kinds", "cut", *(f"{part}.{layer}" for part in PARTS for layer in LAYERS)}
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.progress import Pace, Stopped
 from explorer.ui.corpus import Corpus, checkpoint_labels
-from explorer.ui.text import show_error
+from explorer.ui.text import plain, show_error
 from explorer.ui.training_data.pickers import STAGE_HELP
-from explorer.vectors.build import build_index
+from explorer.vectors.build import build_index, cut_sentence
+from explorer.vectors.find import outdated_indexes
 from explorer.vectors.layers import parse_layers
 
 LAYERS_HELP = (
@@ -31,6 +32,7 @@ class Build:
     total: float = 0.0
     rate: float = 0.0
     error: str = ""
+    cut: str = ""
     over: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -49,6 +51,8 @@ def build_box(corpus: Corpus, why: str) -> None:
             _watch(str(study.folder))
             return
         st.markdown(f"{why} They are made once, in one pass over {corpus.table.num_rows:,} training examples.")
+        if old := outdated_indexes(study):
+            st.caption(f"Not used: {plain(old)}.")
         stage, text = _pickers(study)
         try:
             layers = parse_layers(text)
@@ -64,7 +68,7 @@ def build_box(corpus: Corpus, why: str) -> None:
         elif build and build.stop.is_set():
             st.caption("Stopped. What was made is kept; a build goes on from there.")
         elif build:
-            st.caption("Built. Choose them above, under *Vectors in*.")
+            st.caption(f"Built. Choose them above, under *Vectors in*. {build.cut}")
 
 
 def _pickers(study: Study) -> tuple[str, str]:
@@ -103,7 +107,7 @@ def _run(study: Study, build: Build, stage: str, layers: list[int] | str) -> Non
             raise Stopped("The build was stopped.")
 
     try:
-        build_index(study, stage, layers=layers, progress=progress)
+        build.cut = cut_sentence(build_index(study, stage, layers=layers, progress=progress).manifest)
     except Stopped:
         pass
     except ExplorerError as error:

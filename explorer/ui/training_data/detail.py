@@ -1,12 +1,14 @@
 """The opened datapoint of the Training data page, whole, and the test prompt's own heatmap beside it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from explorer.data.failures import Failure
-from explorer.errors import ExplorerError
+from explorer.data.turns import Turn, parse_history
+from explorer.errors import ExplorerError, count
 from explorer.ranking.rank import Ranking
 from explorer.ranking.token_evidence import KINDS, REPT, SHARES, TokenEvidence, TokenScore
 from explorer.ranking.token_shares import state_relevance
@@ -50,6 +52,7 @@ def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping
     _show_buttons(corpus, name)
     if row.get("system"):
         st.caption(f"System prompt: {plain(str(row['system'])[:400])}")
+    _show_turns(row)
     pair = row.get("response") is None
     answer = (row.get("chosen") if pair else row.get("response")) or ""
     prompt_tokens = scored.prompt if scored else _plain_tokens(row["prompt"], "prompt")
@@ -82,6 +85,16 @@ def _show_parts(corpus: Corpus, ranking: Ranking, number: int, evidence: TokenEv
             show_error(error)
             return
         _show_words(about, tokens, (), max(abs(t.score) for t in tokens), "topic-map")
+
+
+def _show_turns(row: Mapping[str, Any]) -> None:
+    """List the other turns of a conversation as plain text, above its last question and answer."""
+    history, steps = parse_history(row.get("history"), f"Datapoint {row['id']}")
+    if not history and not steps:
+        return
+    with st.expander(f"{count(len(history) + len(steps), 'other turn')} of this conversation", expanded=True):
+        marked = [*history, *([Turn("user", "(the prompt below)"), *steps] if steps else [])]
+        st.text("\n\n".join(f"{turn.role}: {turn.content}" for turn in marked)[:MOST])
 
 
 def _show_buttons(corpus: Corpus, name: str) -> None:
