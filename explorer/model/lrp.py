@@ -69,12 +69,16 @@ class AttentionReached(Exception):
 
 @dataclass
 class ViewState:
-    """Rule, lock and current recording of a view, shared by all its modules."""
+    """Rule, lock and current recording of a view, shared by all its modules.
+
+    ``shares_prefixes``: whether states may be computed by ``vectors/shared_prefix.py``; None until it was tried.
+    """
 
     rule: str
     lock: threading.Lock = field(default_factory=threading.Lock)
     recording: list[Attention] | None = None
     stop_at_attention: bool = False
+    shares_prefixes: bool | None = None
 
 
 def view_state(view: nn.Module) -> ViewState:

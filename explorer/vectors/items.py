@@ -111,7 +111,7 @@ def item_vectors(
     ]
     vectors: dict[str, Tensor] = {}
     view, done, tokens = loaded.view("gradient"), 0, sum(len(exchange.ids) for _, _, exchange in work)
-    for batch in batches([exchange for _, _, exchange in work]):
+    for batch in batches([exchange for _, _, exchange in work], owners=[row for row, _, _ in work]):
         rows = torch.tensor([work[i][0] for i in batch])
         signs = torch.tensor([work[i][1] for i in batch])
         for (part, layer), passed in one_pass(view, [work[i][2] for i in batch], layers, parts).items():

@@ -15,7 +15,7 @@ lora          Σ_t P g_y(t) ⊗ A x(t) of each linear map y = Wx     LESS / Trac
 ============  ==================================================  ==========================================
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -29,6 +29,7 @@ from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, output_sta
 from explorer.model.lrp import view_state
 from explorer.model.residual import decoder_blocks
 from explorer.vectors.lora_gradient import LinearTap, lora_vectors, tap_linears
+from explorer.vectors.shared_prefix import shared_states
 from explorer.vectors.tokenize import Exchange, padded
 
 PARTS = ("state", "gradient", "change", "outer", "activation", "lora")
@@ -68,8 +69,10 @@ def _differentiate(
     """Run a batch; differentiate its summed loss by the outputs of the layers, then by those of their linear maps."""
     ids = padded(exchanges, view.device)
     masks = Masks(exchanges, ids)
-    with view_state(view).lock, torch.enable_grad(), _recorded(view, layers, linears, masks.predict) as record:
-        logits = view(input_ids=ids, use_cache=False).logits
+    with view_state(view).lock, torch.enable_grad():
+        entering = shared_states(view, exchanges, min(layers))
+        with _recorded(view, layers, linears, masks.predict, entering) as record:
+            logits = view(input_ids=ids, use_cache=False).logits
         losses = nn.functional.cross_entropy(_wide(logits.flatten(0, -2)), ids[masks.answer], reduction="none")
         loss = (losses / masks.n[masks.owner]).sum()
         outputs = [*record.outputs.values(), *(tap.output for tap in record.taps)]
@@ -121,25 +124,29 @@ class _Record:
 
 
 @contextmanager
-def _recorded(view: PreTrainedModel, layers: Sequence[int], linears: bool, where: Tensor) -> Iterator[_Record]:
+def _recorded(
+    view: PreTrainedModel, layers: Sequence[int], linears: bool, where: Tensor, entering: Tensor | None
+) -> Iterator[_Record]:
     """While open, a forward pass fills the yielded record.
 
     The graph begins at the input of the lowest layer; the head sees only the positions of ``where`` (B, T), as one row.
+    ``entering``: that input (B, T, width), where it is known; the blocks below then do nothing.
     """
     record, blocks = _Record(), decoder_blocks(view)
     if unknown := [layer for layer in layers if not 1 <= layer <= len(blocks)]:
         raise ExplorerError(f"Layer {unknown[0]} is not there; expected 1 to {len(blocks)}.")
 
     def enter(layer: int, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
-        x = hidden_states(args, kwargs)
-        record.inputs[layer] = x = x.detach().requires_grad_() if layer == min(layers) else x
+        lowest = layer == min(layers)
+        x = hidden_states(args, kwargs) if entering is None or not lowest else entering
+        record.inputs[layer] = x = x.detach().requires_grad_() if lowest else x
         return with_hidden_states(args, kwargs, x)
 
     def leave(layer: int, output: Any) -> None:
         record.outputs[layer] = output_states(output)
 
     head = cast(nn.Module, view.get_output_embeddings())
-    with hooked() as handles:
+    with hooked() as handles, _skipped(blocks[: min(layers) - 1] if entering is not None else ()):
         handles.append(head.register_forward_pre_hook(lambda _head, args: (args[0][where][None], *args[1:])))
         for layer in sorted(set(layers)):
             block = blocks[layer - 1]
@@ -148,6 +155,23 @@ def _recorded(view: PreTrainedModel, layers: Sequence[int], linears: bool, where
             handles.append(block.register_forward_hook(lambda _b, _args, output, layer=layer: leave(layer, output)))
             handles.extend(tap_linears(block, layer, record.taps) if linears else [])
         yield record
+
+
+@contextmanager
+def _skipped(blocks: Iterable[nn.Module]) -> Iterator[None]:
+    """While open, some blocks of a view hand on what enters them. The caller holds the view's lock."""
+    skipped = list(blocks)
+    for block in skipped:
+        block.forward = _hand_on
+    try:
+        yield
+    finally:
+        for block in skipped:
+            del block.forward
+
+
+def _hand_on(*args: Any, **kwargs: Any) -> Tensor:
+    return hidden_states(args, kwargs)
 
 
 def _wide(x: Tensor) -> Tensor:

@@ -131,10 +131,19 @@ def _cut(prompt: list[int], earlier: list[Span], answer: list[int], end: int | N
     return Exchange((*prompt[gone:], *reply[:kept]), tuple(spans), ended, gone + len(reply) - kept)
 
 
-def batches(exchanges: Sequence[Exchange], budget: int = BATCH_TOKENS) -> Iterator[list[int]]:
-    """Yield indices of the exchanges in batches of similar length, at most ``budget`` padded tokens each."""
+def batches(
+    exchanges: Sequence[Exchange], budget: int = BATCH_TOKENS, owners: Sequence[int] | None = None
+) -> Iterator[list[int]]:
+    """Yield indices of the exchanges in batches of similar length, at most ``budget`` padded tokens each.
+
+    ``owners``: exchanges of the same owner, such as the answers of a pair, stand next to each other.
+    """
+    owned = owners if owners is not None else range(len(exchanges))
+    longest: dict[int, int] = {}
+    for owner, exchange in zip(owned, exchanges, strict=True):
+        longest[owner] = max(longest.get(owner, 0), len(exchange.ids))
     batch: list[int] = []
-    for i in sorted(range(len(exchanges)), key=lambda i: (len(exchanges[i].ids), exchanges[i].start)):
+    for i in sorted(range(len(exchanges)), key=lambda i: (longest[owned[i]], owned[i], len(exchanges[i].ids))):
         if batch and (len(batch) + 1) * len(exchanges[i].ids) > budget:
             yield batch
             batch = []
