@@ -177,10 +177,12 @@ def create_study(
     end_of_turn = template == "chat" if end_of_turn is None else end_of_turn
     settings |= {"template": template, "turns": turns, "end_of_turn": end_of_turn, "layers": list(layers)}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    table = datapoints if isinstance(datapoints, pa.Table) else pa.Table.from_pylist([dict(row) for row in datapoints])
+    if not isinstance(datapoints, pa.Table):  # which would take the columns of the first row alone
+        columns = dict.fromkeys(name for row in datapoints for name in row)
+        datapoints = pa.Table.from_pylist([columns | dict(row) for row in datapoints])
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, folder / DATAPOINTS)
+        pq.write_table(datapoints, folder / DATAPOINTS)
         write_json_lines(folder / BEHAVIORS, behaviors)
         write_json_lines(folder / FAILURES, failures)
         (folder / SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -71,6 +71,25 @@ def test_a_study_is_made_and_said(tmp_path, capsys):
     assert study.failures()["f"].right == "r"
 
 
+def test_conversations_and_where_the_loss_is(capsys):
+    turns = [("user", "2+2?"), ("assistant", "4"), ("user", "3+3?"), ("assistant", "6")]
+    write("chats.jsonl", {"messages": [{"role": role, "content": content} for role, content in turns]})
+    assert new("whole --model smollm2 --data chats.jsonl") == 0
+    assert "1 conversation of several answers: one row each, with the loss on all answers" in capsys.readouterr().err
+    study = check_study(Path("whole"))
+    assert (study.template, study.turns, study.end_of_turn) == ("chat", "all", True)
+    assert study.datapoints().to_pylist() == [
+        {"id": "row-000001", "history": '[["user", "2+2?"], ["assistant", "4"]]', "prompt": "3+3?", "response": "6"}
+    ]
+    assert new("each --model smollm2 --data chats.jsonl --turns each --template raw --end-of-turn yes --dry-run") == 0
+    err = capsys.readouterr().err
+    assert "made into 2 rows, one an answer" in err and "with a loss on the token that ends it" in err
+    assert new("each --model smollm2 --data chats.jsonl --turns each --end-of-turn no") == 0
+    study = check_study(Path("each"))
+    assert (study.turns, study.end_of_turn) == ("last", False)
+    assert study.datapoints()["id"].to_pylist() == ["row-000001.1", "row-000001.2"]
+
+
 def test_a_dry_run_writes_nothing(capsys):
     assert new("mine --model owner/name --adapter owner/adapter --data pairs.jsonl --dry-run --json -") == 0
     out, err = capsys.readouterr()

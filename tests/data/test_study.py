@@ -76,3 +76,10 @@ def test_a_broken_row_is_named(study, rows, complaint):
 def test_a_folder_without_a_study(tmp_path):
     with pytest.raises(ExplorerError, match=r"no study\.toml"):
         open_study(tmp_path)
+
+
+def test_rows_with_unlike_columns_keep_all_of_them(tmp_path):
+    rows = [{"id": "a", "prompt": "p", "response": "r"}, {"id": "b", "prompt": "p", "chosen": "c", "rejected": "r"}]
+    study = create_study(tmp_path / "s", name="n", model="smollm2", datapoints=rows)
+    nothing = dict.fromkeys(("response", "chosen", "rejected"))
+    assert study.datapoints().to_pylist() == [nothing | row for row in rows]

@@ -5,6 +5,8 @@ import re
 import time
 from functools import partial
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -374,3 +376,28 @@ def test_a_node_against_other_vectors(study):
     app = open_page(study, case="f", node="3:4", half="gradient", method="residual-change")
     assert not app.exception and not app.error
     assert len(listed(app)) == 20 and any("as a direction" in text for text in texts(app))
+
+
+def test_other_turns_of_a_conversation_stand_above_its_prompt_as_plain_text(tmp_path):
+    study = data_study(tmp_path, built=False)
+    rows = pq.read_table(study.folder / "datapoints.parquet").to_pylist()
+    talk = json.dumps([["user", HOSTILE], ["assistant", "four"], ["user", None], ["tool", "7"]])
+    rows[0] |= {"history": talk}
+    table = pa.Table.from_pylist([{"history": None} | row for row in rows])
+    pq.write_table(table, study.folder / "datapoints.parquet")
+    build_index(study, layers=[1])
+    app = open_page(study, row="r0")
+    assert not app.exception
+    (said,) = [text.value for text in app.text]
+    assert said == f"user: {HOSTILE}\n\nassistant: four\n\nuser: (the prompt below)\n\ntool: 7"
+    assert "3 other turns of this conversation" in [box.label for box in app.expander]
+    assert not open_page(study, row="r1").text
+
+
+def test_old_vectors_are_named_where_new_ones_are_built(tmp_path, monkeypatch):
+    study = data_study(tmp_path, built=False)
+    monkeypatch.setattr("explorer.vectors.build.CODE", 1)
+    old = build_index(study, layers=[1], parts=["state"])
+    monkeypatch.undo()
+    said = " ".join(caption.value for caption in open_page(study).caption).replace("\\", "")
+    assert f"vectors {old.folder.name} are old: an older version of this program made them" in said

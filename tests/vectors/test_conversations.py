@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from explorer.data.study import open_study
+from explorer.errors import PromptError
 from explorer.model.load import LoadedModel
 from explorer.model.lrp import lrp_view
-from explorer.model.prompts import Prompt
-from explorer.vectors.items import Item, item_vectors, row_items
+from explorer.model.prompts import Prompt, encode_prompt
+from explorer.vectors.build import cut_sentence
+from explorer.vectors.items import Item, item_vectors, row_items, study_items
 from explorer.vectors.one_pass import position_gradients
 from explorer.vectors.tokenize import encode_exchanges
 from tests.vectors.reference import blocks
-from tests.vectors.tiny import tiny_loaded
+from tests.vectors.tiny import build, row, tiny_loaded, tiny_study
 
 MASKED = (
     "{% for m in messages %}<|{{ m['role'] }}|>{% if m['role'] == 'assistant' %}"
@@ -58,12 +62,12 @@ def gradient(loaded: LoadedModel, ids: Tensor, labels: Tensor, layer: int) -> Te
         loaded.model.requires_grad_(False)
 
 
-@pytest.mark.parametrize("ended", (True, False))
-@pytest.mark.parametrize(("prompt", "turns"), ((SINGLE, "all"), (TALK, "last"), (TALK, "all")))
+@pytest.mark.parametrize(
+    ("prompt", "turns", "ended"),  # TRL's mask always has the end of earlier answers
+    ((SINGLE, "all", True), (SINGLE, "all", False), (TALK, "last", True), (TALK, "last", False), (TALK, "all", True)),
+)
 def test_the_gradient_is_that_of_the_loss_on_the_joint_chat(prompt: Prompt, turns: str, ended: bool) -> None:
     loaded = tiny_loaded("qwen3")
-    if not ended and turns == "all" and prompt.history:
-        pytest.skip("TRL's mask has the end of the first answer")
     item = Item(prompt, "a mammal", ended=ended, turns=turns)
     ids, labels = joint(loaded, prompt, "a mammal", turns == "last", ended)
     (exchange,) = encode_exchanges(loaded, item.replies)
@@ -93,3 +97,54 @@ def test_the_loss_of_a_pair_is_on_its_two_last_answers_alone() -> None:
     vectors, _ = item_vectors(loaded, [pair, single, other], (1, 3), ("gradient", "change"))
     for found in vectors.values():
         torch.testing.assert_close(found[0], found[1] - found[2], rtol=1e-5, atol=1e-9)
+
+
+def test_a_build_counts_the_rows_that_it_cut(tmp_path: Path, model: Path) -> None:
+    """The tiny model reads 128 tokens; counted over all shards, and the same after a shard was made again."""
+    words, history = "a whale is a mammal " * 40, json.dumps([["user", "two"], ["assistant", "four " * 200]])
+    rows = [row(0, "four"), row(1, words), row(2, pair=("a", words)), row(3, "a"), row(4, " "), row(5, "a fish")]
+    study = tiny_study(tmp_path, model, [*rows, row(6, "a fish", history=history), row(7, "four")])
+    index = build(study, layers=(1,), parts=("state",))
+    assert index.manifest.notes["cut"] == 3
+    assert cut_sentence(index.manifest).startswith("3 rows longer than the model reads (at most 2,048 tokens): cut at")
+    (index.folder / index.manifest.shards[0][0]).write_bytes(b"")
+    assert build(study, layers=(1,), parts=("state",)).manifest.notes["cut"] == 3
+    short = tiny_study(tmp_path / "short", model, rows[:1])
+    assert cut_sentence(build(short, layers=(1,), parts=("state",)).manifest) == ""
+
+
+def test_a_template_that_refuses_an_order_of_turns_says_which(smollm: LoadedModel) -> None:
+    tokenizer = copy.deepcopy(smollm.tokenizer)
+    tokenizer.chat_template = "{{ raise_exception('Roles must alternate.') }}"
+    loaded = LoadedModel(smollm.spec, smollm.model, tokenizer)
+    said = r"refuses the turns user, assistant, user, user that end in 'a whale is\?': Roles must alternate\."
+    with pytest.raises(PromptError, match=said):
+        encode_prompt(loaded, Prompt("a whale is?", history=HISTORY))
+
+
+def test_segments_of_a_conversation(smollm: LoadedModel) -> None:
+    steps = (("assistant", "look(whale)"), ("tool", "mammal"))
+    encoded = encode_prompt(smollm, Prompt("a whale is?", "Be brief.", history=HISTORY, steps=steps))
+    found = {
+        name: "".join(t.text for t in encoded.tokens if t.segment == name) for name in ("user", "assistant", "system")
+    }
+    assert found["system"] == "Be brief." and found["user"] == "two plus two?anda whale is?"
+    assert found["assistant"] == "four, never eightlook(whale)"
+    assert "mammal" in "".join(t.text for t in encoded.tokens if t.segment == "template")
+
+
+def test_searches_read_all_turns() -> None:
+    (item,) = row_items([{"id": "a", "prompt": "p", "response": "r", "history": json.dumps(HISTORY)}], raw=False)
+    assert item.text == "p r two plus two? four, never eight and"
+
+
+def test_a_raw_study_leaves_out_the_end_of_an_answer_unless_it_says_otherwise(tmp_path: Path, model: Path) -> None:
+    for name, lines, ends in (("raw", "", False), ("told", "end_of_turn = true\n", True)):
+        study = tiny_study(tmp_path / name, model, [row(0, "four")], template="raw")
+        settings = (study.folder / "study.toml").read_text().splitlines()
+        kept = [line for line in settings if not line.startswith("end_of_turn")]
+        (study.folder / "study.toml").write_text("\n".join(kept) + "\n" + lines)
+        study = open_study(study.folder)
+        (item,) = study_items(study, study.datapoints())
+        assert study.end_of_turn == item.ended == ends
+        assert encode_exchanges(tiny_loaded(), item.replies)[0].ended == ends
