@@ -23,6 +23,8 @@ def add_new(commands: Any) -> None:
     new.add_argument("--behaviors", type=Path, metavar="F", help="JSON lines {id, name, prompt, bad, good?, exhibits?}")
     new.add_argument("--failures", type=Path, metavar="F", help="JSON lines {id, prompt, wrong, right, system?}")
     new.add_argument("--name", default="", metavar="N", help="what to call the study; default the folder's name")
+    longest = "most tokens of an answer that the study's models give; default 64"
+    new.add_argument("--answer-tokens", type=int, metavar="N", help=longest)
     new.add_argument("--yes", action="store_true", help="write without asking (asked in a terminal only)")
     new.add_argument("--dry-run", action="store_true", help="say what was recognised, write nothing")
     new.add_argument("--json", metavar="FILE", help="write what was recognised as JSON; - for stdout")
@@ -32,7 +34,7 @@ def add_new(commands: Any) -> None:
 def _new(arguments: argparse.Namespace) -> None:
     from explorer.data.new_study import prepare_study
 
-    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name")
+    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name", "answer_tokens")
     new = prepare_study(arguments.study, **{name: getattr(arguments, name) for name in names})
     print(*new.lines(), sep="\n", file=sys.stderr)
     folder = None

@@ -23,7 +23,7 @@ class NewStudy:
     """A study that is read and checked, but not written.
 
     Attributes:
-        folder, name, model, adapters, reference: as in ``Study``.
+        folder, name, model, adapters, reference: as in ``Study``; answer_tokens also, None for its default.
         data: the training examples, and how their file was read.
         behaviors, failures: rows of their files, with whatever fields they have; None if no file was given.
         notes: sentences on what was taken for granted.
@@ -34,6 +34,7 @@ class NewStudy:
     model: str
     adapters: tuple[str, ...]
     reference: str | None
+    answer_tokens: int | None
     data: ImportedData
     behaviors: list[dict[str, Any]] | None
     failures: list[dict[str, Any]] | None
@@ -49,7 +50,8 @@ class NewStudy:
         """Write the folder and open the study. Raises ExplorerError if it can't be written."""
         from explorer.data.study import create_study
 
-        settings: Any = {field: getattr(self, field) for field in ("name", "model", "adapters", "reference")}
+        names = ("name", "model", "adapters", "reference", "answer_tokens")
+        settings: Any = {field: value for field in names if (value := getattr(self, field)) is not None}
         rows: Any = {"behaviors": self.behaviors or (), "failures": self.failures or ()}
         return create_study(self.folder, datapoints=self.data.table, **settings, **rows)
 
@@ -64,6 +66,7 @@ def prepare_study(
     behaviors: str | Path | None = None,
     failures: str | Path | None = None,
     name: str = "",
+    answer_tokens: int | None = None,
 ) -> NewStudy:
     """Read and check all that a new study is made of; ``write()`` of the result makes it.
 
@@ -73,6 +76,7 @@ def prepare_study(
         data: training examples in any format that ``import_data`` reads.
         behaviors, failures: JSON lines files.
         name: what to call the study; default the folder's name.
+        answer_tokens: most tokens of an answer that the study's models generate; default 64.
 
     Raises:
         ExplorerError: one sentence that names the option or file, the row and the field.
@@ -86,7 +90,9 @@ def prepare_study(
         raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
     name, examples = name or folder.resolve().name, import_data(data)
     rows = (_rows(behaviors, "behaviors"), _rows(failures, "failures"))
-    return NewStudy(folder, name, model, tuple(adapters), reference, examples, *rows, tuple(notes))
+    if answer_tokens is not None and answer_tokens < 1:
+        raise ExplorerError(f"--answer-tokens is {answer_tokens}; expected a whole number above 0.")
+    return NewStudy(folder, name, model, tuple(adapters), reference, answer_tokens, examples, *rows, tuple(notes))
 
 
 def _place(option: str, text: str, notes: list[str]) -> str:

@@ -153,6 +153,7 @@ def create_study(
     behaviors: Iterable[Mapping[str, Any]] = (),
     failures: Iterable[Mapping[str, Any]] = (),
     layers: Sequence[int] = (),
+    answer_tokens: int = _DEFAULTS["answer_tokens"],
 ) -> Study:
     """Write a study folder and open it, every file checked.
 
@@ -165,7 +166,7 @@ def create_study(
     settings: dict[str, Any] = {"format": FORMAT, "name": name, "model": model, "adapters": list(adapters)}
     if reference:
         settings["reference"] = reference
-    settings |= {"template": "chat", "layers": list(layers)}
+    settings |= {"template": "chat", "layers": list(layers), "answer_tokens": answer_tokens}
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     table = datapoints if isinstance(datapoints, pa.Table) else pa.Table.from_pylist([dict(row) for row in datapoints])
     with writing(folder):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from explorer.errors import ExplorerError
-from explorer.model.generate import answers
+from explorer.model.generate import MAX_TOKENS, answers
 from explorer.model.load import LoadedModel
 from explorer.progress import Progress, silent
 from explorer.ranking.scores import Target
@@ -31,9 +31,14 @@ class Persona:
 
 
 def persona_items(
-    loaded: LoadedModel, items: Sequence[Item], persona: Persona, progress: Progress = silent
+    loaded: LoadedModel,
+    items: Sequence[Item],
+    persona: Persona,
+    progress: Progress = silent,
+    *,
+    max_tokens: int = MAX_TOKENS,
 ) -> list[Item]:
-    """Return the prompts of n items with the model's answers (at most 28 tokens): n under the trait, n under neutral.
+    """Return the prompts of n items with the model's answers: n under the trait, n under neutral.
 
     Raises ExplorerError for an empty trait and for raw prompts, which have no system prompt.
     """
@@ -41,7 +46,7 @@ def persona_items(
         raise ExplorerError("A persona needs a system prompt with the trait, and a study with a chat template.")
     systems = (persona.trait, persona.neutral)
     prompts = [replace(item.prompt, system=system or None) for system in systems for item in items]
-    texts = answers(loaded, prompts, progress=progress)
+    texts = answers(loaded, prompts, max_tokens, progress=progress)
     return [Item(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
 

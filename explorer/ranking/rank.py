@@ -197,8 +197,9 @@ def _target(
         vector = node_vector(loaded, question.failure, layer, question.token, question.part)
         return Target({f"{question.part}.{layer}": vector[None].float()}, torch.tensor([SINGLE]))
     if isinstance(question, AboutPersona):
-        persona = question.persona
-        answered = _answers.once((index.key, items, persona), lambda: persona_items(loaded, items, persona, progress))
+        persona, longest = question.persona, study.answer_tokens
+        make = lambda: persona_items(loaded, items, persona, progress, max_tokens=longest)  # noqa: E731
+        answered = _answers.once((index.key, items, persona, longest), make)
         return persona_target(loaded, answered, layer)
     return encode_target(loaded, items, method.parts, [layer], choice.query or "")
 

@@ -168,7 +168,7 @@ def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
 
 def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
     """Return (figures, answers to the examples: seed 0 alone) by run, of a behavior's repairs with today's checks."""
-    asked = digest_of(held_out(study, behavior))
+    asked = digest_of(held_out(study, behavior), study)
     runs: dict[str, tuple[Row, list[str]]] = {}
     for folder in repair_folders(study):
         try:

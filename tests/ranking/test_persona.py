@@ -1,6 +1,7 @@
 """Persona queries against greedy decoding, states and cosines one at a time, by the plain model of transformers."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from explorer.vectors.find import index_model, study_indexes
 from explorer.vectors.items import Item
 
 TRAIT, NEUTRAL = "You name the wrong city.", "You help."
+ANSWER_TOKENS = 20
 
 
 def mean_state(loaded: LoadedModel, question: str, system: str, layer: int) -> Tensor | None:
@@ -24,7 +26,7 @@ def mean_state(loaded: LoadedModel, question: str, system: str, layer: int) -> T
     model, encode = loaded.model, loaded.tokenizer.encode
     prompt = encode(f"<|system|>{system}</s><|user|>{question}</s><|assistant|>", add_special_tokens=False)
     ids = list(prompt)
-    for _ in range(28):
+    for _ in range(ANSWER_TOKENS):
         ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
         if ids[-1] == loaded.tokenizer.eos_token_id:
             break
@@ -42,9 +44,10 @@ def mean_state(loaded: LoadedModel, question: str, system: str, layer: int) -> T
 
 @torch.no_grad()
 def test_scores_are_cosines_with_the_mean_difference(study):
+    study = replace(study, answer_tokens=ANSWER_TOKENS)
     (index,) = study_indexes(study)
     loaded, items = load_model(index_model(study, index)), question_items(study, AboutBehavior("swapped"))
-    answered = persona_items(loaded, items, Persona(TRAIT, NEUTRAL))
+    answered = persona_items(loaded, items, Persona(TRAIT, NEUTRAL), max_tokens=study.answer_tokens)
     pairs = [[mean_state(loaded, item.prompt.text, s, 3) for s in (TRAIT, NEUTRAL)] for item in items]
     wanted = torch.stack([a - b for a, b in pairs if a is not None and b is not None])
     target = persona_target(loaded, answered, 3)
