@@ -72,7 +72,7 @@ def _repair(arguments: argparse.Namespace) -> None:
 def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> None:
     from explorer.figures.repair import export_repair
     from explorer.repair.job import repair_json
-    from explorer.repair.results import read_result
+    from explorer.repair.results import pooled, read_result, seed_rates
 
     result, values = read_result(folder), repair_json(folder)
     assert result is not None
@@ -81,8 +81,9 @@ def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> Non
     if arguments.json:
         write_json(arguments.json, values)
         return
-    for line in values["pooled"]:
-        print(f"{line['arm']:7} k {line['k']:<5} {line['rate']:.0%} ({line['low']:.0%}–{line['high']:.0%})")
+    for line in pooled(result.arms):
+        rate, seeds = f"{line.rate:.0%} ({line.low:.0%}–{line.high:.0%})", seed_rates(line)
+        print(f"{line.arm:7} k {line.k:<5} {rate:16} seeds {seeds}")
     print(result.verdict)
 
 

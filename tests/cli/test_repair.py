@@ -23,7 +23,9 @@ def test_plan_train_draw_and_export(study, capsys, monkeypatch, tmp_path):  # no
     monkeypatch.setattr(job, "execute", None)  # a repair that is done is read, not run
     (folder,) = repair_folders(study)
     assert main(["repair", str(study.folder), "--go-on", folder.name, "--out", str(tmp_path / "b.svg")]) == 0
-    assert "top     k 4" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "top     k 4" in printed and "seeds 1\n" in printed
+    assert all(line["least"] == line["rate"] == line["most"] for line in values["pooled"])
     assert (tmp_path / "b.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
 
 

@@ -149,6 +149,7 @@ def test_a_result_says_its_verdict_first(study):
     arms = table(app, "shows it")
     assert arms["arm"].tolist() == ["Unedited", "Top 2", "Top 4", "2 at random", "4 at random", "Last 2", "Last 4"]
     assert arms["shows it"].tolist() == ["75%", "0%", "0%", "75%", "75%", "100%", "100%"]
+    assert arms["seeds"].tolist() == ["2: 75–75 %", *["2: 0–0 %"] * 2, *["2: 75–75 %"] * 2, "1", "1"]
     assert arms["elsewhere"].unique() == ["10%"] and arms["tasks"].unique() == ["90%"]
     charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     drawn = [trace for trace in charts[0]["data"] if "error_x" in trace]
@@ -165,6 +166,13 @@ def test_a_result_says_its_verdict_first(study):
     assert app.selectbox(key="repair-repair").value == folder.name
     app.button(key="again").click().run()
     assert app.text_input(key="repair-top").value == "2,4" and app.selectbox(key="repair-train").value == "sft"
+
+
+def test_one_training_an_arm_is_no_proof(study):
+    write_result(study, plan_of(study, [4]))
+    first = next(text for text in texts(open_page(study)) if text.startswith("###"))
+    assert first.startswith("### :material/help: The ranking found causes, on one training an arm, which can't tell")
+    assert "run 3 seeds" in first.split("\n")[0]
 
 
 def test_several_repairs_the_latest_first(study):
