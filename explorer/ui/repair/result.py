@@ -15,7 +15,7 @@ from explorer.errors import ExplorerError
 from explorer.figures.repair import export_repair
 from explorer.figures.style import ACCENT, FAINT, GREY
 from explorer.repair.checks import BEHAVIOR, held_out
-from explorer.repair.export import plan_zip, zipped
+from explorer.repair.export import zipped
 from explorer.repair.job import repair_json
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, Plan, arm_label
 from explorer.repair.results import (
@@ -33,6 +33,7 @@ from explorer.repair.results import (
 from explorer.ui import navigation
 from explorer.ui.downloads import format_buttons
 from explorer.ui.page_states import CompareState
+from explorer.ui.repair.export import show_plan_export
 from explorer.ui.session import model_spec, set_case, set_model
 from explorer.ui.study import one_word_apart
 from explorer.ui.text import plain
@@ -208,7 +209,7 @@ def show_examples(study: Study, result: Result) -> None:
 def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) -> None:
     """Draw a popover with all downloads; each file is made when it is clicked."""
     with st.popover("", icon=":material/download:", help="Download", key="repair-files"):
-        _download("Edited data and a script", lambda: plan_zip(study, plan), f"{folder.name}.zip", "edited-zip")
+        show_plan_export(study, plan, folder.name)
         if result:
             values = lambda: json.dumps(repair_json(folder), ensure_ascii=False, indent=1).encode()  # noqa: E731
             _download("Result (JSON)", values, f"{folder.name}.json", "result-json")
