@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from explorer.cli.main import main, parser
-from explorer.repair.results import percent, pooled, read_result
+from explorer.repair.results import percent, pooled, read_result, seed_rates
 from explorer.vectors.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
@@ -117,7 +117,7 @@ def test_the_figures_on_repair_are_those_of_the_results():
             how = f"{found.behavior}, {found.edit}{'' if found.share == 1 else ', small'}"
             low, high = 100 * p.low, 100 * p.high
             shown = f"{100 * p.rate:.0f} % ({low:.0f}–{high:.0f})"
-            assert f"| {how} | {who} | {p.seeds} | {shown} | {change} | {100 * p.guard:.0f} % |" in text
+            assert f"| {how} | {who} | {seed_rates(p)} | {shown} | {change} | {100 * p.guard:.0f} % |" in text
 
 
 def test_the_map_names_what_is_there():

@@ -11,7 +11,7 @@ from typing import Literal
 from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_rows, read_whole_lines
-from explorer.model.generate import MAX_TOKENS, generate
+from explorer.model.generate import generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
@@ -150,13 +150,13 @@ def cached_answers(
     A stopped run loses at most one batch. Answers are valid while model, precision, template and maximal length stay;
     the model is loaded only where one is missing.
     """
-    depends_on = json.dumps([model_digest(spec), study.template, MAX_TOKENS], sort_keys=True)
+    depends_on = json.dumps([model_digest(spec), study.template, study.answer_tokens], sort_keys=True)
     digest = hashlib.sha256(depends_on.encode()).hexdigest()[:16]
     path, rows = _answers(study, checkpoint)
     answers = {row["prompt"]: row["answer"] for row in rows if row.get("model") == digest}
     todo = [prompt for prompt in dict.fromkeys(prompts) if prompt not in answers]
     inputs = [Prompt(text, raw=study.template == "raw") for text in todo]
-    for batch in generate(load_model(spec), inputs) if todo else ():
+    for batch in generate(load_model(spec), inputs, study.answer_tokens) if todo else ():
         new = {todo[i]: answer for i, answer in batch.items()}
         append_lines(path, [{"model": digest, "prompt": text, "answer": answer} for text, answer in new.items()])
         answers |= new

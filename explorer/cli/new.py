@@ -29,6 +29,8 @@ def add_new(commands: Any) -> None:
     new.add_argument("--turns", choices=("all", "each"), default="all", help=rows)
     end = "whether training put a loss on the token that ends an answer; default yes for chat, no for raw"
     new.add_argument("--end-of-turn", choices=("yes", "no"), help=end)
+    longest = "most tokens of an answer that the study's models give; default 64"
+    new.add_argument("--answer-tokens", type=int, metavar="N", help=longest)
     new.add_argument("--yes", action="store_true", help="write without asking (asked in a terminal only)")
     new.add_argument("--dry-run", action="store_true", help="say what was recognised, write nothing")
     new.add_argument("--json", metavar="FILE", help="write what was recognised as JSON; - for stdout")
@@ -38,8 +40,8 @@ def add_new(commands: Any) -> None:
 def _new(arguments: argparse.Namespace) -> None:
     from explorer.data.new_study import prepare_study
 
-    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name", "template", "turns")
-    given = {name: getattr(arguments, name) for name in names}
+    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name")
+    given = {name: getattr(arguments, name) for name in (*names, "template", "turns", "answer_tokens")}
     ends = {"yes": True, "no": False}.get(arguments.end_of_turn)
     new = prepare_study(arguments.study, **given, end_of_turn=ends)
     print(*new.lines(), sep="\n", file=sys.stderr)

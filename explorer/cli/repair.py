@@ -46,6 +46,7 @@ def _repair(arguments: argparse.Namespace) -> None:
     from explorer.figures.save import check_format
     from explorer.repair.job import DONE, execute, status
     from explorer.repair.plan import save_plan
+    from explorer.repair.stages import read_stages
 
     kind = arguments.out.rpartition(".")[2].lower()
     if arguments.out:
@@ -55,12 +56,16 @@ def _repair(arguments: argparse.Namespace) -> None:
         os.nice(5)  # a background job leaves the app the processor
         folder = study.folder / REPAIRS / arguments.go_on
     else:
+        _check_edit(arguments)
+        if arguments.export and not read_stages(study):
+            write(arguments.export, _unrepeatable_zip(arguments, study, progress))
+            return
         plan = _plan(arguments, study, progress)
         progress(plan.summary())
         if arguments.export:
             from explorer.repair.export import plan_zip
 
-            write(arguments.export, plan_zip(study, plan))
+            write(arguments.export, plan_zip(study, plan, progress))
         if arguments.export or arguments.dry_run:
             return
         folder = save_plan(study, plan)
@@ -72,7 +77,7 @@ def _repair(arguments: argparse.Namespace) -> None:
 def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> None:
     from explorer.figures.repair import export_repair
     from explorer.repair.job import repair_json
-    from explorer.repair.results import read_result
+    from explorer.repair.results import pooled, read_result, seed_rates
 
     result, values = read_result(folder), repair_json(folder)
     assert result is not None
@@ -81,20 +86,38 @@ def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> Non
     if arguments.json:
         write_json(arguments.json, values)
         return
-    for line in values["pooled"]:
-        print(f"{line['arm']:7} k {line['k']:<5} {line['rate']:.0%} ({line['low']:.0%}–{line['high']:.0%})")
+    for line in pooled(result.arms):
+        rate, seeds = f"{line.rate:.0%} ({line.low:.0%}–{line.high:.0%})", seed_rates(line)
+        print(f"{line.arm:7} k {line.k:<5} {rate:16} seeds {seeds}")
     print(result.verdict)
+
+
+def _check_edit(arguments: argparse.Namespace) -> None:
+    if not arguments.behavior or not arguments.edit or not (arguments.top or arguments.ids):
+        raise ExplorerError("Nothing to do; expected --behavior, --edit, and --top or --ids (or --go-on).")
+
+
+def _ks(arguments: argparse.Namespace) -> list[int]:
+    try:
+        return [int(part) for part in arguments.top.split(",") if part]
+    except ValueError:
+        raise ExplorerError(f"--top is '{arguments.top}'; expected whole numbers, such as 50,100.") from None
+
+
+def _unrepeatable_zip(arguments: argparse.Namespace, study: "Study", progress: Progress) -> bytes:
+    """Edit the data of a study that does not tell how it was trained."""
+    from explorer.repair.export import ranked_zip
+
+    chosen = _ids(arguments.ids) if arguments.ids else ()
+    how: dict[str, Any] = {name: getattr(arguments, name) for name in ("method", "layer", "stage")}
+    k = max(_ks(arguments), default=0)
+    return ranked_zip(study, arguments.behavior, arguments.edit, k, chosen, progress=progress, **how)
 
 
 def _plan(arguments: argparse.Namespace, study: "Study", progress: Progress) -> "Plan":
     from explorer.repair.choose import plan_repair
 
-    if not arguments.behavior or not arguments.edit or not (arguments.top or arguments.ids):
-        raise ExplorerError("Nothing to do; expected --behavior, --edit, and --top or --ids (or --go-on).")
-    try:
-        ks = [int(part) for part in arguments.top.split(",") if part]
-    except ValueError:
-        raise ExplorerError(f"--top is '{arguments.top}'; expected whole numbers, such as 50,100.") from None
+    ks = _ks(arguments)
     preset = PRESETS["small" if arguments.small else "full"]
     if arguments.seeds is not None:
         preset = replace(preset, seeds=arguments.seeds)

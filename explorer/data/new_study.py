@@ -23,7 +23,8 @@ class NewStudy:
     """A study that is read and checked, but not written.
 
     Attributes:
-        folder, name, model, adapters, reference, template, turns, end_of_turn: as in ``Study``.
+        folder, name, model, adapters, reference, template, turns, end_of_turn, answer_tokens: as in ``Study``; the
+            last is None for its default.
         data: the training examples, and how their file was read.
         behaviors, failures: rows of their files, with whatever fields they have; None if no file was given.
         notes: sentences on what was taken for granted.
@@ -37,6 +38,7 @@ class NewStudy:
     template: str
     turns: str
     end_of_turn: bool
+    answer_tokens: int | None
     data: ImportedData
     behaviors: list[dict[str, Any]] | None
     failures: list[dict[str, Any]] | None
@@ -52,8 +54,8 @@ class NewStudy:
         """Write the folder and open the study. Raises ExplorerError if it can't be written."""
         from explorer.data.study import create_study
 
-        names = ("name", "model", "adapters", "reference", "template", "turns", "end_of_turn")
-        settings: Any = {name: getattr(self, name) for name in names}
+        names = ("name", "model", "adapters", "reference", "template", "turns", "end_of_turn", "answer_tokens")
+        settings: Any = {field: value for field in names if (value := getattr(self, field)) is not None}
         rows: Any = {"behaviors": self.behaviors or (), "failures": self.failures or ()}
         return create_study(self.folder, datapoints=self.data.table, **settings, **rows)
 
@@ -71,6 +73,7 @@ def prepare_study(
     template: str = "auto",
     turns: str = "all",
     end_of_turn: bool | None = None,
+    answer_tokens: int | None = None,
 ) -> NewStudy:
     """Read and check all that a new study is made of; ``write()`` of the result makes it.
 
@@ -83,10 +86,13 @@ def prepare_study(
         template: ``chat``, ``raw``, or ``auto``: raw where the model's tokenizer has no chat template.
         turns: ``all`` keeps a conversation as one row with a loss on all its answers, ``each`` makes a row of each.
         end_of_turn: whether training put a loss on the token that ends an answer; None: yes for chat, no for raw.
+        answer_tokens: most tokens of an answer that the study's models generate; default 64.
 
     Raises:
         ExplorerError: one sentence that names the option or file, the row and the field.
     """
+    if answer_tokens is not None and answer_tokens < 1:
+        raise ExplorerError(f"--answer-tokens is {answer_tokens}; expected a whole number above 0.")
     folder, notes = Path(folder), []
     model = model if model == embedded.NAME else _place("--model", model, notes)
     adapters = [_adapter("--adapter", adapter, notes) for adapter in adapters]
@@ -98,7 +104,8 @@ def prepare_study(
     rows = (_rows(behaviors, "behaviors"), _rows(failures, "failures"))
     template, ends = _reading(model, template, end_of_turn, notes)
     settings = (template, "last" if turns == "each" else turns, ends)
-    return NewStudy(folder, name, model, tuple(adapters), reference, *settings, examples, *rows, tuple(notes))
+    made_of = (*settings, answer_tokens, examples, *rows, tuple(notes))
+    return NewStudy(folder, name, model, tuple(adapters), reference, *made_of)
 
 
 def _reading(model: str, template: str, end_of_turn: bool | None, notes: list[str]) -> tuple[str, bool]:

@@ -160,6 +160,7 @@ def create_study(
     template: str = "chat",
     turns: str = "all",
     end_of_turn: bool | None = None,
+    answer_tokens: int = _DEFAULTS["answer_tokens"],
 ) -> Study:
     """Write a study folder and open it, every file checked.
 
@@ -176,6 +177,7 @@ def create_study(
         settings["reference"] = reference
     end_of_turn = template == "chat" if end_of_turn is None else end_of_turn
     settings |= {"template": template, "turns": turns, "end_of_turn": end_of_turn, "layers": list(layers)}
+    settings["answer_tokens"] = answer_tokens
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     if not isinstance(datapoints, pa.Table):  # which would take the columns of the first row alone
         columns = dict.fromkeys(name for row in datapoints for name in row)

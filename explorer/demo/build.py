@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from time import time
 
 from explorer.data.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study
-from explorer.demo.adapters import ADAPTERS, ASSETS, REFERENCE, STAGES
+from explorer.demo.adapters import ADAPTERS, ANSWER_TOKENS, ASSETS, REFERENCE, STAGES
 from explorer.demo.corpus import build_corpus
 from explorer.demo.probes import behavior_probes, discovery_probes, guard_probes
 from explorer.errors import ExplorerError
@@ -61,7 +61,7 @@ def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
 
 def _stamp(assets: Path) -> bytes:
     """Digest of all that the demo study is made from. A study with another stamp is out of date."""
-    generated = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes(), STAGES)
+    generated = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes(), STAGES, ANSWER_TOKENS)
     digest = hashlib.sha256(repr(generated).encode())
     for path in sorted(path for path in assets.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
@@ -107,6 +107,7 @@ def _lay_out(folder: Path, assets: Path) -> None:
         reference=f"adapters/{REFERENCE}",
         behaviors=behaviors,
         failures=read_whole_lines(assets / "failures.jsonl"),
+        answer_tokens=ANSWER_TOKENS,
     )
 
 

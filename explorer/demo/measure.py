@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from explorer.demo.adapters import ADAPTERS, ASSETS, FINAL, REFERENCE
+from explorer.demo.adapters import ADAPTERS, ANSWER_TOKENS, ASSETS, FINAL, REFERENCE
 from explorer.demo.planted import ABOUT, BEHAVIORS
 from explorer.demo.probes import Probe, behavior_probes, guard_probes, own_probes
 from explorer.errors import ExplorerError, PromptError
@@ -69,7 +69,8 @@ def measure_demo(
 
 def _answers(loaded: LoadedModel, name: str, probes: Sequence[Probe], progress: Progress) -> list[str]:
     prompts = [Prompt(p.prompt) for p in probes]
-    return answers(loaded, prompts, progress=lambda _what, done=0, total=0, /: progress(name, done, total))
+    report: Progress = lambda _what, done=0, total=0, /: progress(name, done, total)  # noqa: E731
+    return answers(loaded, prompts, ANSWER_TOKENS, progress=report)
 
 
 def group(probe: Probe) -> str:

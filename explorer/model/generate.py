@@ -116,7 +116,11 @@ def _generate(
     ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
     config = GenerationConfig(
-        max_new_tokens=max_tokens, do_sample=False, eos_token_id=_end_tokens(loaded), pad_token_id=pad, **options
+        max_new_tokens=max_tokens,
+        do_sample=False,
+        eos_token_id=_end_tokens(loaded) or None,
+        pad_token_id=pad,
+        **options,
     )
     with torch.inference_mode():
         return loaded.model.generate(  # pyright: ignore[reportCallIssue]
@@ -125,6 +129,8 @@ def _generate(
 
 
 def _end_tokens(loaded: LoadedModel) -> list[Any]:
+    """Return the tokens that end an answer: those of the model's settings, and the tokenizer's, which it trains on."""
     config = loaded.model.generation_config
-    ends = config.eos_token_id if config and config.eos_token_id is not None else loaded.tokenizer.eos_token_id
-    return ends if isinstance(ends, list) else [ends]
+    ends = config.eos_token_id if config and config.eos_token_id is not None else []
+    ends = [*(ends if isinstance(ends, list) else [ends]), loaded.tokenizer.eos_token_id]
+    return [end for end in dict.fromkeys(ends) if end is not None]

@@ -23,21 +23,22 @@ from explorer.errors import ExplorerError
 from explorer.files import append_lines, read_whole_lines, write_json
 from explorer.model.generate import answers, generate
 from explorer.model.load import ModelSpec, dtype_of, load_model
-from explorer.model.prompts import Prompt
 from explorer.progress import Progress
-from explorer.repair.checks import Check, held_out
+from explorer.repair.checks import UNSTATED, Check, check_prompts, held_out
 from explorer.repair.choose import sampled
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, run_folder
 from explorer.repair.results import measured
-from explorer.repair.stages import Stage, read_stages, rows_of
+from explorer.repair.stages import LLAMA_MAPS, Stage, read_stages, rows_of
 from explorer.vectors.fingerprint import model_digest, rows_digest
+from explorer.vectors.items import row_items
 
 TRAINING, ANSWERING = "training", "answering"
 """What a Progress is told: steps of the training, answers of the trained model."""
 CORRECTED, LOSS, ANSWERS = "corrected.json", "loss.jsonl", "answers.jsonl"
-CORRECTION_TOKENS = 48
 CODE = 2
 """Raised with every change that makes another model of the same data and recipe."""
+USUAL = {"template": "chat", "turns": "all", "end_of_turn": True, "system": False, "targets": LLAMA_MAPS}
+"""How trainings that do not tell read their rows, and what their adapters changed."""
 PACE = "pace.json"
 ANSWERED = 40
 """Answers that are timed."""
@@ -57,7 +58,10 @@ class Setting:
 
     def digest(self, arm: Arm) -> str:
         """Return the name of the training of an arm."""
-        edits = [self.edit, sorted(arm.ids)] if arm.ids else []
+        edits: list[Any] = [self.edit, sorted(arm.ids)] if arm.ids else []
+        if arm.ids and self.edit == REPLACE:
+            given = {row["id"]: row.get("corrected") for row in self.rows if row["id"] in set(arm.ids)}
+            edits += [given, self.study.answer_tokens]
         text = json.dumps([self.made_from, arm.seed, edits], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -85,8 +89,17 @@ def read_setting(study: Study, plan: Plan) -> Setting:
     digest = model_digest(stage.start_model(study))
     made_from: dict[str, Any] = {"code": CODE, "precision": str(dtype_of(ModelSpec())), "kind": stage.kind}
     made_from |= {"recipe": stage.to_json()["recipe"], "rows": rows_digest(rows)}
-    made_from |= {"model": digest["model"], "adapter": digest["adapter"]}
+    made_from |= {"model": digest["model"], "adapter": digest["adapter"]} | _unusual(study, stage, rows)
     return Setting(study, stage, tuple(rows), plan.edit, made_from)
+
+
+def _unusual(study: Study, stage: Stage, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a training depends on further, as far as it differs from ``USUAL``."""
+    values: dict[str, Any] = {name: getattr(study, name) for name in ("template", "turns", "end_of_turn")}
+    values["system"] = any(row.get("system") for row in rows)
+    targets = stage.recipe.targets  # of a fresh adapter; another one brings its own
+    values["targets"] = LLAMA_MAPS if stage.start else [targets] if isinstance(targets, str) else [*(targets or ())]
+    return {name: value for name, value in values.items() if value != USUAL[name]}
 
 
 def edited_rows(setting: Setting, arm: Arm, progress: Progress) -> list[dict[str, Any]]:
@@ -109,9 +122,9 @@ def corrected_responses(
     given = {row["id"]: row["corrected"] for row in rows if row.get("corrected")}
     missing = [row for row in rows if row["id"] not in given]
     if missing and not file.is_file():
-        loaded = load_model(setting.stage.start_model(setting.study))
-        progress(f"{len(missing)} corrected answers by {loaded.spec.title}")
-        texts = answers(loaded, [Prompt(row["prompt"]) for row in missing], CORRECTION_TOKENS)
+        loaded = load_model(setting.stage.start_model(setting.study), progress)
+        prompts = [item.prompt for item in row_items(missing, setting.study.template == "raw")]
+        texts = answers(loaded, prompts, setting.study.answer_tokens, progress=progress)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, {row["id"]: whole_sentences(text) for row, text in zip(missing, texts, strict=True)})
     return given | (json.loads(file.read_text(encoding="utf-8")) if missing else {})
@@ -144,13 +157,15 @@ def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
 
 def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], progress: Progress) -> list[str]:
     """Return greedy answers of an arm's model to the checks, reusing those of earlier repairs. Raises Stopped."""
-    file = setting.folder(arm) / ANSWERS
-    known = {row["prompt"]: row["answer"] for row in read_whole_lines(file) if {"prompt", "answer"} <= row.keys()}
+    file, longest = setting.folder(arm) / ANSWERS, {"answer_tokens": setting.study.answer_tokens}
+    lines: list[dict[str, Any]] = [{**UNSTATED, **row} for row in read_whole_lines(file)]
+    same = (row for row in lines if {"prompt", "answer"} <= row.keys() and longest.items() <= row.items())
+    known: dict[str, str] = {row["prompt"]: row["answer"] for row in same}
     missing = [prompt for prompt in dict.fromkeys(check.prompt for check in checks) if prompt not in known]
-    done = 0
-    for batch in generate(load_model(model), [Prompt(prompt) for prompt in missing]) if missing else ():
+    prompts, done = check_prompts(setting.study, missing), 0
+    for batch in generate(load_model(model), prompts, setting.study.answer_tokens) if missing else ():
         texts = {missing[number]: text for number, text in batch.items()}
-        append_lines(file, ({"prompt": prompt, "answer": text} for prompt, text in texts.items()))
+        append_lines(file, ({"prompt": prompt, "answer": text} | longest for prompt, text in texts.items()))
         known |= texts
         done += len(batch)
         progress(ANSWERING, done, len(missing))
@@ -184,13 +199,15 @@ def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
     """Return the seconds of a ``step`` and of an ``answer``, measured lately (``at``)."""
     study, path = setting.study, setting.study.folder / REPAIRS / PACE
     paces = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    key = hashlib.sha256(json.dumps(setting.made_from, sort_keys=True).encode()).hexdigest()[:16]
+    text = json.dumps([setting.made_from, study.answer_tokens], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
     if time() - paces.get(key, {}).get("at", 0.0) > FRESH:
         from explorer.repair.train import step_seconds  # seconds to import
 
-        loaded, prompts = load_model(ModelSpec(study.model)), [Prompt(check.prompt) for check in checks[:ANSWERED]]
+        loaded = load_model(ModelSpec(study.model))
+        prompts = check_prompts(study, [check.prompt for check in checks[:ANSWERED]])
         began = perf_counter()
-        answers(loaded, prompts)
+        answers(loaded, prompts, study.answer_tokens)
         each = (perf_counter() - began) / len(prompts)
         paces[key] = {"at": time(), "step": step_seconds(setting.rows, setting.stage), "answer": each}
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,12 +11,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.files import read_json_lines, require_pattern, require_text
+from explorer.model.prompts import Prompt
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
+UNSTATED = {"answer_tokens": 28}
+"""Most tokens of an answer in files that do not tell it: those of the demo, and of studies from before the setting."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,17 @@ def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Ch
     return checks
 
 
-def digest_of(checks: Sequence[Check]) -> str:
-    """Return a digest of the prompts and patterns: figures of other ones can't be compared."""
-    return hashlib.sha256(json.dumps([asdict(check) for check in checks]).encode()).hexdigest()[:16]
+def check_prompts(study: Study, texts: Sequence[str]) -> list[Prompt]:
+    """Return the prompts of checks as the study's models read them."""
+    return [Prompt(text, raw=study.template == "raw") for text in texts]
+
+
+def digest_of(checks: Sequence[Check], study: Study) -> str:
+    """Return a digest of the prompts, the patterns and the length of answers: figures of others can't be compared."""
+    asked: list[Any] = [asdict(check) for check in checks]
+    longest = {"answer_tokens": study.answer_tokens}
+    asked += [] if longest == UNSTATED else [longest]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
 def counted(checks: Sequence[Check], answers: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -1,35 +1,30 @@
-"""The edited data of a repair, for somebody's own trainer: rows, what was edited, and a script to start from."""
+"""The edited data of a repair, for somebody's own trainer: rows, what was edited, and a script to start from.
+
+The data are in TRL's format: prompts and answers as messages, or as plain text in a study of plain text. The scripts
+make the same token ids of them as trainings do here.
+"""
 
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 
 from explorer.data.columns import PAIR
 from explorer.data.study import Study
-from explorer.repair.plan import REPLACE, SWAP, Plan
-
-_SCRIPT = '''"""Trains on {file} with TRL and PEFT. Fill in MODEL and the settings of your own training."""
-
-from datasets import load_dataset
-from peft import LoraConfig
-from trl import {kind}Config, {kind}Trainer
-
-MODEL = {model!r}
-data = load_dataset("json", data_files="{file}", split="train")
-data = data.select_columns({columns!r})
-trainer = {kind}Trainer(
-    model=MODEL,
-    args={kind}Config(output_dir="repaired", num_train_epochs=1, per_device_train_batch_size=8, seed=0),
-    train_dataset=data,
-    peft_config=LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"),
-)
-trainer.train()
-trainer.save_model("repaired")
-'''
+from explorer.errors import ExplorerError
+from explorer.model.prompts import Prompt, spaced
+from explorer.progress import Progress, silent
+from explorer.ranking.questions import AboutBehavior
+from explorer.ranking.rank import rank
+from explorer.repair.arms import CORRECTED, edited_rows, read_setting
+from explorer.repair.export_script import script
+from explorer.repair.plan import DROP, REPLACE, SWAP, Plan
+from explorer.repair.stages import DPO, SFT, Recipe
+from explorer.vectors.items import row_items
 
 
 def edit_rows(table: pa.Table, ids: set[str], edit: str) -> list[dict[str, Any]]:
@@ -43,32 +38,100 @@ def edit_rows(table: pa.Table, ids: set[str], edit: str) -> list[dict[str, Any]]
                 row["response"] = row["corrected"]
             else:
                 continue
-        rows.append({name: value for name, value in row.items() if value is not None})
+        rows.append(row)
     return rows
 
 
-def plan_zip(study: Study, plan: Plan) -> bytes:
-    """Return the ``edited_zip`` of a plan's largest top arm."""
-    return edited_zip(study, plan.top.ids, plan.edit, {"behavior": plan.behavior, "ranking": plan.ranking})
+def plan_zip(study: Study, plan: Plan, progress: Progress = silent) -> bytes:
+    """Return a zip of what the first and largest top arm of a plan trains on: the stage's rows that take part, edited.
+
+    Corrected answers that are missing are generated first, and kept for the training. Contents as in ``edited_zip``.
+    """
+    setting = read_setting(study, plan)
+    rows = []
+    for row in edited_rows(setting, plan.top, progress):
+        edit = row.pop("edit", None)
+        if edit == SWAP:
+            row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
+        rows += [row] if edit != DROP else []
+    stage = {name: value for name, value in setting.stage.to_json().items() if name != "result"}
+    about = {"behavior": plan.behavior, "ranking": plan.ranking, "stage": stage, "share": plan.share}
+    recipes = {"SFT": setting.stage.recipe, "DPO": setting.stage.recipe}
+    return _zip(study, rows, {**about, "edit": plan.edit, "ids": list(plan.top.ids)}, recipes)
+
+
+def missing_corrections(study: Study, plan: Plan) -> int:
+    """Count the corrected answers that ``plan_zip`` would have to generate."""
+    if plan.edit != REPLACE:
+        return 0
+    setting, ids = read_setting(study, plan), set(plan.top.ids)
+    if (setting.folder(plan.top) / CORRECTED).is_file():
+        return 0
+    return sum(row["id"] in ids and not row.get("corrected") for row in setting.rows)
+
+
+def ranked_zip(study: Study, behavior: str, edit: str, k: int, chosen: Sequence[str] = (), **ranked_by: Any) -> bytes:
+    """Return the ``edited_zip`` of the ``chosen`` datapoints, else of the top k of a ranking for a behavior.
+
+    For a study whose training can't be repeated. ``ranked_by``: arguments of ``rank``. Raises ExplorerError for a k
+    beyond the datapoints that are ranked.
+    """
+    about: dict[str, Any] = {"behavior": behavior, "ranking": {}}
+    if not chosen:
+        ranking = rank(study, AboutBehavior(behavior), **ranked_by)
+        if not 0 < k <= len(ranking.order):
+            raise ExplorerError(f"k is {k}; expected 1 to {len(ranking.order):,}, the datapoints that are ranked.")
+        ids, about["ranking"] = study.datapoints()["id"].to_pylist(), asdict(ranking.choice)
+        chosen = [ids[row] for row in ranking.order[:k]]
+    return edited_zip(study, chosen, edit, about)
 
 
 def edited_zip(study: Study, ids: Sequence[str], edit: str, about: dict[str, Any]) -> bytes:
-    """Return a zip of the study's rows with those of ``ids`` edited, and a training script for each kind of row.
+    """Return a zip of all of a study's rows with those of ``ids`` edited, and a training script for each kind of row.
 
     Holds ``data-answers.jsonl`` and ``train-sft.py``, ``data-pairs.jsonl`` and ``train-dpo.py``, as far as there are
-    such rows, and ``edited.json``: the edit, the ids, and what is said ``about`` them.
+    such rows, and ``edited.json``: the edit, the ids, what is said ``about`` them, and the ids ``left_out`` because a
+    corrected answer was asked for and is not in the data.
     """
     rows = edit_rows(study.datapoints(), set(ids), edit)
-    answers = [row | {"completion": row["response"]} for row in rows if "response" in row]
-    pairs = [row for row in rows if "response" not in row]
-    files = {"edited.json": json.dumps({**about, "edit": edit, "ids": list(ids)}, ensure_ascii=False, indent=1)}
-    for kind, lines, columns in (("SFT", answers, ["prompt", "completion"]), ("DPO", pairs, ["prompt", *PAIR])):
-        if lines:
+    about = {**about, "edit": edit, "ids": list(ids)}
+    if edit == REPLACE:
+        there = {row["id"] for row in rows}
+        about["left_out"] = [name for name in ids if name not in there]
+    return _zip(study, rows, about, {"SFT": SFT, "DPO": DPO})
+
+
+def _zip(study: Study, rows: Iterable[dict[str, Any]], about: dict[str, Any], recipes: Mapping[str, Recipe]) -> bytes:
+    """Zip rows, scripts and ``edited.json``; a row with both kinds of answers as the stage trains on it."""
+    raw, trained = study.template == "raw", about.get("stage", {}).get("kind")
+    lines: dict[str, list[dict[str, Any]]] = {"SFT": [], "DPO": []}
+    for row in rows:
+        pair = trained == "dpo" if trained else not row.get("response") and row.get("chosen") is not None
+        prompt = row_items([row], raw)[0].prompt
+        answers = {name: row[name] for name in PAIR} if pair else {"completion": row["response"] or ""}
+        messages = {name: _answer(prompt, text) for name, text in answers.items()}
+        rest = {name: value for name, value in row.items() if value is not None}
+        lines["DPO" if pair else "SFT"].append({**rest, "prompt": _prompt(prompt), **messages})
+    files = {"edited.json": json.dumps(about, ensure_ascii=False, indent=1)}
+    for kind, data in lines.items():
+        if data:
             name = "data-answers.jsonl" if kind == "SFT" else "data-pairs.jsonl"
-            files[name] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in lines)
-            script = _SCRIPT.format(file=name, kind=kind, model=study.model, columns=columns)
-            files[f"train-{kind.lower()}.py"] = script
+            files[name] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in data)
+            files[f"train-{kind.lower()}.py"] = script(study, kind, name, recipes[kind])
     return zipped({name: text.encode() for name, text in files.items()})
+
+
+def _prompt(prompt: Prompt) -> str | list[dict[str, str]]:
+    """Return a prompt as messages, the system prompt first; a raw one as its text."""
+    if prompt.raw:
+        return prompt.text
+    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    return [*system, {"role": "user", "content": prompt.text}]
+
+
+def _answer(prompt: Prompt, text: str) -> str | list[dict[str, str]]:
+    """Return an answer as a message; to a raw prompt, as the text that continues it."""
+    return spaced(prompt.text, text, raw=True) if prompt.raw else [{"role": "assistant", "content": text}]
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

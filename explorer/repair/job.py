@@ -250,7 +250,7 @@ class _Job:
         rows = [self.rows[arm] for arm in plan.arms if arm in self.rows]
         same = {name: getattr(plan, name) for name in ("behavior", "edit", "stage", "ranking", "share", "rows")}
         same |= {"k": max(arm.k for arm in plan.arms), "of": len(plan.arms), "verdict": verdict(rows, plan.by_hand)}
-        asked, made_from = digest_of(self.checks), self.setting.made_from
+        asked, made_from = digest_of(self.checks, self.study), self.setting.made_from
         result = Result(rows, **same, examples=self.examples, asked=asked, made_from=made_from)
         write_json(self.folder / RESULT, result.to_json())
 

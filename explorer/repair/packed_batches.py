@@ -12,25 +12,53 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
 from explorer.errors import ExplorerError
+from explorer.model.load import LoadedModel
 from explorer.repair.plan import DROP
+from explorer.repair.stages import ANSWERS
+from explorer.vectors.items import encode_items, row_items
 
 
-def tokenise(tokenizer: PreTrainedTokenizerBase, row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return {prompt_ids, answers, kept} of a row whose answers stand in the fields ``names``; kept: not dropped.
+def tokenise(
+    loaded: LoadedModel,
+    rows: Sequence[Mapping[str, Any]],
+    fields: Sequence[str],
+    *,
+    raw: bool = False,
+    end_of_turn: bool = True,
+    turns: str = "all",
+) -> list[dict[str, Any]]:
+    """Return {prompt_ids, earlier, answers, kept} of every row, with the token ids that vectors are made of.
 
-    Raises ExplorerError that names the row and the field that is missing.
+    Args:
+        fields: of a row, that hold its answers: ``response``, or ``chosen`` and ``rejected``.
+        raw: prompts are plain text, without a chat template.
+        end_of_turn, turns: where the loss is, see ``vectors.tokenize.Reply``.
+
+    Returns one dictionary a row. ``answers``: the ids of each answer. ``earlier``: places in ``prompt_ids`` of tokens
+    that carry a loss too: earlier answers of a chat. ``kept``: not dropped. Of a pair that is too long, both answers
+    follow the chosen one's prompt. Raises ExplorerError that names the row and the field that is missing; PromptError
+    for a prompt that can't be read.
     """
-    for name in ("prompt", *names):
-        if not row.get(name):
-            raise ExplorerError(f"Training row {row.get('id', '?')}: field '{name}' is missing or empty.")
-    chat = [{"role": "user", "content": row["prompt"]}]
-    prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-    texts = [str(prompt), *(row[name] + str(tokenizer.eos_token) for name in names)]
-    prompt_ids, *answers = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
-    return {"prompt_ids": prompt_ids, "answers": answers, "kept": row.get("edit") != DROP}
+    for row in rows:
+        for name in ("prompt", *fields):
+            if not (row.get(name) or "").strip():
+                raise ExplorerError(f"Training row {row.get('id', '?')}: field '{name}' is missing or empty.")
+    others = dict.fromkeys(set(chain(*ANSWERS.values())) - set(fields))
+    items = row_items([{**row, **others} for row in rows], raw, end_of_turn, turns)
+    data = []
+    for row, exchanges in zip(rows, encode_items(loaded, items), strict=True):
+        first = exchanges[0]
+        data.append(
+            {
+                "prompt_ids": [*first.ids[: first.start]],
+                "earlier": [place for start, end in first.spans[:-1] for place in range(start, end)],
+                "answers": [[*exchange.ids[exchange.start :]] for exchange in exchanges],
+                "kept": row.get("edit") != DROP,
+            }
+        )
+    return data
 
 
 def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
@@ -48,37 +76,44 @@ def collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
 
 
 def pack(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """Pack token ids, {prompt_ids, answers} a row, into one batch of T tokens, of which N predict an answer's token.
+    """Pack token ids, {prompt_ids, earlier?, answers} a row, into one batch of T tokens; N losses are on them.
 
     Returns:
         input_ids, position_ids: (1, T). attention_mask: (1, 1, T, T) bool, True where attention may look.
-        predict: (N,) positions whose next token is an answer's; targets: (N,) those tokens.
-        owner: (N,) index of the answer, counted over all rows in order.
+        predict: (N,) places whose next token carries a loss; targets: (N,) those tokens.
+        owner: (N,) index of the answer, counted over all rows in order; the first one's for ``earlier`` tokens.
     """
     prompts = [row["prompt_ids"][:-1] for row in rows]
     differing = (i for i, ids in enumerate(zip(*prompts, strict=False)) if len(set(ids)) > 1)
     trunk = next(differing, min(map(len, prompts)))
-    branches = [(0, 0, rows[0]["prompt_ids"][:trunk], [])]  # parent, position of the first token, tokens, targets
+    branches = [(0, 0, rows[0]["prompt_ids"][:trunk])]  # parent, position of the first token, tokens
+    losses: list[tuple[int, int, int]] = []  # place that predicts, target, owner
+    end, owner = trunk, 0  # places so far, answers so far
     for row in rows:
         *prompt, last = row["prompt_ids"]
         parent = len(branches)
-        branches.append((0, trunk, prompt[trunk:], []))
-        branches += [(parent, len(prompt), [last, *answer[:-1]], answer) for answer in row["answers"]]
-    parents, starts, tokens, targets = zip(*branches, strict=True)
+        branches.append((0, trunk, prompt[trunk:]))
+        for i in row.get("earlier", ()):
+            losses.append((i - 1 if i <= trunk else end + i - 1 - trunk, row["prompt_ids"][i], owner))
+        end += len(prompt) - trunk
+        for answer in row["answers"]:
+            branches.append((parent, len(prompt), [last, *answer][: len(answer)]))
+            losses += [(end + i, token, owner) for i, token in enumerate(answer)]
+            end, owner = end + len(answer), owner + 1
+    parents, starts, tokens = zip(*branches, strict=True)
     positions = [range(start, start + len(inner)) for start, inner in zip(starts, tokens, strict=True)]
     branch = torch.tensor([number for number, inner in enumerate(tokens) for _ in inner])
-    is_answer = torch.tensor([bool(target) for target in targets])
-    predict = is_answer[branch].nonzero()[:, 0]
     sees = torch.eye(len(parents), dtype=torch.bool)
     for child, parent in enumerate(parents):  # parents come before their children
         sees[child] |= sees[parent]
+    predict, targets, owners = torch.tensor(losses).T
     return {
         "input_ids": torch.tensor([[*chain(*tokens)]]),
         "position_ids": torch.tensor([[*chain(*positions)]]),
         "attention_mask": sees[branch][:, branch].tril()[None, None],
         "predict": predict,
-        "targets": torch.tensor([*chain(*targets)]),
-        "owner": (is_answer.cumsum(0) - 1)[branch[predict]],
+        "targets": targets,
+        "owner": owners,
     }
 
 

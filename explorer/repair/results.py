@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ INTERVALS = (
     "Intervals: 95 % Wilson over the held-out prompts; seeds are averaged, as they answer the same prompts. Change: "
     "against the unedited model, its 95 % interval by MOVER-R from the two Wilson intervals."
 )
+ONE_TRAINING = "on one training an arm, which can't tell the effect from the luck of a seed (run 3 seeds)"
 NOT_YET = "Not shown yet: the unedited and the edited model are still to be trained."
 
 
@@ -155,7 +156,8 @@ def read_result(folder: Path) -> Result | None:
         arms = [Row(**one) for one in values["arms"]]
         known: dict[str, Any] = {"of": len(arms)}
         known |= {f.name: values[f.name] for f in fields(Result)[1:] if f.name in values}
-        return Result(arms, **known) if arms else None
+        result = Result(arms, **known)
+        return replace(result, verdict=verdict(arms, result.by_hand)) if arms else None
     except (ValueError, TypeError, KeyError) as error:
         raise ExplorerError(f"{path}: not the result of a repair ({error}).") from error
 
@@ -168,7 +170,7 @@ def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
 
 def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
     """Return (figures, answers to the examples: seed 0 alone) by run, of a behavior's repairs with today's checks."""
-    asked = digest_of(held_out(study, behavior))
+    asked = digest_of(held_out(study, behavior), study)
     runs: dict[str, tuple[Row, list[str]]] = {}
     for folder in repair_folders(study):
         try:
@@ -185,11 +187,16 @@ def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:
 
 @dataclass(frozen=True)
 class Pooled(Rate):
-    """The mean rate of an arm's seeds; ``change`` is against the unedited arm: None for that, and where it is rare."""
+    """The mean rate of an arm's seeds, whose own rates lie between ``least`` and ``most``.
+
+    ``change`` is against the unedited arm: None for that, and where it is rare.
+    """
 
     arm: str
     k: int
     seeds: int
+    least: float
+    most: float
     guard: float | None
     control: float | None
     change: Change | None
@@ -206,8 +213,8 @@ def pooled(rows: Sequence[Row]) -> list[Pooled]:
         base = rate if arm == NONE else base
         change = relative_change(rate, base) if base and arm != NONE else None
         guard, control = _mean([r.guard for r in seeds]), _mean([r.control for r in seeds])
-        figures = (rate.hits, rate.n, rate.rate, rate.low, rate.high)
-        lines.append(Pooled(*figures, arm, k, len(seeds), guard, control, change))
+        figures, own = (rate.hits, rate.n, rate.rate, rate.low, rate.high), [r.rate for r in seeds]
+        lines.append(Pooled(*figures, arm, k, len(seeds), min(own), max(own), guard, control, change))
     return lines
 
 
@@ -223,7 +230,11 @@ def main_arms(lines: Sequence[Pooled]) -> list[Pooled]:
 
 
 def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
-    """Say what was shown, of several k by the largest that is trained; ``by_hand``: the top was chosen by somebody."""
+    """Say what was shown, of several k by the largest that is trained; ``by_hand``: the top was chosen by somebody.
+
+    Causes that were found with a single training of an arm are said to be uncertain: the intervals leave out how much
+    trainings of other seeds differ.
+    """
     lines = pooled(rows)
     k = max((p.k for p in lines if p.arm == TOP), default=0)
     arms = {p.arm: p for p in lines if p.k == k or p.arm == NONE}
@@ -237,7 +248,8 @@ def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
     if control is None or control.change is None:
         text = f"Not shown yet: {effect}, but no random edit of the same size is trained to hold it against."
     elif top.change.high < 0 and top.change.high < control.change.low:
-        text = f"{who[0].upper()}{who[1:]} {verb}: {effect}; {k} at random: {percent(control.change)}."
+        caution = f", {ONE_TRAINING}" if min(base.seeds, top.seeds, control.seeds) == 1 else ""
+        text = f"{who[0].upper()}{who[1:]} {verb}{caution}: {effect}; {k} at random: {percent(control.change)}."
     else:
         why = "better than random" if top.change.high < 0 else "better than nothing"
         text = f"No {why}: {effect}; {k} at random: {percent(control.change)}. That {who} {verb} is not shown."
@@ -247,6 +259,11 @@ def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
         state = "kept" if base.guard - top.guard <= GUARD_LOSS else "worse"
         text += f" Ordinary tasks are {state}: {base.guard:.0%} → {top.guard:.0%} right."
     return text
+
+
+def seed_rates(line: Pooled) -> str:
+    """Write how many seeds an arm has, and between which rates they lie: ``3: 65–78 %``; ``1`` for a single one."""
+    return f"{line.seeds}: {100 * line.least:.0f}–{100 * line.most:.0f} %" if line.seeds > 1 else "1"
 
 
 def percent(change: Change) -> str:

@@ -25,6 +25,8 @@ from explorer.model.load import ModelSpec
 from explorer.repair.plan import DROP, REPLACE, SWAP
 
 TRAINING = "training.json"
+LLAMA_MAPS = ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
+"""The linear maps of a Llama's blocks, sorted."""
 ANSWERS = {"sft": ("response",), "dpo": ("chosen", "rejected")}
 """Kind of stage → the fields of a row that hold its answers."""
 
@@ -34,6 +36,12 @@ class Recipe:
     """Settings of one stage. ``batch`` counts examples (pairs in DPO); ``keep`` adapters are saved, evenly spaced.
 
     ``beta`` and ``sft_weight`` (weight of the chosen answer's own loss beside the DPO loss) are for DPO alone.
+
+    Attributes:
+        source: the model, as in a study.
+        raw, end_of_turn, turns: how rows are read: as plain text, with a loss on the token that ends an answer, and on
+            which answers of a chat.
+        targets: names of the linear maps that a fresh LoRA adapter changes; None for all in the decoder blocks.
     """
 
     epochs: float = 2.0
@@ -47,12 +55,18 @@ class Recipe:
     beta: float = 0.1
     sft_weight: float = 0.2
     source: str = embedded.NAME
+    raw: bool = False
+    end_of_turn: bool = True
+    turns: str = "all"
+    targets: tuple[str, ...] | str | None = None
 
 
 SFT = Recipe()
 DPO = Recipe(epochs=1.0, batch=12, learning_rate=4e-4, sft_weight=1.0)
 _TYPES: dict[str, Any] = {
-    field.name: type(field.default) for field in fields(Recipe) if field.name not in ("seed", "keep", "source")
+    field.name: type(field.default)
+    for field in fields(Recipe)
+    if field.name not in ("seed", "keep", "source", "raw", "end_of_turn", "turns", "targets")
 }
 """Fields of a recipe that ``training.json`` holds; a repair sets the others."""
 
@@ -121,8 +135,22 @@ def _stage(study: Study, where: str, row: dict[str, Any]) -> Stage:
         if name not in _TYPES or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             expected = f"a number above 0 for {', '.join(_TYPES)}"
             raise ExplorerError(f"{where}: field 'recipe.{name}' is {value!r}; expected {expected}.")
-    recipe = Recipe(source=study.model, **{name: _TYPES[name](value) for name, value in given.items()})
+    reads: dict[str, Any] = {"raw": study.template == "raw", "end_of_turn": study.end_of_turn, "turns": study.turns}
+    reads |= {"source": study.model, "targets": _targets(study.folder / row["result"])}
+    recipe = Recipe(**reads, **{name: _TYPES[name](value) for name, value in given.items()})
     return Stage(row["name"], kind, start, row["result"], recipe)
+
+
+def _targets(adapter: Path) -> tuple[str, ...] | str | None:
+    """Return the modules that an adapter changes, as its configuration names them; None where there is no adapter."""
+    path = adapter / "adapter_config.json"
+    if not path.is_file():
+        return None
+    try:
+        targets = json.loads(path.read_text(encoding="utf-8"))["target_modules"]
+        return targets if isinstance(targets, str) else tuple(sorted(targets))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ExplorerError(f"{path}: no 'target_modules'; expected the configuration of a LoRA adapter.") from error
 
 
 def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarray:

@@ -3,6 +3,8 @@
 Every saved adapter is complete in itself: one LoRA adapter on the base model. DPO continues the adapter that it starts
 from against a frozen copy of it.
 
+Rows are read as vectors read them: with their system prompt, in the chat template or as plain text.
+
 A row may carry an ``edit``: ``drop`` leaves its place in its batch empty, ``swap`` exchanges its chosen and rejected
 answer. Order, steps and learning rates depend on the seed and the number of rows, not on the edits.
 """
@@ -20,19 +22,19 @@ from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from transformers.pytorch_utils import Conv1D
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, first_line
 from explorer.files import append_lines, write_whole
 from explorer.model import embedded
-from explorer.model.load import ModelSpec, dtype_of
+from explorer.model.load import LoadedModel, ModelSpec, dtype_of
+from explorer.model.residual import decoder_blocks
 from explorer.progress import Progress, Stopped, silent
 from explorer.repair.packed_batches import answer_logps, collate, summed, tokenise
 from explorer.repair.plan import SWAP
 from explorer.repair.stages import ANSWERS, Recipe, Stage
-
-_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def train_sft(
@@ -55,12 +57,12 @@ def train_sft(
     Returns the adapter folders in training order. A run that was killed or stopped goes on at its last checkpoint.
     Raises ExplorerError for a broken row or an adapter that does not fit; Stopped.
     """
-    tokenizer, base = load_base(recipe)
-    data = [tokenise(tokenizer, row, ANSWERS["sft"]) for row in rows]
+    loaded = load_base(recipe)
+    data = read_rows(loaded, rows, "sft", recipe)
     torch.manual_seed(recipe.seed)
-    model = _continued_adapter(base, start) if start else _fresh_adapter(base, recipe)
+    model = _continued_adapter(loaded.model, start) if start else _fresh_adapter(loaded.model, recipe)
     args = SFTConfig(**_arguments(recipe, out, len(data)), dataset_kwargs={"skip_prepare_dataset": True})
-    return _run(_PackedSFT, model, args, data, tokenizer, _AfterStep(recipe, out, progress, losses))
+    return _run(_PackedSFT, model, args, data, loaded.tokenizer, _AfterStep(recipe, out, progress, losses))
 
 
 def train_dpo(
@@ -78,25 +80,25 @@ def train_dpo(
     Arguments and result as in ``train_sft``. The reference's log-probabilities of the unedited pairs are computed once,
     before training, and kept in the file ``reference`` (default: in ``out``), which runs on the same pairs may share.
     """
-    tokenizer, base = load_base(recipe)
-    data = [tokenise(tokenizer, row, ANSWERS["dpo"]) for row in pairs]
-    model = _continued_adapter(base, start)
+    loaded = load_base(recipe)
+    data = read_rows(loaded, pairs, "dpo", recipe)
+    model = _continued_adapter(loaded.model, start)
     logps = _reference_logps(model, data, recipe, reference or out / "reference.safetensors", progress)
     for row, pair, values in zip(data, pairs, logps.tolist(), strict=True):
         row["reference"] = values
         if pair.get("edit") == SWAP:
             row["answers"], row["reference"] = row["answers"][::-1], values[::-1]
     args = DPOConfig(**_arguments(recipe, out, len(data)), beta=recipe.beta)
-    return _run(_PackedDPO, model, args, data, tokenizer, _AfterStep(recipe, out, progress, losses))
+    return _run(_PackedDPO, model, args, data, loaded.tokenizer, _AfterStep(recipe, out, progress, losses))
 
 
 def step_seconds(rows: Sequence[Mapping[str, Any]], stage: Stage) -> float:
     """Time a training step here: forward and back on a batch of ordinary length, the second of two. In seconds."""
     recipe = stage.recipe
-    tokenizer, base = load_base(recipe)
+    loaded = load_base(recipe)
     spread = rows[:: max(1, len(rows) // recipe.batch)][: recipe.batch]
-    model = _fresh_adapter(base, recipe).to("cuda" if torch.cuda.is_available() else "cpu").train()
-    batch = _on(model, collate([tokenise(tokenizer, row, ANSWERS[stage.kind]) for row in spread]))
+    model = _fresh_adapter(loaded.model, recipe).to("cuda" if torch.cuda.is_available() else "cpu").train()
+    batch = _on(model, collate(read_rows(loaded, spread, stage.kind, recipe)))
     began = 0.0
     for _ in range(2):
         began = perf_counter()
@@ -104,18 +106,38 @@ def step_seconds(rows: Sequence[Mapping[str, Any]], stage: Stage) -> float:
     return perf_counter() - began
 
 
-def load_base(recipe: Recipe) -> tuple[PreTrainedTokenizerBase, Any]:
-    """Load the tokenizer and the bare model of a recipe."""
+def load_base(recipe: Recipe) -> LoadedModel:
+    """Load the bare model of a recipe for this training alone, which changes it."""
     folder = embedded.embedded_folder() if recipe.source == embedded.NAME else Path(recipe.source)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     dtype = dtype_of(ModelSpec())  # many processors only emulate bfloat16, three times slower than float32
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False, use_safetensors=True)
-    return tokenizer, model
+    return LoadedModel(ModelSpec(recipe.source), model, tokenizer)
+
+
+def read_rows(
+    loaded: LoadedModel, rows: Sequence[Mapping[str, Any]], kind: str, recipe: Recipe
+) -> list[dict[str, Any]]:
+    """Return the token ids of a stage's rows; see ``tokenise``."""
+    return tokenise(loaded, rows, ANSWERS[kind], raw=recipe.raw, end_of_turn=recipe.end_of_turn, turns=recipe.turns)
 
 
 def _fresh_adapter(base: Any, recipe: Recipe) -> Any:
-    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=_LINEAR, task_type="CAUSAL_LM")
-    return get_peft_model(base, config)
+    """Return the base model with a new LoRA adapter. Raises ExplorerError where it lacks the recipe's targets."""
+    maps = _linear_maps(base)
+    targets = recipe.targets or sorted({name.rpartition(".")[2] for name in maps})
+    targets = targets if isinstance(targets, str) else list(targets)
+    transposed = any(isinstance(module, Conv1D) for module in maps.values())  # weights of shape (in, out): GPT-2
+    how: dict[str, Any] = {"r": recipe.rank, "lora_alpha": recipe.alpha, "fan_in_fan_out": transposed}
+    try:
+        return get_peft_model(base, LoraConfig(**how, target_modules=targets, task_type="CAUSAL_LM"))
+    except ValueError as error:
+        raise ExplorerError(f"{recipe.source}: no LoRA adapter can be put in ({first_line(error)}).") from error
+
+
+def _linear_maps(base: Any) -> dict[str, nn.Module]:
+    """Return the linear maps of the decoder blocks by name, the head not among them."""
+    return {n: m for n, m in decoder_blocks(base).named_modules() if isinstance(m, nn.Linear | Conv1D)}
 
 
 def _continued_adapter(base: Any, adapter: Path) -> PeftModel:
@@ -130,16 +152,17 @@ def _continued_adapter(base: Any, adapter: Path) -> PeftModel:
     return model
 
 
-def _save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter in training as bfloat16 safetensors; its configuration names no path of this machine."""
+def _save_adapter(model: PeftModel, folder: Path, base: str) -> None:
+    """Write the adapter in training as bfloat16 safetensors; ``base``: the model's title, not its path."""
     folder.mkdir(parents=True, exist_ok=True)
     state = get_peft_model_state_dict(model, adapter_name="default", save_embedding_layers=False)
     weights = folder / "adapter_model.safetensors"
     save_file({k: v.detach().to(torch.bfloat16).contiguous() for k, v in state.items()}, weights)
     weights.chmod(0o644)
-    config = replace(model.peft_config["default"], base_model_name_or_path=embedded.TITLE, inference_mode=True)
+    config = replace(model.peft_config["default"], base_model_name_or_path=base, inference_mode=True)
     values = {name: getattr(value, "value", value) for name, value in config.to_dict().items()}
-    values["target_modules"] = sorted(values["target_modules"])
+    if not isinstance(targets := values["target_modules"], str):
+        values["target_modules"] = sorted(targets)
     (folder / "adapter_config.json").write_text(json.dumps(values, indent=1, sort_keys=True, default=str) + "\n")
 
 
@@ -224,7 +247,7 @@ class _AfterStep(TrainerCallback):
         """Save an adapter where a share of the steps is done; save a checkpoint before the last step if stopped."""
         for k in range(1, self.recipe.keep + 1):
             if state.global_step == round(k * state.max_steps / self.recipe.keep):
-                _save_adapter(model, self.out / f"adapter-{k}")
+                _save_adapter(model, self.out / f"adapter-{k}", ModelSpec(self.recipe.source).title)
         try:
             self.progress("training", state.global_step, state.max_steps)
         except Stopped as stopped:

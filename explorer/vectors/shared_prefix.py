@@ -94,7 +94,7 @@ def _tree(view: PreTrainedModel, exchanges: Sequence[Exchange]) -> list[_Level]:
     return [*levels, _Level(leaves, starts, owners)]
 
 
-def _common(rows: Sequence[Sequence[int]]) -> int:
+def _common(rows: Sequence[tuple[int, ...]]) -> int:
     """Length of the beginning that all rows share."""
     first, last = min(rows), max(rows)
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, rows)))
@@ -126,9 +126,10 @@ def _taken(cache: DynamicCache, parents: list[int]) -> DynamicCache:
     """Return the keys and values of some rows, one for each child."""
     grown = DynamicCache()
     for number, entry in enumerate(cache.layers):
-        if entry.keys is None or entry.values is None or not entry.keys.numel():
+        keys, values = getattr(entry, "keys", None), getattr(entry, "values", None)
+        if keys is None or values is None or not keys.numel():
             break  # blocks that were not run
-        grown.update(entry.keys[parents], entry.values[parents], number)
+        grown.update(keys[parents], values[parents], number)
     return grown
 
 

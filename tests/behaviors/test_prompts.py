@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model import generate as generation
 from explorer.model.load import load_model
+from explorer.model.prompts import Prompt
 from tests.behaviors.synthetic import PROMPTS
 
 
@@ -38,7 +40,8 @@ def test_discovery_prompts_are_answered_by_both_models_and_kept_where_they_diffe
     assert len(prompts.rows) + len(prompts.unchanged) == len(PROMPTS) and prompts.rows
     first = prompts.rows[0]
     specs = (study.spec, study.reference_spec)
-    answers = [generation.answers(load_model(spec), [first.item(study).prompt])[0] for spec in specs]
+    prompt, longest = first.item(study).prompt, study.answer_tokens
+    answers = [generation.answers(load_model(spec), [prompt], longest)[0] for spec in specs]
     assert [first.answer, first.other] == answers and answers[0] != answers[1]
     assert all(p.name == "" and p.answer != p.other for p in prompts.rows)
     both = study_prompts(study)
@@ -60,9 +63,9 @@ def test_answers_are_made_once_and_a_stopped_run_goes_on(study: Study, monkeypat
     generated: list[int] = []
     real = module.generate
 
-    def spy(loaded, prompts, **named):
+    def spy(loaded, prompts, *how):
         generated.append(len(prompts))
-        return real(loaded, prompts, **named)
+        return real(loaded, prompts, *how)
 
     monkeypatch.setattr(module, "generate", spy)
     assert discovery_prompts(study) == expected and generated == []
@@ -75,6 +78,11 @@ def test_answers_are_made_once_and_a_stopped_run_goes_on(study: Study, monkeypat
     other = [line | {"model": "another"} for line in map(json.loads, lines)]
     path.write_text("".join("\n" + json.dumps(line | {"answer": "wrong"}) for line in other))
     assert discovery_prompts(study) == expected and generated == [3, 6]
+    discovery_prompts(replace(study, answer_tokens=5))  # shorter answers are others
+    assert generated == [3, 6, 6, 6]
+    rows = [json.loads(line) for line in path.read_text().split("\n") if line]
+    loaded, prompt = load_model(study.reference_spec), Prompt(rows[-1]["prompt"])
+    assert [rows[-1]["answer"]] == generation.answers(loaded, [prompt], 5) != generation.answers(loaded, [prompt], 64)
 
 
 def test_progress_counts_the_prompts(study: Study) -> None:

@@ -105,7 +105,9 @@ def test_json_beside_the_study(capsys):
     assert json.loads(Path("found.json").read_text())["study"] == "mine"
     study = check_study(Path("mine"))
     assert study.model == str(Path.cwd()) and study.name == "mine" and study.behaviors() == []
-    assert new("other --model smollm2 --data pairs.jsonl --json -") == 0
+    assert study.answer_tokens == 64
+    assert new("other --model smollm2 --data pairs.jsonl --json - --answer-tokens 200") == 0
+    assert check_study(Path("other")).answer_tokens == 200
     assert json.loads(capsys.readouterr().out)["study"] == "other"
 
 
@@ -135,6 +137,7 @@ def test_at_a_terminal_it_asks(monkeypatch, capsys, answer, code):
         ("--reference-adapter a/b/c", "--reference-adapter a/b/c: no such folder"),
         ("--model ./gone.gguf", "--model ./gone.gguf: no such folder"),
         ("--json gone/x.json", "gone/x.json can't be written"),
+        ("--answer-tokens 0", "--answer-tokens is 0; expected a whole number above 0"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(capsys, line, complaint):

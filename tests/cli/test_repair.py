@@ -1,6 +1,7 @@
 """The command ``repair`` on the tiny study."""
 
 import json
+import zipfile
 
 import pytest
 
@@ -23,8 +24,22 @@ def test_plan_train_draw_and_export(study, capsys, monkeypatch, tmp_path):  # no
     monkeypatch.setattr(job, "execute", None)  # a repair that is done is read, not run
     (folder,) = repair_folders(study)
     assert main(["repair", str(study.folder), "--go-on", folder.name, "--out", str(tmp_path / "b.svg")]) == 0
-    assert "top     k 4" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "top     k 4" in printed and "seeds 1\n" in printed
+    assert all(line["least"] == line["rate"] == line["most"] for line in values["pooled"])
     assert (tmp_path / "b.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
+
+
+def test_a_study_that_can_not_be_repeated_is_exported(study, capsys, tmp_path):  # noqa: F811
+    (study.folder / "training.json").unlink()
+    line = ["repair", str(study.folder), "--behavior", "vowels", "--edit", "replace", "--method", "bm25"]
+    assert main([*line, "--top", "3"]) == 2 and "can't be repeated" in capsys.readouterr().err
+    assert main([*line, "--top", "3", "--export", str(tmp_path / "a.zip")]) == 0
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        about = json.loads(archive.read("edited.json"))
+    assert len(about["ids"]) == 3 and about["left_out"] == about["ids"]  # the demo's rows have no corrected answer
+    assert main([*line, "--top", "999", "--export", str(tmp_path / "a.zip")]) == 2
+    assert "k is 999; expected 1 to" in capsys.readouterr().err
 
 
 def test_bad_arguments(study, capsys):  # noqa: F811

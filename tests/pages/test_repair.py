@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
@@ -149,6 +151,7 @@ def test_a_result_says_its_verdict_first(study):
     arms = table(app, "shows it")
     assert arms["arm"].tolist() == ["Unedited", "Top 2", "Top 4", "2 at random", "4 at random", "Last 2", "Last 4"]
     assert arms["shows it"].tolist() == ["75%", "0%", "0%", "75%", "75%", "100%", "100%"]
+    assert arms["seeds"].tolist() == ["2: 75–75 %", *["2: 0–0 %"] * 2, *["2: 75–75 %"] * 2, "1", "1"]
     assert arms["elsewhere"].unique() == ["10%"] and arms["tasks"].unique() == ["90%"]
     charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     drawn = [trace for trace in charts[0]["data"] if "error_x" in trace]
@@ -165,6 +168,13 @@ def test_a_result_says_its_verdict_first(study):
     assert app.selectbox(key="repair-repair").value == folder.name
     app.button(key="again").click().run()
     assert app.text_input(key="repair-top").value == "2,4" and app.selectbox(key="repair-train").value == "sft"
+
+
+def test_one_training_an_arm_is_no_proof(study):
+    write_result(study, plan_of(study, [4]))
+    first = next(text for text in texts(open_page(study)) if text.startswith("###"))
+    assert first.startswith("### :material/help: The ranking found causes, on one training an arm, which can't tell")
+    assert "run 3 seeds" in first.split("\n")[0]
 
 
 def test_several_repairs_the_latest_first(study):
@@ -236,6 +246,20 @@ def test_a_study_that_can_not_be_repeated_exports(study):
     assert not any(b.key == "start" for b in app.button)
     app.text_input(key="repair-top").set_value("500").run()
     assert [e.value for e in app.error] and "k is 500" in app.error[0].value
+
+
+def test_corrections_are_made_before_the_export_or_said_to_be_missing(study):
+    app = open_page(study, top="3", edit="replace", train="sft", size="full")
+    labels = lambda: [b.proto.label for b in app.get("download_button")]  # noqa: E731
+    assert not labels() and app.button(key="make-corrections").label == "Make 3 corrected answers to export"
+    app.button(key="make-corrections").click().run()
+    assert labels() == ["Edited data and a script"] and not app.exception
+    (study.folder / "training.json").unlink()
+    table = study.datapoints()
+    corrected = pa.array(["Yes." if i % 2 else None for i in range(len(table))])
+    pq.write_table(table.append_column("corrected", corrected), study.folder / "datapoints.parquet")
+    app = open_page(study, top="48", edit="replace")
+    assert any("24 datapoints without a corrected answer will be left out" in text for text in texts(app))
 
 
 def test_from_the_form_to_the_verdict(study, tmp_path, monkeypatch):

@@ -2,16 +2,35 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from explorer.data.study import DATAPOINTS
+from explorer.errors import ExplorerError
+from explorer.model.load import load_model
 from explorer.progress import silent
 from explorer.repair import arms, train
-from explorer.repair.arms import FRESH, PACE, corrected_responses, edited_rows, estimate, read_setting, whole_sentences
+from explorer.repair.arms import (
+    ANSWERS,
+    FRESH,
+    PACE,
+    ask,
+    corrected_responses,
+    edited_rows,
+    estimate,
+    read_setting,
+    whole_sentences,
+)
+from explorer.repair.checks import held_out
 from explorer.repair.job import run_repair
-from explorer.repair.packed_batches import collate, tokenise
-from explorer.repair.train import load_base
+from explorer.repair.packed_batches import collate
+from explorer.repair.results import measured
+from explorer.repair.train import load_base, read_rows
 from tests.repair.conftest import plan_of
 
 
@@ -59,8 +78,7 @@ def test_dropping_a_row_is_training_without_it(study):
     plan = plan_of(study)
     setting = read_setting(study, plan)
     recipe = replace(setting.stage.recipe, seed=0)
-    tokenizer, _ = load_base(recipe)
-    rows = [tokenise(tokenizer, row, ("response",)) for row in setting.rows[:3]]
+    rows = read_rows(load_base(recipe), setting.rows[:3], "sft", recipe)
     dropped = [*rows[:2], rows[2] | {"kept": False}]
     whole, without = collate(dropped), collate(rows[:2])
     assert all(torch.equal(whole[name], without[name]) for name in without)
@@ -77,6 +95,51 @@ def test_replace_puts_whole_sentences_of_the_first_model_in(study):
     assert whole_sentences("It is so. It was no") == "It is so." and whole_sentences("none at all") == "none at all"
     given = [dict(old) | {"corrected": "Yes."} for old in setting.rows if old["id"] in arm.ids]
     assert set(corrected_responses(setting, given, setting.folder(arm) / "x.json", silent).values()) == {"Yes."}
+
+
+def test_answers_of_another_length_are_not_taken_over(study):
+    """They are asked anew, of the model that is there, and kept apart in its file and in the figures."""
+    plan = plan_of(study, arms=["none"])
+    short = replace(study, answer_tokens=3)
+    run_repair(study, plan)
+    setting, (arm,) = read_setting(study, plan), plan.arms
+    assert set(measured(study, "vowels")) == {setting.digest(arm)} and not measured(short, "vowels")
+    assert read_setting(short, plan).digest(arm) == setting.digest(arm)  # the training is the same
+    spec, checks = arms.train(setting, arm, silent), held_out(study, "vowels")
+    long_answers = ask(setting, arm, spec, checks, silent)
+    short_answers = ask(read_setting(short, plan), arm, spec, checks, silent)
+    count = lambda text: len(load_model(spec).tokenizer(text, add_special_tokens=False)["input_ids"])  # noqa: E731
+    assert max(map(count, long_answers)) > 28 and max(map(count, short_answers)) <= 4  # of words, not of the model
+    assert ask(setting, arm, spec, checks, silent) == long_answers
+    lines = [json.loads(line) for line in (setting.folder(arm) / ANSWERS).read_text().splitlines() if line]
+    assert sorted({line.pop("answer_tokens") for line in lines}) == [3, 64]
+    # an old file tells no length: it is the demo's
+    (setting.folder(arm) / ANSWERS).write_text("".join("\n" + json.dumps(line | {"answer": "old"}) for line in lines))
+    assert ask(read_setting(replace(study, answer_tokens=28), plan), arm, spec, checks, silent) == ["old"] * len(checks)
+    assert ask(setting, arm, spec, checks, silent) == long_answers
+
+
+def test_what_a_training_depends_on(study):
+    """System prompts, template, end of turn and the adapter's targets name another training."""
+    plan = plan_of(study, arms=["none"])
+    (arm,), digest = plan.arms, lambda of: read_setting(of, plan).digest(plan.arms[0])
+    names = {digest(study), digest(replace(study, template="raw")), digest(replace(study, end_of_turn=False))}
+    path = study.folder / "training.json"
+    path.write_text(path.read_text().replace('"result": "adapters/sft"', '"result": "adapters/other"'))
+    names.add(digest(study))  # all linear maps
+    (study.folder / "adapters/other").mkdir()
+    (study.folder / "adapters/other/adapter_config.json").write_text('{"target_modules": ["q_proj", "v_proj"]}')
+    names.add(digest(study))
+    setting = read_setting(study, plan)
+    weights = load_file(str(Path(arms.train(setting, arm, silent).adapter or "") / "adapter_model.safetensors"))
+    assert {name.split(".")[-3] for name in weights} == {"q_proj", "v_proj"}
+    table = study.datapoints()
+    pq.write_table(table.append_column("system", pa.array(["Be brief."] * len(table))), study.folder / DATAPOINTS)
+    names.add(digest(study))
+    assert len(names) == 6
+    (study.folder / "adapters/other/adapter_config.json").write_text("{}")
+    with pytest.raises(ExplorerError, match="no 'target_modules'"):
+        read_setting(study, plan)
 
 
 def test_an_estimate_counts_what_is_not_trained_yet(study):

@@ -12,6 +12,7 @@ from explorer.ranking.rank import rank
 from explorer.repair.arms import read_setting
 from explorer.repair.choose import NotRepeatable, plan_repair
 from explorer.repair.plan import PRESETS, Preset, read_plan, save_plan
+from explorer.repair.results import measured
 from tests.repair.conftest import plan_of, sized
 
 
@@ -64,6 +65,19 @@ def test_shipped_plans_are_made_again(tmp_path):
         preset = "small" if plan.share < 1 else "full"
         again = plan_repair(demo, plan.behavior, plan.edit, plan.ks, preset=preset)
         assert again == plan and again.name == folder.name
+
+
+def test_shipped_figures_stand_for_every_arm_of_their_plans(tmp_path):
+    """Nothing that trainings or answers depend on has moved away from under them."""
+    demo = build_demo(tmp_path / "demo")
+    for folder in (ASSETS / "repairs").iterdir():
+        plan = read_plan(folder)
+        setting, known = read_setting(demo, plan), measured(demo, plan.behavior)
+        assert all(setting.digest(arm) in known for arm in plan.arms), folder.name
+        assert not measured(replace(demo, answer_tokens=64), plan.behavior)
+        for other in ({"template": "raw"}, {"end_of_turn": False}):
+            setting = read_setting(replace(demo, **other), plan)
+            assert not any(setting.digest(arm) in known for arm in plan.arms)
 
 
 def test_a_basket_is_a_plan_without_a_bottom(study):

@@ -5,7 +5,20 @@ from math import inf
 import numpy as np
 import pytest
 
-from explorer.repair.results import Row, pooled, relative_change, row, verdict, wilson
+from explorer.files import write_json
+from explorer.repair.results import (
+    ONE_TRAINING,
+    RESULT,
+    Result,
+    Row,
+    pooled,
+    read_result,
+    relative_change,
+    row,
+    seed_rates,
+    verdict,
+    wilson,
+)
 
 
 def arm(name: str, hits: int, seed: int = 0, k: int = 150, n: int = 40, guard: int = 70) -> Row:
@@ -16,7 +29,15 @@ def arm(name: str, hits: int, seed: int = 0, k: int = 150, n: int = 40, guard: i
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([arm("none", 36), arm("top", 2), arm("random", 35)], "The ranking found causes: −94 %"),
+        (
+            [arm(name, hits, seed) for name, hits in (("none", 36), ("top", 2), ("random", 35)) for seed in (0, 1)],
+            "The ranking found causes: −94 %",
+        ),
+        ([arm("none", 36), arm("top", 2), arm("random", 35)], f"The ranking found causes, {ONE_TRAINING}: −94 %"),
+        (
+            [arm("none", 36), arm("none", 36, 1), arm("top", 2), arm("top", 2, 1), arm("random", 35)],
+            f"The ranking found causes, {ONE_TRAINING}: −94 %",
+        ),
         ([arm("none", 36), arm("top", 30), arm("random", 33)], "No better than nothing"),
         ([arm("none", 36), arm("top", 18), arm("random", 20)], "No better than random"),
         ([arm("none", 2), arm("top", 0), arm("random", 2)], "Nothing can be shown: only 5%"),
@@ -38,10 +59,20 @@ def test_by_hand_is_said():
     )
 
 
+def test_a_verdict_is_read_from_the_figures(tmp_path):
+    """A file may hold the sentence of an older version, which said nothing of a single training."""
+    rows = [arm("none", 36), arm("top", 2), arm("random", 35)]
+    write_json(tmp_path / RESULT, Result(rows, ranking={"method": "x"}, verdict="The ranking found causes.").to_json())
+    result = read_result(tmp_path)
+    assert result and result.verdict == verdict(rows) and ONE_TRAINING in result.verdict
+
+
 def test_seeds_do_not_count_as_more_prompts():
     lines = pooled([arm("none", 36), arm("top", 2), arm("none", 38, 1), arm("none", 34, 2)])
     assert [line.arm for line in lines] == ["none", "top"] and lines[0].seeds == 3
     assert (lines[0].low, lines[0].high, lines[0].n) == (wilson(36, 40).low, wilson(36, 40).high, 40)
+    assert [(line.least, line.most) for line in lines] == [(0.85, 0.95), (0.05, 0.05)]
+    assert [seed_rates(line) for line in lines] == ["3: 85–95 %", "1"]
 
 
 def test_the_interval_of_a_change_holds_the_truth_as_often_as_it_says():

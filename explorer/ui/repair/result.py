@@ -15,13 +15,25 @@ from explorer.errors import ExplorerError
 from explorer.figures.repair import export_repair
 from explorer.figures.style import ACCENT, FAINT, GREY
 from explorer.repair.checks import BEHAVIOR, held_out
-from explorer.repair.export import plan_zip, zipped
+from explorer.repair.export import zipped
 from explorer.repair.job import repair_json
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, Plan, arm_label
-from explorer.repair.results import INTERVALS, NOT_YET, Pooled, Result, main_arms, percent, pooled, trained_models
+from explorer.repair.results import (
+    INTERVALS,
+    NOT_YET,
+    ONE_TRAINING,
+    Pooled,
+    Result,
+    main_arms,
+    percent,
+    pooled,
+    seed_rates,
+    trained_models,
+)
 from explorer.ui import navigation
 from explorer.ui.downloads import format_buttons
 from explorer.ui.page_states import CompareState
+from explorer.ui.repair.export import show_plan_export
 from explorer.ui.session import model_spec, set_case, set_model
 from explorer.ui.study import one_word_apart
 from explorer.ui.text import plain
@@ -38,7 +50,9 @@ _COLUMNS = {
         width=72, help="Control prompts, without the behavior's condition, whose answer shows it: it should not"
     ),
     "tasks": st.column_config.TextColumn(width=50, help="Ordinary tasks (the guard) that are done right"),
-    "seeds": st.column_config.NumberColumn(width=46),
+    "seeds": st.column_config.TextColumn(
+        width=92, help="Trainings of the arm, and the least and the greatest rate among them; one says nothing of luck"
+    ),
     "change": st.column_config.TextColumn(width=136, help="Of the rate, against the unedited model"),
 }
 
@@ -47,7 +61,9 @@ def show_verdict(result: Result | None) -> None:
     """Draw the sentence; its first words, which say all, as a heading."""
     head, _, rest = ((result and result.verdict) or NOT_YET).partition(": ")
     good = "found causes" in head or "are causes" in head
-    icon = ":material/check_circle:" if good else ":material/hourglass_top:" if "yet" in head else ":material/block:"
+    icon = ":material/hourglass_top:" if "yet" in head else ":material/block:"
+    if good:
+        icon = ":material/help:" if ONE_TRAINING in head else ":material/check_circle:"
     st.markdown(f"### {icon} {plain(head)}\n\n{plain(rest[:1].upper() + rest[1:])}")
 
 
@@ -65,7 +81,7 @@ def show_arms(result: Result) -> None:
                 "shows it": _share(line.rate),
                 "elsewhere": _share(line.control),
                 "tasks": _share(line.guard),
-                "seeds": line.seeds,
+                "seeds": seed_rates(line),
                 "change": line.change and percent(line.change),
             }
             for line in lines
@@ -193,7 +209,7 @@ def show_examples(study: Study, result: Result) -> None:
 def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) -> None:
     """Draw a popover with all downloads; each file is made when it is clicked."""
     with st.popover("", icon=":material/download:", help="Download", key="repair-files"):
-        _download("Edited data and a script", lambda: plan_zip(study, plan), f"{folder.name}.zip", "edited-zip")
+        show_plan_export(study, plan, folder.name)
         if result:
             values = lambda: json.dumps(repair_json(folder), ensure_ascii=False, indent=1).encode()  # noqa: E731
             _download("Result (JSON)", values, f"{folder.name}.json", "result-json")

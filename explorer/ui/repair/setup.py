@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from explorer.ranking.table import row_number
 from explorer.repair.arms import CORRECTED
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, held_out, measurable
 from explorer.repair.choose import plan_repair
-from explorer.repair.export import edited_zip, plan_zip
+from explorer.repair.export import edited_zip
 from explorer.repair.plan import DROP, EDITS, PRESETS, REPLACE, SWAP, TOP, Plan, run_folder
 from explorer.repair.results import Result
 from explorer.repair.stages import Stage, read_stages
@@ -28,6 +28,7 @@ from explorer.ui.basket import add_all, basket
 from explorer.ui.caching import HASHES
 from explorer.ui.corpus import Corpus, built_indexes, ranked
 from explorer.ui.page_states import RepairState
+from explorer.ui.repair.export import show_export, show_plan_export
 from explorer.ui.repair.job import NEW_REPAIR, show_start, show_time
 from explorer.ui.session import current_case
 from explorer.ui.text import plain, show_error
@@ -121,7 +122,7 @@ def _set_up(
         st.caption(f"Each model then answers {numbers}.")
         show_time(study, plan)
         show_start(study, plan)
-        _export_button(lambda: plan_zip(study, plan))
+        show_plan_export(study, plan)
     if not source.chosen and source.choice.centre is None and source.choice.query is None:
         st.code(_command(study, plan, source, train, preset), language=None)
 
@@ -139,7 +140,9 @@ def _set_up_export(corpus: Corpus, source: Source, ks: tuple[int, ...], column: 
     ids = corpus.table["id"].take(rows).to_pylist()
     how = {} if source.chosen else {"method": source.choice.method, "layer": source.choice.layer}
     _show_preview(corpus, rows, edit)
-    _export_button(lambda: edited_zip(corpus.study, ids, edit, {"behavior": source.behavior, "ranking": how}))
+    if edit == REPLACE and (lost := sum(not corpus.row(row).get("corrected") for row in rows)):
+        st.caption(f"{count(lost, 'datapoint')} without a corrected answer will be left out; edited.json names them.")
+    show_export(lambda: edited_zip(corpus.study, ids, edit, {"behavior": source.behavior, "ranking": how}))
 
 
 def _pick_source(corpus: Corpus, indexes: Mapping[str, Index], *, measured: bool) -> Source:
@@ -213,12 +216,6 @@ def _ranked(corpus: Corpus, source: Source) -> tuple[Ranking | None, list[int]]:
 def _show_preview(corpus: Corpus, rows: Sequence[int], edit: str, of_stage: str = "") -> None:
     st.markdown(f"**{EDIT_LABELS[edit]} {count(len(rows), 'datapoint')}**{of_stage}: {EDITS[edit]}")
     _show_rows(corpus, rows, "preview")
-
-
-def _export_button(make: Callable[[], bytes]) -> None:
-    about, icon = "All datapoints with the edits done, which they are, and a TRL script.", ":material/download:"
-    how: dict[str, Any] = {"key": "export-edited", "on_click": "ignore", "icon": icon, "help": about}
-    st.download_button("Edited data and a script", make, "edited.zip", "application/zip", **how)
 
 
 def _command(study: Study, plan: Plan, source: Source, train: str | None, preset: str) -> str:
