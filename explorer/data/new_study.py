@@ -1,20 +1,20 @@
 """A new study of somebody's own model and training data: read and check everything first, then write it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.data.checkpoints import ADAPTER, adapter_entry, check_checkpoint, resolve
 from explorer.data.importer import ImportedData, import_data
 from explorer.errors import ExplorerError
 from explorer.files import read_json_lines
 from explorer.model import embedded
+from explorer.model.spec import HUB_ID, place_of, split_revision
 
 if TYPE_CHECKING:  # torch, which the study needs, takes seconds to import: reading the data is quicker without it
     from explorer.data.study import Study
 
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _FILES = ("study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl")
 
 
@@ -23,7 +23,8 @@ class NewStudy:
     """A study that is read and checked, but not written.
 
     Attributes:
-        folder, name, model, adapters, reference: as in ``Study``.
+        folder, name, model: as in ``Study``.
+        checkpoints, reference: entries of ``study.toml`` (see ``data/checkpoints.py``).
         data: the training examples, and how their file was read.
         behaviors, failures: rows of their files, with whatever fields they have; None if no file was given.
         notes: sentences on what was taken for granted.
@@ -32,7 +33,7 @@ class NewStudy:
     folder: Path
     name: str
     model: str
-    adapters: tuple[str, ...]
+    checkpoints: tuple[str, ...]
     reference: str | None
     data: ImportedData
     behaviors: list[dict[str, Any]] | None
@@ -49,7 +50,7 @@ class NewStudy:
         """Write the folder and open the study. Raises ExplorerError if it can't be written."""
         from explorer.data.study import create_study
 
-        settings: Any = {field: getattr(self, field) for field in ("name", "model", "adapters", "reference")}
+        settings: Any = {field: getattr(self, field) for field in ("name", "model", "checkpoints", "reference")}
         rows: Any = {"behaviors": self.behaviors or (), "failures": self.failures or ()}
         return create_study(self.folder, datapoints=self.data.table, **settings, **rows)
 
@@ -59,6 +60,7 @@ def prepare_study(
     *,
     model: str,
     data: str | Path,
+    checkpoints: Sequence[str] = (),
     adapters: Sequence[str] = (),
     reference: str | None = None,
     behaviors: str | Path | None = None,
@@ -69,7 +71,8 @@ def prepare_study(
 
     Args:
         folder: where the study goes; nothing in it is overwritten.
-        model, adapters, reference: as in ``Study``.
+        model: as in ``Study``.
+        checkpoints, adapters, reference: as ``create_study`` takes them, but relative paths are those of this process.
         data: training examples in any format that ``import_data`` reads.
         behaviors, failures: JSON lines files.
         name: what to call the study; default the folder's name.
@@ -79,34 +82,51 @@ def prepare_study(
     """
     folder, notes = Path(folder), []
     model = model if model == embedded.NAME else _place("--model", model, notes)
-    adapters = [_adapter("--adapter", adapter, notes) for adapter in adapters]
-    reference = reference and _adapter("--reference-adapter", reference, notes)
+    if reference and reference in adapters:
+        reference = adapter_entry(reference)
+    entries = [_entry("--checkpoint", entry, notes) for entry in (*checkpoints, *map(adapter_entry, adapters))]
+    reference = reference and _entry("--reference", reference, notes)
     if present := [file for file in _FILES if (folder / file).exists()]:
         # one of them may be the very data that is about to be read
         raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
     name, examples = name or folder.resolve().name, import_data(data)
     rows = (_rows(behaviors, "behaviors"), _rows(failures, "failures"))
-    return NewStudy(folder, name, model, tuple(adapters), reference, examples, *rows, tuple(notes))
+    return NewStudy(folder, name, model, tuple(entries), reference, examples, *rows, tuple(notes))
 
 
 def _place(option: str, text: str, notes: list[str]) -> str:
     """A folder or file as an absolute path, so that it is found from anywhere; anything else is a hub id."""
-    path = Path(text).expanduser()
+    path, (name, revision) = Path(text).expanduser(), split_revision(text)
     if path.exists():
         return str(path.resolve())
-    if text.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(text):
+    if text.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
         raise ExplorerError(f"{option} {text}: no such folder; expected one, or a hub id such as owner/name.")
+    try:
+        place_of(name, revision)  # a folder has no revision
+    except ExplorerError as error:
+        raise ExplorerError(f"{option} {text}: {error}") from error
     notes.append(f"{option} {text}: no such folder, taken as a hub id")
     return text
 
 
-def _adapter(option: str, text: str, notes: list[str]) -> str:
-    if "/" not in text and not Path(text).exists():
-        raise ExplorerError(f"{option} {text}: no such folder; expected a PEFT adapter folder or owner/name.")
+def _entry(option: str, entry: str, notes: list[str]) -> str:
+    """An entry of ``study.toml`` with an absolute path, checked; the option of an adapter has a name of its own."""
+    text = entry.removeprefix(ADAPTER)
+    prefix = ADAPTER if entry.startswith(ADAPTER) else ""
+    if prefix:
+        option = {"--checkpoint": "--adapter", "--reference": "--reference-adapter"}[option]
+    if text == embedded.NAME and not prefix:
+        return entry
+    if "/" not in text and not Path(text).expanduser().exists():
+        expected = "a PEFT adapter folder" if prefix else "the folder of a model or PEFT adapter"
+        raise ExplorerError(f"{option} {text}: no such folder; expected {expected} or owner/name.")
     place = _place(option, text, notes)
-    if Path(place).is_absolute() and not (Path(place) / "adapter_config.json").is_file():
-        raise ExplorerError(f"{option} {text}: no adapter_config.json in it; expected a PEFT adapter folder.")
-    return place
+    (spec,) = resolve(Path("/"), embedded.NAME, [prefix + place])
+    try:
+        check_checkpoint(spec)
+    except ExplorerError as error:
+        raise ExplorerError(f"{option} {text}: {str(error).removeprefix(f'{place}: ')}") from error
+    return prefix + place
 
 
 def _rows(path: str | Path | None, what: str) -> list[dict[str, Any]] | None:

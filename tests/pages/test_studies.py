@@ -125,7 +125,7 @@ def broken_data(folder: Path) -> str:
 def missing_adapter(folder: Path) -> str:
     with (folder / "study.toml").open("a") as settings:
         settings.write('reference = "adapters/gone"\n')
-    text = (folder / "study.toml").read_text().replace("adapters = []", 'adapters = ["adapters/gone"]')
+    text = (folder / "study.toml").read_text().replace("checkpoints = []", 'checkpoints = ["adapter:adapters/gone"]')
     (folder / "study.toml").write_text(text)
     return str(folder)
 
