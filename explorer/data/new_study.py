@@ -117,7 +117,7 @@ def _entry(option: str, entry: str, notes: list[str]) -> str:
         option = {"--checkpoint": "--adapter", "--reference": "--reference-adapter"}[option]
     if text == embedded.NAME and not prefix:
         return entry
-    if "/" not in text and not Path(text).expanduser().exists():
+    if "/" not in text and not Path(split_revision(text)[0]).expanduser().exists():
         expected = "a PEFT adapter folder" if prefix else "the folder of a model or PEFT adapter"
         raise ExplorerError(f"{option} {text}: no such folder; expected {expected} or owner/name.")
     place = _place(option, text, notes)

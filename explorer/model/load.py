@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from gc import collect
 from pathlib import Path
@@ -35,11 +36,12 @@ transformers_logging.set_verbosity_error()
 
 @dataclass
 class LoadedModel:
-    """A loaded model, its tokenizer, and its LRP views, which are built on first use."""
+    """A loaded model, its tokenizer, its commit on the hub, and its LRP views, which are built on first use."""
 
     spec: ModelSpec
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    commit: str | None = None
     _used: float = field(default=0.0, repr=False)
     _views: dict[str, PreTrainedModel] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -128,9 +130,12 @@ def _make_room(device: torch.device, needed: int, keep: int = 0) -> None:
 def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
     device, dtype = pick_device(spec.device), dtype_of(spec)
     where, gguf = _locate(spec, progress)
-    extra = {"gguf_file": gguf} if gguf else {"revision": spec.revision} if spec.revision else {}
+    extra, commit = {"gguf_file": gguf} if gguf else {}, None
     progress("Loading the tokenizer")
     try:
+        if not Path(where).is_dir():
+            commit = _commit(spec)
+            extra = {"revision": commit}  # all files of one commit
         tokenizer = _tokenizer(where, extra)
         if _kept:
             _make_room(device, memory.expected_bytes(where, dtype, extra))
@@ -143,6 +148,8 @@ def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
             output_loading_info=True,
             **extra,
         )
+    except ModelError:
+        raise
     except Exception as error:  # transformers and its readers raise a dozen types for a broken file
         raise ModelError(_reason(spec.name, error)) from error
     if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
@@ -156,25 +163,24 @@ def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
     progress(f"Moving to {device.type}")
     model = model.to(device).eval().requires_grad_(False)  # pyright: ignore[reportArgumentType]
     decoder_blocks(model)  # refuses a model without them
-    return LoadedModel(spec, model, tokenizer)
+    return LoadedModel(spec, model, tokenizer, commit)
 
 
 def _locate(spec: ModelSpec, progress: Progress) -> tuple[str, str | None]:
     """Return (folder or hub id for transformers, name of the GGUF file or None)."""
     if spec.source == embedded.NAME and not spec.revision:
         return str(embedded.embedded_folder(progress)), None
-    where, gguf = place_of(spec.source, spec.revision)
-    if not gguf and not Path(where).is_dir() and _is_hub_adapter(where, spec.revision):
-        raise ModelError(f"{spec.name} is a PEFT adapter; expected a full model, and this one as its adapter.")
-    return where, gguf
+    return place_of(spec.source, spec.revision)
 
 
-def _is_hub_adapter(name: str, revision: str | None) -> bool:
-    """Whether transformers would load another model, which the adapter names, in the place of this one."""
-    try:
-        return find_adapter_config_file(name, revision=revision) is not None
-    except OSError:  # loading the model says what is wrong
-        return False
+def _commit(spec: ModelSpec) -> str:
+    """Return the commit of a model on the hub. Raises OSError where there is none, ModelError for an adapter."""
+    from huggingface_hub import hf_hub_download
+
+    with suppress(OSError):  # transformers would load another model, which the adapter names, in the place of this one
+        if find_adapter_config_file(spec.source, revision=spec.revision):
+            raise ModelError(f"{spec.name} is a PEFT adapter; expected a full model, and this one as its adapter.")
+    return Path(hf_hub_download(spec.source, "config.json", revision=spec.revision)).parent.name
 
 
 def _tokenizer(where: str, extra: dict[str, Any]) -> PreTrainedTokenizerBase:

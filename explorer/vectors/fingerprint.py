@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from explorer.data.study import DATAPOINTS, Study
-from explorer.errors import ExplorerError
 from explorer.model import embedded
 from explorer.model.adapters import adapter_folder
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
@@ -35,16 +34,8 @@ def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
         source = _path_digest(path)
     else:
         loaded = load_model(spec) if isinstance(model, ModelSpec) else model
-        source = f"hub:{spec.source}:{_commit(loaded)}"
+        source = f"hub:{spec.source}:{loaded.commit}"
     return {"model": source, "adapter": _adapter_digest(spec.adapter), "dtype": str(dtype).removeprefix("torch.")}
-
-
-def _commit(loaded: LoadedModel) -> str:
-    commit = getattr(loaded.model.config, "_commit_hash", None)
-    if not commit:
-        name = loaded.spec.source
-        raise ExplorerError(f"{name}: the hub told no commit of it, so that vectors made with it have no name.")
-    return commit
 
 
 def _adapter_digest(adapter: str | None) -> str:
