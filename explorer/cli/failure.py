@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import progress_lines, write, write_json
+from explorer.cli.output import MODEL, progress_lines, write, write_json
 
 if TYPE_CHECKING:
     from explorer.data.failures import Failure
@@ -59,8 +59,8 @@ def _add_failure(command: argparse.ArgumentParser) -> None:
     command.add_argument("--evidence", metavar="E", help="the words of the prompt that should have decided")
     command.add_argument("--wrong", required=True, metavar="W", help="the wrong answer")
     command.add_argument("--right", required=True, metavar="R", help="the right answer")
-    command.add_argument("--model", default="smollm2", metavar="M", help="smollm2, a hub id, a folder or a .gguf file")
-    command.add_argument("--adapter", metavar="A", help="a PEFT adapter folder or hub id")
+    command.add_argument("--model", default="smollm2", metavar="M", help=MODEL)
+    command.add_argument("--adapter", metavar="A", help="a PEFT adapter folder or hub id, @revision too")
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     command.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
     rules = ["attnlrp", "cplrp", "gradient", "representation-gradient"]

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import write_json
+from explorer.cli.output import MODEL, write_json
+from explorer.data.checkpoints import adapter_entry
 from explorer.errors import ExplorerError
 
 
@@ -13,11 +14,16 @@ def add_new(commands: Any) -> None:
     """Add ``new`` to the sub-commands of the command line."""
     new = commands.add_parser("new", help="make a study of your own model and training data")
     new.add_argument("study", type=Path, metavar="STUDY", help="the folder to make")
-    new.add_argument("--model", required=True, metavar="M", help="smollm2, a hub id, a folder or a .gguf file")
-    again = "a PEFT adapter folder or hub id; again for every later stage of training, in order"
-    new.add_argument("--adapter", dest="adapters", action="append", default=[], metavar="A", help=again)
-    before = "the adapter before the last stage; default none"
-    new.add_argument("--reference-adapter", dest="reference", metavar="A0", help=before)
+    new.add_argument("--model", required=True, metavar="M", help=MODEL)
+    again = "a checkpoint of the training: a folder of a model or PEFT adapter, or owner/name@revision; again for each"
+    stage: dict[str, Any] = {"dest": "checkpoints", "action": "append", "default": []}
+    new.add_argument("--checkpoint", **stage, metavar="C", help=f"{again} later one, in order")
+    adapter = "the same for a PEFT adapter, which may be a hub id; both options may be mixed"
+    new.add_argument("--adapter", **stage, type=adapter_entry, metavar="A", help=adapter)
+    before = "the checkpoint before the last stage of training; default the last but one"
+    new.add_argument("--reference", metavar="R", help=before)
+    adapter = "the same for a PEFT adapter"
+    new.add_argument("--reference-adapter", dest="reference", type=adapter_entry, metavar="A0", help=adapter)
     formats = "training examples: .jsonl, .json, .csv, .parquet, .arrow or a save_to_disk folder"
     new.add_argument("--data", required=True, type=Path, metavar="FILE", help=formats)
     new.add_argument("--behaviors", type=Path, metavar="F", help="JSON lines {id, name, prompt, bad, good?, exhibits?}")
@@ -40,7 +46,7 @@ def add_new(commands: Any) -> None:
 def _new(arguments: argparse.Namespace) -> None:
     from explorer.data.new_study import prepare_study
 
-    names = ("model", "data", "adapters", "reference", "behaviors", "failures", "name")
+    names = ("model", "data", "checkpoints", "reference", "behaviors", "failures", "name")
     given = {name: getattr(arguments, name) for name in (*names, "template", "turns", "answer_tokens")}
     ends = {"yes": True, "no": False}.get(arguments.end_of_turn)
     new = prepare_study(arguments.study, **given, end_of_turn=ends)

@@ -9,6 +9,8 @@ from typing import Any
 from explorer.files import writing
 from explorer.progress import Pace, Progress
 
+MODEL = "smollm2, a hub id (owner/name or owner/name@revision), a folder or a .gguf file"
+"""Help of the options that take a model."""
 EVERY = 5.0
 """Seconds between two lines about the same work; its end always has one."""
 

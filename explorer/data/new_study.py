@@ -1,20 +1,20 @@
 """A new study of somebody's own model and training data: read and check everything first, then write it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.data.checkpoints import ADAPTER, adapter_entry, check_checkpoint, resolve
 from explorer.data.importer import ImportedData, import_data
 from explorer.errors import ExplorerError, first_line
 from explorer.files import read_json_lines
 from explorer.model import embedded
+from explorer.model.spec import HUB_ID, place_of, split_revision
 
 if TYPE_CHECKING:  # torch, which the study needs, takes seconds to import: reading the data is quicker without it
     from explorer.data.study import Study
 
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _FILES = ("study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl")
 
 
@@ -23,8 +23,8 @@ class NewStudy:
     """A study that is read and checked, but not written.
 
     Attributes:
-        folder, name, model, adapters, reference, template, turns, end_of_turn, answer_tokens: as in ``Study``; the
-            last is None for its default.
+        folder, name, model, template, turns, end_of_turn, answer_tokens: as in ``Study``; None for the default.
+        checkpoints, reference: entries of ``study.toml`` (see ``data/checkpoints.py``).
         data: the training examples, and how their file was read.
         behaviors, failures: rows of their files, with whatever fields they have; None if no file was given.
         notes: sentences on what was taken for granted.
@@ -33,7 +33,7 @@ class NewStudy:
     folder: Path
     name: str
     model: str
-    adapters: tuple[str, ...]
+    checkpoints: tuple[str, ...]
     reference: str | None
     template: str
     turns: str
@@ -54,7 +54,7 @@ class NewStudy:
         """Write the folder and open the study. Raises ExplorerError if it can't be written."""
         from explorer.data.study import create_study
 
-        names = ("name", "model", "adapters", "reference", "template", "turns", "end_of_turn", "answer_tokens")
+        names = ("name", "model", "checkpoints", "reference", "template", "turns", "end_of_turn", "answer_tokens")
         settings: Any = {field: value for field in names if (value := getattr(self, field)) is not None}
         rows: Any = {"behaviors": self.behaviors or (), "failures": self.failures or ()}
         return create_study(self.folder, datapoints=self.data.table, **settings, **rows)
@@ -65,6 +65,7 @@ def prepare_study(
     *,
     model: str,
     data: str | Path,
+    checkpoints: Sequence[str] = (),
     adapters: Sequence[str] = (),
     reference: str | None = None,
     behaviors: str | Path | None = None,
@@ -79,7 +80,8 @@ def prepare_study(
 
     Args:
         folder: where the study goes; nothing in it is overwritten.
-        model, adapters, reference: as in ``Study``.
+        model: as in ``Study``.
+        checkpoints, adapters, reference: as ``create_study`` takes them, but relative paths are those of this process.
         data: training examples in any format that ``import_data`` reads.
         behaviors, failures: JSON lines files.
         name: what to call the study; default the folder's name.
@@ -95,8 +97,10 @@ def prepare_study(
         raise ExplorerError(f"--answer-tokens is {answer_tokens}; expected a whole number above 0.")
     folder, notes = Path(folder), []
     model = model if model == embedded.NAME else _place("--model", model, notes)
-    adapters = [_adapter("--adapter", adapter, notes) for adapter in adapters]
-    reference = reference and _adapter("--reference-adapter", reference, notes)
+    if reference and reference in adapters:
+        reference = adapter_entry(reference)
+    entries = [_entry("--checkpoint", entry, notes) for entry in (*checkpoints, *map(adapter_entry, adapters))]
+    reference = reference and _entry("--reference", reference, notes)
     if present := [file for file in _FILES if (folder / file).exists()]:
         # one of them may be the very data that is about to be read
         raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
@@ -105,7 +109,7 @@ def prepare_study(
     template, ends = _reading(model, template, end_of_turn, notes)
     settings = (template, "last" if turns == "each" else turns, ends)
     made_of = (*settings, answer_tokens, examples, *rows, tuple(notes))
-    return NewStudy(folder, name, model, tuple(adapters), reference, *made_of)
+    return NewStudy(folder, name, model, tuple(entries), reference, *made_of)
 
 
 def _reading(model: str, template: str, end_of_turn: bool | None, notes: list[str]) -> tuple[str, bool]:
@@ -139,22 +143,37 @@ def _template(model: str, notes: list[str]) -> str:
 
 def _place(option: str, text: str, notes: list[str]) -> str:
     """A folder or file as an absolute path, so that it is found from anywhere; anything else is a hub id."""
-    path = Path(text).expanduser()
+    path, (name, revision) = Path(text).expanduser(), split_revision(text)
     if path.exists():
         return str(path.resolve())
-    if text.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(text):
+    if text.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
         raise ExplorerError(f"{option} {text}: no such folder; expected one, or a hub id such as owner/name.")
+    try:
+        place_of(name, revision)  # a folder has no revision
+    except ExplorerError as error:
+        raise ExplorerError(f"{option} {text}: {error}") from error
     notes.append(f"{option} {text}: no such folder, taken as a hub id")
     return text
 
 
-def _adapter(option: str, text: str, notes: list[str]) -> str:
-    if "/" not in text and not Path(text).exists():
-        raise ExplorerError(f"{option} {text}: no such folder; expected a PEFT adapter folder or owner/name.")
+def _entry(option: str, entry: str, notes: list[str]) -> str:
+    """An entry of ``study.toml`` with an absolute path, checked; the option of an adapter has a name of its own."""
+    text = entry.removeprefix(ADAPTER)
+    prefix = ADAPTER if entry.startswith(ADAPTER) else ""
+    if prefix:
+        option = {"--checkpoint": "--adapter", "--reference": "--reference-adapter"}[option]
+    if text == embedded.NAME and not prefix:
+        return entry
+    if "/" not in text and not Path(split_revision(text)[0]).expanduser().exists():
+        expected = "a PEFT adapter folder" if prefix else "the folder of a model or PEFT adapter"
+        raise ExplorerError(f"{option} {text}: no such folder; expected {expected} or owner/name.")
     place = _place(option, text, notes)
-    if Path(place).is_absolute() and not (Path(place) / "adapter_config.json").is_file():
-        raise ExplorerError(f"{option} {text}: no adapter_config.json in it; expected a PEFT adapter folder.")
-    return place
+    (spec,) = resolve(Path("/"), embedded.NAME, [prefix + place])
+    try:
+        check_checkpoint(spec)
+    except ExplorerError as error:
+        raise ExplorerError(f"{option} {text}: {str(error).removeprefix(f'{place}: ')}") from error
+    return prefix + place
 
 
 def _rows(path: str | Path | None, what: str) -> list[dict[str, Any]] | None:

@@ -1,12 +1,15 @@
-"""The study folder: a model with its adapters, training data, behaviors and failures, tied together by ``study.toml``.
+"""The study folder: a model, its checkpoints, training data, behaviors and failures, tied together by ``study.toml``.
 
 ```
-study.toml           format, name, model, adapters in training order, reference, template, layers, turns, end_of_turn,
-                     answer_tokens
+study.toml           format, name, model, checkpoints in training order (see ``data/checkpoints.py``), reference,
+                     template, layers, turns, end_of_turn, answer_tokens
 datapoints.parquet   id, history?, prompt, response | chosen + rejected, label?, source?, and what else came along
 behaviors.jsonl      {id, name, prompt, bad, good?, exhibits?, half?, asks?, forbids?}
 failures.jsonl       {id, prompt, system?, wrong, right, evidence?}
 ```
+
+Older files have a list ``adapters`` in the place of ``checkpoints``: all its entries are PEFT adapters, and so is their
+``reference``; without one, the bare model is the one before the training.
 """
 
 import json
@@ -19,19 +22,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from explorer.data.checkpoints import BASE, adapter_entry, check_checkpoint, named, resolve, resolve_reference
 from explorer.data.failures import Failure, read_failures
 from explorer.errors import ExplorerError, first_line
 from explorer.files import read_rows, require_pattern, require_text, write_json_lines, writing, wrong_field
-from explorer.model.load import ModelSpec
+from explorer.model.spec import ModelSpec
 
 FORMAT = 1
 TEMPLATES = ("chat", "raw")
 TURNS = ("all", "last")
-BASE = "base"
 VECTORS = "vectors"
 HALVES = ("query", "evaluation")
 _DEFAULTS: dict[str, Any] = {
-    "adapters": [],
     "layers": [],
     "reference": "",
     "template": "chat",
@@ -69,9 +71,9 @@ class Study:
     """An open study.
 
     Attributes:
-        model: ``smollm2``, a hub id, a folder or a .gguf file.
-        adapters: absolute paths or hub ids in training order; the last one is the model under study.
-        reference: the adapter before the last stage of training (the SFT model in DPO); None for the bare model.
+        model: ``smollm2``, a hub id (``@revision`` as well), a folder or a .gguf file: the model before all training.
+        trained: the checkpoints in training order; the last one is the model under study.
+        reference: the model before the last stage of training (the SFT model in DPO); None for the bare model.
         template: ``chat``, or ``raw`` for prompts without a chat template.
         layers: layers to compute vectors at; empty for an automatic choice.
         turns: which assistant turns of a chat the training put a loss on: ``all``, or the ``last`` one.
@@ -83,8 +85,8 @@ class Study:
     folder: Path
     name: str
     model: str
-    adapters: tuple[str, ...] = ()
-    reference: str | None = None
+    trained: tuple[ModelSpec, ...] = ()
+    reference: ModelSpec | None = None
     template: str = "chat"
     layers: tuple[int, ...] = ()
     turns: str = "all"
@@ -94,29 +96,33 @@ class Study:
     @property
     def spec(self) -> ModelSpec:
         """The model under study."""
-        return ModelSpec(self.model, adapter=self.adapters[-1] if self.adapters else None)
+        return self.trained[-1] if self.trained else ModelSpec(self.model)
 
     @property
     def reference_spec(self) -> ModelSpec:
         """The model before the last stage of training."""
-        return ModelSpec(self.model, adapter=self.reference)
+        return self.reference or ModelSpec(self.model)
 
     def checkpoints(self) -> dict[str, ModelSpec]:
-        """The models in training order: ``base``, then every adapter by its folder's name."""
-        taught = {Path(adapter).name: ModelSpec(self.model, adapter=adapter) for adapter in self.adapters}
-        return {BASE: ModelSpec(self.model), **taught}
+        """The models in training order: ``base``, then every checkpoint by the name of its folder or hub id."""
+        return {name: spec for name, spec in self._named().items() if name == BASE or spec in self.trained}
 
     def checkpoint(self, name: str) -> tuple[str, ModelSpec]:
         """(name, model) of a checkpoint; ``before`` is the reference, ``after`` the model under study."""
-        specs = self.checkpoints()
-        if name == "before":
-            name = Path(self.reference).name if self.reference else BASE
-            specs.setdefault(name, self.reference_spec)
-        elif name == "after":
-            name = list(specs)[-1]
+        specs = self._named()
+        if name in ("before", "after"):
+            wanted = self.reference_spec if name == "before" else self.spec
+            return next((name, spec) for name, spec in specs.items() if spec == wanted)
         if name not in specs:
-            raise ExplorerError(f"{self.folder}: no checkpoint '{name}'; expected before, after, {', '.join(specs)}.")
+            names = ", ".join(self.checkpoints())
+            raise ExplorerError(f"{self.folder}: no checkpoint '{name}'; expected before, after, {names}.")
         return name, specs[name]
+
+    def _named(self) -> dict[str, ModelSpec]:
+        """All models of the study by name: ``base``, the checkpoints, and a reference that is none of them."""
+        base = ModelSpec(self.model)
+        apart = [self.reference] if self.reference and self.reference not in (base, *self.trained) else []
+        return named(base, [*self.trained, *apart])
 
     def datapoints(self) -> pa.Table:
         """The training examples; raises ExplorerError for a broken file or row."""
@@ -152,6 +158,7 @@ def create_study(
     name: str,
     model: str,
     datapoints: Sequence[Mapping[str, Any]] | pa.Table,
+    checkpoints: Sequence[str] = (),
     adapters: Sequence[str] = (),
     reference: str | None = None,
     behaviors: Iterable[Mapping[str, Any]] = (),
@@ -164,17 +171,24 @@ def create_study(
 ) -> Study:
     """Write a study folder and open it, every file checked.
 
-    The settings are those of ``Study``; ``end_of_turn`` None: yes for ``chat``, no for ``raw``.
+    Args:
+        checkpoints: entries in training order (see ``data/checkpoints.py``). Paths are stored as given: relative ones
+            are read from the study folder.
+        adapters: PEFT adapters that come after them.
+        reference: entry of the model before the last stage; by default the checkpoint before the last one, else the
+            bare model.
+        end_of_turn: None: yes for ``chat``, no for ``raw``.
 
-    Adapter paths are stored as given: relative ones are read from the study folder. ``study.toml`` is written last, and
-    taken away again where a check fails, so that a folder that has one is whole. Raises ExplorerError where the folder
-    is a study already or can't be written, or a row is broken.
+    The other settings are those of ``Study``. ``study.toml`` is written last, and taken away again where a check fails,
+    so that a folder that has one is whole. Raises ExplorerError where the folder is a study already or can't be
+    written, or a row is broken.
     """
     if (folder / SETTINGS).exists():
         raise ExplorerError(f"{folder}: there is a study already ({SETTINGS}); choose another folder.")
-    settings: dict[str, Any] = {"format": FORMAT, "name": name, "model": model, "adapters": list(adapters)}
+    entries = [*checkpoints, *map(adapter_entry, adapters)]
+    settings: dict[str, Any] = {"format": FORMAT, "name": name, "model": model, "checkpoints": entries}
     if reference:
-        settings["reference"] = reference
+        settings["reference"] = adapter_entry(reference) if reference in adapters else reference
     end_of_turn = template == "chat" if end_of_turn is None else end_of_turn
     settings |= {"template": template, "turns": turns, "end_of_turn": end_of_turn, "layers": list(layers)}
     settings["answer_tokens"] = answer_tokens
@@ -209,29 +223,46 @@ def open_study(folder: str | Path) -> Study:
         raise ExplorerError(f"{path}: field 'format' is {version!r}; this version reads format {FORMAT}.")
     require_text(settings, path, "name", "model")
     settings = _DEFAULTS | {"end_of_turn": settings.get("template") != "raw"} | settings
-    for field, kind, expected in (("adapters", str, "text"), ("layers", int, "whole numbers")):
-        if not isinstance(settings[field], list) or not all(isinstance(x, kind) for x in settings[field]):
-            raise wrong_field(settings, path, field, f"a list of {expected}")
-    if not isinstance(settings["reference"], str):
-        raise wrong_field(settings, path, "reference", "an adapter folder")
+    if not isinstance(settings["layers"], list) or not all(isinstance(x, int) for x in settings["layers"]):
+        raise wrong_field(settings, path, "layers", "a list of whole numbers")
     for field, values in (("template", TEMPLATES), ("turns", TURNS), ("end_of_turn", (True, False))):
         if settings[field] not in values:
             raise wrong_field(settings, path, field, " or ".join(json.dumps(value) for value in values))
     if not isinstance(settings["answer_tokens"], int) or settings["answer_tokens"] < 1:
         raise wrong_field(settings, path, "answer_tokens", "a whole number above 0")
-    adapters = tuple(_adapter_path(folder, adapter) for adapter in settings["adapters"])
-    reference = _adapter_path(folder, settings["reference"]) if settings["reference"] else None
+    trained, reference = _read_checkpoints(folder, settings)
     given = {name: settings[name] for name in ("name", "model", "template", "turns", "end_of_turn", "answer_tokens")}
-    return Study(folder, adapters=adapters, reference=reference, layers=tuple(settings["layers"]), **given)
+    return Study(folder, trained=trained, reference=reference, layers=tuple(settings["layers"]), **given)
+
+
+def _read_checkpoints(folder: Path, settings: dict[str, Any]) -> tuple[tuple[ModelSpec, ...], ModelSpec | None]:
+    """Return the checkpoints and the reference model of the settings in ``study.toml``."""
+    path, model, reference = folder / SETTINGS, settings["model"], settings["reference"]
+    if "adapters" in settings and "checkpoints" in settings:
+        raise ExplorerError(f"{path}: fields 'adapters' and 'checkpoints'; expected 'checkpoints' alone.")
+    field = "adapters" if "adapters" in settings else "checkpoints"
+    entries = settings.get(field, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, str) and entry.strip() for entry in entries):
+        raise wrong_field(settings, path, field, "a list of text")
+    if not isinstance(reference, str):
+        raise wrong_field(settings, path, "reference", "a checkpoint")
+    if "checkpoints" not in settings:
+        entries, reference = [*map(adapter_entry, entries)], reference and adapter_entry(reference)
+    trained = resolve(folder, model, entries)
+    if reference:
+        return trained, resolve_reference(folder, model, entries, reference)
+    return trained, trained[-2] if field == "checkpoints" and len(trained) > 1 else None
 
 
 def check_study(folder: str | Path) -> Study:
     """Open a study and read every file of it; raises ExplorerError at the first thing that is wrong."""
     study = open_study(folder)
     path = study.folder / SETTINGS
-    for adapter in filter(None, (*study.adapters, study.reference)):
-        if Path(adapter).is_absolute() and not (Path(adapter) / "adapter_config.json").is_file():
-            raise ExplorerError(f"{path}: adapter {adapter} is not there; expected a PEFT adapter folder.")
+    for spec in (*study.trained, *filter(None, [study.reference])):
+        try:
+            check_checkpoint(spec)
+        except ExplorerError as error:
+            raise ExplorerError(f"{path}: checkpoint {error}") from error
     study.datapoints()
     study.behaviors()
     study.failures()
@@ -292,9 +323,3 @@ def read_behaviors(path: Path) -> list[BehaviorPrompt]:
             raise wrong_field(row, where, "half", " or ".join(HALVES))
         prompts.append(BehaviorPrompt(row["id"], row["name"], row["prompt"], row["bad"], **texts))
     return prompts
-
-
-def _adapter_path(folder: Path, adapter: str) -> str:
-    """An adapter folder inside the study as an absolute path; anything else (a hub id, another folder) as it is."""
-    inside = folder / Path(adapter).expanduser()
-    return str(inside.resolve()) if adapter.startswith(("adapters/", ".", "/", "~")) or inside.exists() else adapter

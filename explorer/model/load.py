@@ -1,56 +1,48 @@
 """Loading a language model from the embedded default, a hub id, a folder or a GGUF file, with an optional adapter."""
 
+import hashlib
 import json
 import os
 import threading
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from gc import collect
 from pathlib import Path
+from time import monotonic
+from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from explorer.errors import ModelError, first_line
-from explorer.model import embedded
+from explorer.model import embedded, memory
+from explorer.model.adapters import merge_adapter
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks
+from explorer.model.spec import ModelSpec, place_of
 from explorer.progress import Progress, silent
+
+__all__ = ["DTYPES", "LoadedModel", "ModelSpec", "dtype_of", "load_model", "pick_device"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+_TOKENIZER_FILES = ("*token*.json", "vocab*", "merges.txt", "*.model", "*.jinja", "additional_chat_templates/*")
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """Which model: ``source`` is ``smollm2``, a hub id, a folder or a .gguf file; ``adapter`` a PEFT adapter folder.
-
-    ``device``: ``auto`` (GPU where there is one), ``cpu``, ``cuda``, ``mps``. ``dtype``: ``auto`` (float32 on CPU,
-    bfloat16 elsewhere) or a name in ``DTYPES``.
-    """
-
-    source: str = embedded.NAME
-    adapter: str | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-
-    @property
-    def title(self) -> str:
-        """Display name, without leading folders."""
-        name = embedded.TITLE if self.source == embedded.NAME else self.source.rstrip("/").split("/")[-1]
-        return f"{name} + {Path(self.adapter).name}" if self.adapter else name
-
-
 @dataclass
 class LoadedModel:
-    """A loaded model, its tokenizer, and its LRP views, which are built on first use."""
+    """A loaded model, its tokenizer, its commit on the hub, and its LRP views, which are built on first use."""
 
     spec: ModelSpec
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    commit: str | None = None
+    _used: float = field(default=0.0, repr=False)
     _views: dict[str, PreTrainedModel] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -90,35 +82,63 @@ def dtype_of(spec: ModelSpec) -> torch.dtype:
     return DTYPES.get(spec.dtype, torch.float32 if pick_device(spec.device).type == "cpu" else torch.bfloat16)
 
 
-_loaded: OrderedDict[ModelSpec, LoadedModel] = OrderedDict()
+_kept: dict[ModelSpec, LoadedModel] = {}
+"""The models used last; changed under the lock ``_loading`` alone."""
+_alive: WeakValueDictionary[ModelSpec, LoadedModel] = WeakValueDictionary()
+"""Those, and others that somebody still holds."""
+_tokenizers: WeakValueDictionary[str, PreTrainedTokenizerBase] = WeakValueDictionary()
 _loading = threading.Lock()
 
 
 def load_model(spec: ModelSpec = ModelSpec(), progress: Progress = silent) -> LoadedModel:
-    """Load a model, once per process; the two used last stay in memory.
+    """Load a model, or return it where it is in memory.
+
+    The models used last are kept, as many as fit into ``memory.room``, and always the last one; others are let go
+    before the next one is read. The weights of a model that was handed out never change: each checkpoint gets tensors
+    of its own, but for those that are equal bit for bit, which are held once.
 
     Weights are read from safetensors or GGUF only, never from a pickle, and no remote code is run. An adapter is
     merged into its base. Raises ModelError with one sentence that says what is wrong and what was expected.
     """
-    with suppress(KeyError):  # without waiting for another session's download
-        _loaded.move_to_end(spec)
-        return _loaded[spec]
-    with _loading:
-        if spec not in _loaded:
-            _loaded[spec] = _load(spec, progress)
-        _loaded.move_to_end(spec)
-        while len(_loaded) > 2:
-            _loaded.popitem(last=False)
-        return _loaded[spec]
+    loaded = _kept.get(spec)
+    if loaded is None:  # else without waiting for another session's download
+        with _loading:
+            loaded = _alive.get(spec)
+            if loaded is None:
+                loaded = _alive[spec] = _load(spec, progress)
+                memory.share_equal(loaded.model, [other.model for other in _kept.values()])
+            _kept[spec] = loaded
+            loaded._used = monotonic()
+            _make_room(loaded.model.device, 0, keep=1)
+    loaded._used = monotonic()
+    return loaded
+
+
+def _make_room(device: torch.device, needed: int, keep: int = 0) -> None:
+    """Let go of the models on a device used longest ago, but for ``keep``, until ``needed`` more bytes fit."""
+    here = [spec for spec, loaded in _kept.items() if loaded.model.device.type == device.type]
+    here.sort(key=lambda spec: _kept[spec]._used)
+    while len(here) > keep:
+        if memory.bytes_of(_kept[spec].model for spec in here) + needed <= memory.room(device):
+            return
+        del _kept[here.pop(0)]
+        collect()  # a view and its modules refer to each other
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
     device, dtype = pick_device(spec.device), dtype_of(spec)
-    where, gguf = _locate(spec.source, progress)
+    where, gguf = _locate(spec, progress)
+    extra, commit = {"gguf_file": gguf} if gguf else {}, None
     progress("Loading the tokenizer")
-    extra = {"gguf_file": gguf} if gguf else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
+        if not Path(where).is_dir():
+            commit = _commit(spec)
+            extra = {"revision": commit}  # all files of one commit
+        tokenizer = _tokenizer(where, extra)
+        if _kept:
+            _make_room(device, memory.expected_bytes(where, dtype, extra))
         progress(f"Loading the weights of {spec.title}")
         model, report = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             where,
@@ -128,78 +148,55 @@ def _load(spec: ModelSpec, progress: Progress) -> LoadedModel:
             output_loading_info=True,
             **extra,
         )
+    except ModelError:
+        raise
     except Exception as error:  # transformers and its readers raise a dozen types for a broken file
-        raise ModelError(_reason(spec.source, error)) from error
+        raise ModelError(_reason(spec.name, error)) from error
     if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
         lacking = f"{len(missing)}, e.g. {missing[0]}"
-        raise ModelError(f"{spec.source} lacks weights that its configuration asks for: {lacking}.")
+        raise ModelError(f"{spec.name} lacks weights that its configuration asks for: {lacking}.")
     if not getattr(tokenizer, "is_fast", False):
-        raise ModelError(f"{spec.source} has no fast tokenizer, which is needed to place tokens in the text.")
+        raise ModelError(f"{spec.name} has no fast tokenizer, which is needed to place tokens in the text.")
     if spec.adapter:
         progress("Merging the adapter")
-        model = _merge_adapter(model, spec.adapter)
+        model = merge_adapter(model, spec.adapter)
     progress(f"Moving to {device.type}")
     model = model.to(device).eval().requires_grad_(False)  # pyright: ignore[reportArgumentType]
     decoder_blocks(model)  # refuses a model without them
-    return LoadedModel(spec, model, tokenizer)
+    return LoadedModel(spec, model, tokenizer, commit)
 
 
-def _locate(source: str, progress: Progress) -> tuple[str, str | None]:
+def _locate(spec: ModelSpec, progress: Progress) -> tuple[str, str | None]:
     """Return (folder or hub id for transformers, name of the GGUF file or None)."""
-    if not source.strip():
-        raise ModelError("The model is empty; expected smollm2, a hub id, a folder or a .gguf file.")
-    if source == embedded.NAME:
+    if spec.source == embedded.NAME and not spec.revision:
         return str(embedded.embedded_folder(progress)), None
-    path = Path(source).expanduser()
-    if source.lower().endswith(".gguf"):
-        if not path.is_file():
-            raise ModelError(f"{source}: no such file; expected a GGUF file.")
-        return str(path.parent), path.name
-    if path.is_dir():
-        _check_folder(path)
-        return str(path), None
-    if path.exists():
-        raise ModelError(f"{source} is a file; expected a model folder or a .gguf file.")
-    if source.startswith((".", "/", "~")) or source.count("/") > 1:
-        raise ModelError(f"{source}: no such folder; expected a model folder, a .gguf file or a hub id.")
-    return source, None
+    return place_of(spec.source, spec.revision)
 
 
-def _check_folder(folder: Path) -> None:
-    names = [p.name for p in folder.iterdir()]
-    if "config.json" not in names:
-        raise ModelError(f"{folder}: no config.json; expected a model folder as transformers saves it.")
-    if any(name.endswith(".safetensors") for name in names):
-        return
-    if pickled := [name for name in names if name.endswith(_PICKLED)]:
-        danger = f"as a pickle only ({pickled[0]}), which can run code when it is read"
-        raise ModelError(f"{folder} holds its weights {danger}; expected safetensors.")
-    raise ModelError(f"{folder}: no weights; expected *.safetensors beside config.json.")
+def _commit(spec: ModelSpec) -> str:
+    """Return the commit of a model on the hub. Raises OSError where there is none, ModelError for an adapter."""
+    from huggingface_hub import hf_hub_download
+
+    with suppress(OSError):  # transformers would load another model, which the adapter names, in the place of this one
+        if find_adapter_config_file(spec.source, revision=spec.revision):
+            raise ModelError(f"{spec.name} is a PEFT adapter; expected a full model, and this one as its adapter.")
+    return Path(hf_hub_download(spec.source, "config.json", revision=spec.revision)).parent.name
 
 
-def _merge_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
-    from peft import PeftModel
-
-    folder = Path(adapter).expanduser()
-    if folder.is_dir():
-        if not (folder / "adapter_config.json").exists():
-            raise ModelError(f"{adapter}: no adapter_config.json; expected a PEFT adapter folder.")
-        if not (folder / "adapter_model.safetensors").exists():
-            raise ModelError(f"{adapter}: no adapter_model.safetensors; a pickled adapter is not read.")
-    elif folder.exists() or adapter.startswith((".", "/", "~")):
-        raise ModelError(f"{adapter}: no such adapter folder.")
-    else:
-        from huggingface_hub import hf_hub_download
-
-        try:  # without the file peft would fall back to a pickle
-            hf_hub_download(adapter, "adapter_model.safetensors")
-        except Exception as error:
-            reason = "not found on the hub, or without adapter_model.safetensors (a pickle is not read)"
-            raise ModelError(f"Adapter '{adapter}' was {reason}.") from error
-    try:
-        return PeftModel.from_pretrained(model, adapter, use_safetensors=True).merge_and_unload()  # pyright: ignore
-    except Exception as error:
-        raise ModelError(f"Adapter {adapter} does not fit this model: {first_line(error)}") from error
+def _tokenizer(where: str, extra: dict[str, Any]) -> PreTrainedTokenizerBase:
+    """Load a tokenizer; for a folder whose files are those of a loaded model's, return that one."""
+    folder = Path(where)
+    if extra or not folder.is_dir():
+        return AutoTokenizer.from_pretrained(where, trust_remote_code=False, **extra)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    digest = hashlib.sha256(json.dumps([config.get("model_type"), config.get("tokenizer_class")]).encode())
+    for file in sorted({file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern)}):
+        digest.update(f"\0{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    tokenizer = _tokenizers.get(digest.hexdigest())
+    if tokenizer is None:
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+        _tokenizers[digest.hexdigest()] = tokenizer
+    return tokenizer
 
 
 def _reason(source: str, error: Exception) -> str:

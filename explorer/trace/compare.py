@@ -132,16 +132,16 @@ def relevance_change(before: Explanation, after: Explanation) -> np.ndarray | No
 
 
 def parse_models(text: str, usual: ModelSpec) -> list[ModelSpec]:
-    """Read a list such as ``smollm2,runs/dpo,other+adapter``; device and precision are those of ``usual``.
+    """Read a list such as ``smollm2,runs/dpo,org/name@revision,other+adapter``.
 
-    The folder of a PEFT adapter stands for the model ``usual`` with it.
+    The folder of a PEFT adapter stands for the model ``usual`` with it. Device and precision are those of ``usual``.
     """
     specs = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         source, _, adapter = part.partition("+")
         if not adapter and (Path(part).expanduser() / "adapter_config.json").is_file():
-            source, adapter = usual.source, part
-        specs.append(replace(usual, source=source, adapter=adapter or None))
+            source, adapter = usual.name, part
+        specs.append(replace(usual, source=source, revision=None, adapter=adapter or None))
     return specs
 
 

@@ -38,10 +38,10 @@ def set_model(spec: ModelSpec) -> None:
 def _link_model(spec: ModelSpec, case: Failure) -> None:
     """Write the model into the link, unless the case says it."""
     usual = model_of(case)
-    if (spec.source, spec.adapter) == (usual.source, usual.adapter):
+    if spec.weights == usual.weights:
         link.put(model=None, adapter=None)
     else:
-        link.put(model=spec.source, adapter=spec.adapter)
+        link.put(model=spec.name, adapter=spec.adapter)
 
 
 def set_study(folder: Path) -> None:

@@ -17,6 +17,7 @@ from explorer.ui.study import (
     gallery,
     model_of,
     opened,
+    stages,
     study_folder,
     study_folders,
     whole_path,
@@ -34,7 +35,11 @@ KINDS = {
     "negation": "Negation",
 }
 OTHER_FOLDER = "open a folder"
-MODEL_HELP = "A hub id, a local folder or a .gguf file, read from safetensors or GGUF only. Empty: the embedded model."
+MODEL_HELP = (
+    "A hub id (owner/name, or owner/name@revision), a local folder or a .gguf file, read from safetensors or GGUF "
+    "only. Empty: the embedded model."
+)
+ADAPTER_HELP = "A folder, or a hub id: owner/name, or owner/name@revision."
 
 
 def sidebar() -> None:
@@ -64,6 +69,8 @@ def study_picker() -> None:
             show_error(refused)
     current = current_study()
     st.caption(f"{count(current.examples, 'training example')} · {count(current.behaviors, 'behavior')}")
+    if current.study.trained:
+        st.caption(plain(stages(current.study)))
 
 
 def _name(folder: Path) -> str:
@@ -110,7 +117,7 @@ def case_picker() -> None:
         on_change=lambda: set_case(cases[st.session_state["gallery"]]) if st.session_state["gallery"] else None,
     )
     spec, maker = model_spec(), model_of(case)
-    if case.id in cases and (spec.source, spec.adapter) != (maker.source, maker.adapter):
+    if case.id in cases and spec.weights != maker.weights:
         st.caption(f"A failure of {plain(maker.title)}, explained here with another model")
 
 
@@ -130,9 +137,9 @@ def model_picker() -> None:
     spec = model_spec()
     refused = st.session_state.get("refused")
     with st.expander(f"Model: {plain(spec.title)}", icon=":material/memory:", expanded=bool(refused)):
-        typed = "" if spec.source == embedded.NAME else spec.source
+        typed = "" if spec.source == embedded.NAME else spec.name
         source = st.text_input("Model", typed, placeholder=f"{embedded.TITLE} (embedded)", help=MODEL_HELP)
-        adapter = st.text_input("PEFT adapter", spec.adapter or "", placeholder="none", help="A folder or hub id.")
+        adapter = st.text_input("PEFT adapter", spec.adapter or "", placeholder="none", help=ADAPTER_HELP)
         left, right = st.columns(2)
         device = left.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
         dtype = right.selectbox("Precision", ["auto", *DTYPES])

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import streamlit as st
 
+from explorer.data.checkpoints import BASE, kind
 from explorer.data.failures import Failure, shipped_failures
 from explorer.data.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study, open_study
 from explorer.demo.build import build_demo, default_folder
@@ -75,6 +76,14 @@ def _read(folder: Path, versions: list[tuple[int, int]]) -> Opened:
     if study.template == "raw":
         failures = {name: replace(failure, raw=True) for name, failure in failures.items()}
     return Opened(study, failures, examples, len({behavior.name for behavior in study.behaviors()}))
+
+
+def stages(study: Study) -> str:
+    """The checkpoints in training order, with their kinds: "Adapters: sft → dpo", or each with its own."""
+    kinds = {name: kind(spec) for name, spec in study.checkpoints().items() if name != BASE}
+    if len(set(kinds.values())) > 1:
+        return " → ".join(f"{name} ({what})" for name, what in kinds.items())
+    return f"{next(iter(kinds.values())).capitalize()}s: {' → '.join(kinds)}"
 
 
 def current_study() -> Opened:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from explorer.data.study import DATAPOINTS, Study
-from explorer.errors import ExplorerError
 from explorer.model import embedded
+from explorer.model.adapters import adapter_folder
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 
 CODE = 2
@@ -22,8 +22,8 @@ _MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
     """Identify a model by its source, its adapter ('' for none) and the precision that it runs in.
 
-    Folders and files are identified by the SHA-256 of weights, configuration and tokenizer; a hub model by its commit,
-    which is known only once it is loaded.
+    Folders, files and adapters are identified by the SHA-256 of weights, configuration and tokenizer; a hub model by
+    its commit, which is known only once it is loaded.
     """
     spec = model if isinstance(model, ModelSpec) else model.spec
     dtype = dtype_of(spec) if isinstance(model, ModelSpec) else model.model.dtype
@@ -34,23 +34,12 @@ def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
         source = _path_digest(path)
     else:
         loaded = load_model(spec) if isinstance(model, ModelSpec) else model
-        source = f"hub:{spec.source}:{_commit(loaded)}"
+        source = f"hub:{spec.source}:{loaded.commit}"
     return {"model": source, "adapter": _adapter_digest(spec.adapter), "dtype": str(dtype).removeprefix("torch.")}
 
 
-def _commit(loaded: LoadedModel) -> str:
-    commit = getattr(loaded.model.config, "_commit_hash", None)
-    if not commit:
-        name = loaded.spec.source
-        raise ExplorerError(f"{name}: the hub told no commit of it, so that vectors made with it have no name.")
-    return commit
-
-
 def _adapter_digest(adapter: str | None) -> str:
-    if not adapter:
-        return ""
-    path = Path(adapter).expanduser()
-    return _path_digest(path) if path.exists() else f"hub:{adapter}"
+    return _path_digest(adapter_folder(adapter)) if adapter else ""
 
 
 def _path_digest(path: Path) -> str:

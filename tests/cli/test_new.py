@@ -13,6 +13,7 @@ import pytest
 from explorer.cli.main import main
 from explorer.data.study import check_study, create_study
 from explorer.errors import ExplorerError
+from explorer.model.spec import ModelSpec
 
 ROWS = [
     {"prompt": "<script>", "chosen": "![x](http://a/b)", "rejected": "r", "label": "bad"},
@@ -30,6 +31,7 @@ def workplace(tmp_path, monkeypatch):
     for name in ("sft", "dpo"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "adapter_config.json").write_text("{}")
+        (tmp_path / "runs" / name / "adapter_model.safetensors").write_bytes(b"")
     write("pairs.jsonl", *ROWS)
     write("behaviors.jsonl", BEHAVIOR)
     write("failures.jsonl", FAILURE)
@@ -62,7 +64,8 @@ def test_a_study_is_made_and_said(tmp_path, capsys):
     study = check_study(Path("my/study"))
     runs = tmp_path.resolve() / "runs"
     assert (study.name, study.model) == ('Mine "1"', "smollm2")
-    assert (study.adapters, study.reference) == ((str(runs / "sft"), str(runs / "dpo")), str(runs / "sft"))
+    sft, dpo = (ModelSpec("smollm2", str(runs / name)) for name in ("sft", "dpo"))
+    assert (study.trained, study.reference) == ((sft, dpo), sft)
     assert study.datapoints().to_pylist() == [
         {"id": "row-000001", "response": None, "score": None, **ROWS[0]},
         {"id": "row-000002", "chosen": None, "rejected": None, "label": None, **ROWS[1]},
@@ -131,7 +134,7 @@ def test_at_a_terminal_it_asks(monkeypatch, capsys, answer, code):
         ("--behaviors failures.jsonl", "failures.jsonl, line 1: field 'name' is missing"),
         ("--failures behaviors.jsonl", "behaviors.jsonl, line 1: field 'wrong' is missing"),
         ("--failures latin.jsonl", "latin.jsonl: not UTF-8"),
-        ("--adapter runs", "--adapter runs: no adapter_config.json in it"),
+        ("--adapter runs", "--adapter runs: no adapter_config.json; expected a PEFT adapter folder."),
         ("--adapter ./gone", "--adapter ./gone: no such folder"),
         ("--adapter gone", "--adapter gone: no such folder"),
         ("--reference-adapter a/b/c", "--reference-adapter a/b/c: no such folder"),
@@ -170,7 +173,7 @@ def test_a_folder_that_cannot_be_made(capsys):
 
 def test_a_study_that_fails_its_check_is_no_study(tmp_path):
     rows = pa.table({"id": ["a"], "prompt": ["p"], "response": ["r"]})
-    with pytest.raises(ExplorerError, match="is not there"):
+    with pytest.raises(ExplorerError, match="no such adapter folder"):
         create_study(tmp_path / "s", name="n", model="smollm2", datapoints=rows, adapters=["./gone"])
     assert not (tmp_path / "s" / "study.toml").exists()
     assert create_study(tmp_path / "s", name="n", model="smollm2", datapoints=rows).datapoints() == rows
@@ -188,7 +191,7 @@ def test_the_command_in_the_readme_works(capsys):
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^ +python -m explorer (new .*)", readme, re.MULTILINE)
     assert main(shlex.split(command)) == 0
-    assert check_study(Path("my-study")).adapters == (str(Path("runs/dpo").resolve()),)
+    assert check_study(Path("my-study")).spec == ModelSpec("smollm2", str(Path("runs/dpo").resolve()))
 
 
 def test_help_and_dry_run_do_not_import_torch():

@@ -34,7 +34,7 @@ def test_it_is_read_first_and_written_on_demand(tmp_path, data):
     ]
     assert (new.name, new.behaviors and new.behaviors[0]["note"], new.failures) == ("mine", 1, None)
     study = new.write()
-    assert (study.name, study.model, study.adapters) == ("mine", "owner/name", ())
+    assert (study.name, study.model, study.trained) == ("mine", "owner/name", ())
     assert (study.template, study.turns, study.end_of_turn) == ("chat", "all", True)
     assert study.datapoints().equals(new.data.table) and study.behaviors()[0].bad == "b"
     with pytest.raises(ExplorerError, match=r"there is a study\.toml already"):

@@ -39,7 +39,7 @@ def test_a_study_reads_back(study):
         ("study.toml", 'format = 1\nmodel = "m"', "field 'name'"),
         ("study.toml", 'format = 1\nname = "n"\nmodel = "m"\nlayers = ["a"]', "field 'layers'"),
         ("study.toml", 'format = 1\nname = "n"\nmodel = "m"\ntemplate = "x"', "field 'template'"),
-        ("study.toml", 'format = 1\nname = "n"\nmodel = "m"\nadapters = ["./gone"]', "is not there"),
+        ("study.toml", 'format = 1\nname = "n"\nmodel = "m"\nadapters = ["./gone"]', "no such adapter folder"),
         ("datapoints.parquet", "no parquet", "not a readable Parquet file"),
         ("behaviors.jsonl", "{", "behaviors.jsonl, line 1: not JSON"),
         ("behaviors.jsonl", '{"id": "x", "name": "n", "prompt": "p"}', "line 1: field 'bad'"),

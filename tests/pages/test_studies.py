@@ -10,7 +10,9 @@ from explorer.data.failures import read_failures
 from explorer.data.study import FAILURES, create_study
 from explorer.demo.build import ASSETS
 from explorer.model.load import LoadedModel
+from tests.model.hub import FakeHub
 from tests.pages.app import open_app, shown
+from tests.vectors.tiny import save_adapter, save_tiny
 
 PLANTED = {name: case for name, case in read_failures(ASSETS / "failures.jsonl").items() if case.kind == "planted"}
 DATA = [{"id": "a", "prompt": "p", "response": "r"}]
@@ -51,6 +53,7 @@ def test_the_first_screen_is_a_planted_failure_of_the_post_trained_model(demo):
     assert shown(demo, "case-bar")["gap"].startswith("Δℓ = +")
     assert adapter(demo) == "dpo"
     assert demo.sidebar.caption[0].value == "3,000 training examples · 4 behaviors"
+    assert demo.sidebar.caption[1].value.replace("\\", "") == "Adapters: sft-half → sft → dpo-half → dpo"
     assert any(option.startswith("Planted: ") for option in demo.selectbox(key="gallery").options)
     assert not dict(demo.query_params)
 
@@ -68,6 +71,36 @@ def test_a_failure_brings_the_model_that_it_is_a_failure_of(demo, monkeypatch):
     assert adapter(open_app(case="wrong-dog").run()) == ""
     assert adapter(open_app(case=list(PLANTED)[-1]).run()) == "dpo"
     assert adapter(open_app(q="What is the capital of France?", wrong="The", right="Paris").run()) == ""
+
+
+def test_checkpoints_of_every_kind_are_on_the_page_and_compared(tmp_path, monkeypatch):
+    hub = FakeHub(tmp_path / "hub", monkeypatch)
+    hub.put("org/sft", save_tiny(tmp_path / "sft", seed=1), "step-2")
+    hub.put("org/other", save_tiny(tmp_path / "other", seed=2), "v1")
+    case = FAILURE | {"prompt": "the capital of Canada is?", "wrong": "Seoul", "right": "Ottawa"}
+    checkpoints = ["org/sft@step-2", str(save_adapter(tmp_path / "tuned"))]
+    made = create_study(
+        tmp_path / "mine",
+        name="Mine",
+        model=str(save_tiny(tmp_path / "base")),
+        datapoints=DATA,
+        failures=[case],
+        checkpoints=checkpoints,
+    )
+    app = open_app(study=str(made.folder), case="f", model="org/other@v1").run()
+    assert not app.exception and not app.error
+    assert app.sidebar.caption[1].value.replace("\\", "") == "sft@step-2 (full model) → tuned (adapter)"
+    assert next(t for t in app.text_input if t.label == "Model").value == "org/other@v1"
+    app.switch_page("../../pages/compare.py").run()
+    assert not app.exception and not app.error
+    rows = [name for name, *_ in shown(app, "compare-gaps")["groups"][0]["rows"]]
+    assert rows == ["base", "sft@step-2", "tuned", "other@v1"]
+    gaps = [low + high for _, low, high, *_ in shown(app, "compare-gaps")["groups"][0]["rows"]]
+    assert len(set(gaps)) == 4
+    load(app, "Model", "org/other@gone")
+    assert "'org/other@gone' was not found" in sentences(app)[0]
+    load(app, "Model", "org/sft@step-2")
+    assert app.query_params["model"] == "org/sft@step-2"
 
 
 def test_a_model_of_ones_own_stays_until_a_failure_is_chosen(demo):
@@ -125,7 +158,7 @@ def broken_data(folder: Path) -> str:
 def missing_adapter(folder: Path) -> str:
     with (folder / "study.toml").open("a") as settings:
         settings.write('reference = "adapters/gone"\n')
-    text = (folder / "study.toml").read_text().replace("adapters = []", 'adapters = ["adapters/gone"]')
+    text = (folder / "study.toml").read_text().replace("checkpoints = []", 'checkpoints = ["adapter:adapters/gone"]')
     (folder / "study.toml").write_text(text)
     return str(folder)
 

@@ -65,6 +65,12 @@ def test_models_are_named_by_folder_or_with_their_adapter():
         ModelSpec("other", sft, dtype="float32"),
         ModelSpec("x/y", "a/b", dtype="float32"),
     ]
+    usual = ModelSpec("org/other@v1")
+    assert parse_models(f"org/x@main, {sft}, org/x", usual) == [
+        ModelSpec("org/x", revision="main"),
+        ModelSpec("org/other", sft, revision="v1"),
+        ModelSpec("org/x"),
+    ]
     with pytest.raises(ExplorerError, match="two or more"):
         compare(FAILURE, [BASE])
 

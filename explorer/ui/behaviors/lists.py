@@ -25,7 +25,8 @@ def trace(study: Study, prompt: AnsweredPrompt) -> None:
     if prompt.other is not None:
         raw = study.template == "raw"
         set_case(Failure(prompt.prompt, prompt.answer, prompt.other, raw=raw, title=prompt.name))
-        set_model(replace(model_spec(), source=study.spec.source, adapter=study.spec.adapter))
+        on_screen = model_spec()
+        set_model(replace(study.spec, device=on_screen.device, dtype=on_screen.dtype))
         navigation.go(navigation.TRACE)
 
 

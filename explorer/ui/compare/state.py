@@ -23,8 +23,8 @@ class Choices:
 
     def keys_of(self, wanted: list[ModelSpec]) -> list[str]:
         """Return the keys of some models, whatever device and precision they have."""
-        names = {(spec.source, spec.adapter) for spec in wanted}
-        return [key for key, spec in self.specs.items() if (spec.source, spec.adapter) in names]
+        names = {spec.weights for spec in wanted}
+        return [key for key, spec in self.specs.items() if spec.weights in names]
 
 
 def choices(study: Study, on_screen: ModelSpec) -> Choices:
