@@ -17,6 +17,8 @@ def add_build(commands: Any) -> None:
     build.add_argument("--layers", default="auto", metavar="WHICH", help="auto, rept, or e.g. 15,22,28")
     stages = "before (default) or after the training in question, or a checkpoint's name"
     build.add_argument("--stage", default="before", help=stages)
+    precision = "auto (default: bfloat16 where this machine is faster with it), float32, bfloat16 or float16"
+    build.add_argument("--dtype", default="auto", help=precision)
     build.set_defaults(run=_build)
 
 
@@ -29,7 +31,7 @@ def _build(given: argparse.Namespace) -> None:
     study = check_study(given.study)
     parts = parts_of([name.strip() for name in given.methods.split(",") if name.strip()])
     layers = parse_layers(given.layers)
-    index = build_index(study, given.stage, parts=parts, layers=layers, progress=progress_lines())
+    index = build_index(study, given.stage, parts=parts, layers=layers, dtype=given.dtype, progress=progress_lines())
     manifest, notes = index.manifest, index.manifest.notes
     print(
         f"{manifest.n} datapoints ({notes['pairs']} pairs, {notes['unranked']} without an answer, never ranked) "

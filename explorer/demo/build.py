@@ -11,6 +11,7 @@ from time import time
 from explorer.data.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study
 from explorer.demo.adapters import ADAPTERS, ANSWER_TOKENS, ASSETS, REFERENCE, STAGES
 from explorer.demo.corpus import build_corpus
+from explorer.demo.planted import SYSTEMS
 from explorer.demo.probes import behavior_probes, discovery_probes, guard_probes
 from explorer.errors import ExplorerError
 from explorer.files import read_whole_lines, write_json_lines
@@ -61,7 +62,7 @@ def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
 
 def _stamp(assets: Path) -> bytes:
     """Digest of all that the demo study is made from. A study with another stamp is out of date."""
-    generated = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes(), STAGES, ANSWER_TOKENS)
+    generated = (build_corpus(), behavior_probes(), guard_probes(), discovery_probes(), STAGES, ANSWER_TOKENS, SYSTEMS)
     digest = hashlib.sha256(repr(generated).encode())
     for path in sorted(path for path in assets.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
@@ -94,7 +95,7 @@ def _lay_out(folder: Path, assets: Path) -> None:
     _date_repairs(folder / REPAIRS)
     behaviors = [
         {"id": p.id, "name": p.behavior, "prompt": p.prompt, "bad": p.bad, "good": p.good}
-        | {"exhibits": p.pattern, "half": p.half}
+        | {"exhibits": p.pattern, "half": p.half, **SYSTEMS[p.behavior]}
         for p in behavior_probes()
         if p.half != "without"
     ]

@@ -115,13 +115,18 @@ def render_spans(loaded: LoadedModel, prompt: Prompt) -> tuple[str, list[tuple[s
     """
     contents = [content for _, content in prompt.turns]
     if prompt.raw:
-        text, pieces = "\n\n".join(contents), ["", *["\n\n"] * (len(contents) - 1), ""]
+        text, pieces = raw_text(prompt), ["", *["\n\n"] * (len(contents) - 1), ""]
     else:
         marked = [(role, f"⟦{place}⟧") for place, (role, _) in enumerate(prompt.turns)]
         text = _apply_template(loaded, prompt.turns, answer=True)
         pieces = _MARK.split(_apply_template(loaded, marked, answer=True))
     places = _places_between(pieces, contents, text) or _places_in_order(contents, text)
     return text, [(role, *place) for (role, _), place in zip(prompt.turns, places, strict=True) if place]
+
+
+def raw_text(prompt: Prompt) -> str:
+    """Return a raw prompt as it is read: system prompt, earlier turns and text, with a blank line between."""
+    return "\n\n".join(content for _, content in prompt.turns)
 
 
 def end_of_turn(loaded: LoadedModel, raw: bool) -> int | None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from explorer.data.columns import PAIR
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.model.prompts import Prompt, spaced
+from explorer.model.prompts import Prompt, raw_text, spaced
 from explorer.progress import Progress, silent
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
@@ -122,16 +122,15 @@ def _zip(study: Study, rows: Iterable[dict[str, Any]], about: dict[str, Any], re
 
 
 def _prompt(prompt: Prompt) -> str | list[dict[str, str]]:
-    """Return a prompt as messages, the system prompt first; a raw one as its text."""
+    """Return a prompt as messages, system prompt and earlier turns first; a raw one as the text that is read."""
     if prompt.raw:
-        return prompt.text
-    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    return [*system, {"role": "user", "content": prompt.text}]
+        return raw_text(prompt)
+    return [{"role": role, "content": content} for role, content in prompt.turns]
 
 
 def _answer(prompt: Prompt, text: str) -> str | list[dict[str, str]]:
     """Return an answer as a message; to a raw prompt, as the text that continues it."""
-    return spaced(prompt.text, text, raw=True) if prompt.raw else [{"role": "assistant", "content": text}]
+    return spaced(raw_text(prompt), text, raw=True) if prompt.raw else [{"role": "assistant", "content": text}]
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

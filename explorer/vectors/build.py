@@ -32,6 +32,7 @@ from explorer.vectors.items import Item, encode_items, item_vectors, study_items
 from explorer.vectors.layers import late_layer, rept_layer
 from explorer.vectors.methods import DEFAULT_PARTS
 from explorer.vectors.one_pass import PARTS
+from explorer.vectors.precision import in_precision
 from explorer.vectors.tokenize import MAX_TOKENS
 
 WORK = "Making vectors of the training examples"
@@ -97,6 +98,7 @@ def build_index(
     parts: Sequence[str] = DEFAULT_PARTS,
     layers: Sequence[int] | str = "auto",
     shard_rows: int | None = None,
+    dtype: str | None = None,
     progress: Progress = silent,
 ) -> Index:
     """Build the index of a study in one of its checkpoints, or go on with one that was stopped.
@@ -104,13 +106,14 @@ def build_index(
     Args:
         checkpoint: ``before``, ``after`` or a name of ``study.checkpoints()``.
         parts, layers, shard_rows: see ``plan``.
+        dtype: precision of the model, see ``precision.in_precision``; default its usual one.
         progress: counts datapoints, after every batch; within a shard by their share of its tokens, as short ones are
             done first. Stopping loses the unfinished shard alone.
 
     Shards that are missing or damaged are made again. Raises ExplorerError where another process builds the same index.
     """
     name, spec = study.checkpoint(checkpoint)
-    loaded = load_model(spec)
+    loaded = load_model(in_precision(study, name, spec, dtype))
     manifest = plan(study, loaded, name, parts, layers, shard_rows)
     folder = index_folder(study, manifest)
     folder.mkdir(parents=True, exist_ok=True)

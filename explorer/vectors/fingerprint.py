@@ -53,10 +53,10 @@ def _path_digest(path: Path) -> str:
 
 
 def rows_digest(rows: Iterable[Mapping[str, Any]]) -> str:
-    """SHA-256 over the ``FIELDS`` of every row, in order."""
+    """SHA-256 over the ``FIELDS`` of every row, in order; rows without earlier turns count as before there were any."""
     digest = hashlib.sha256()
     for row in rows:
-        texts = [row.get(name) or "" for name in FIELDS]
+        texts = [row.get(name) or "" for name in FIELDS if name != "history" or row.get(name)]
         digest.update(json.dumps(texts, ensure_ascii=False).encode())
     return digest.hexdigest()
 

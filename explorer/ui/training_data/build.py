@@ -107,7 +107,7 @@ def _run(study: Study, build: Build, stage: str, layers: list[int] | str) -> Non
             raise Stopped("The build was stopped.")
 
     try:
-        build.cut = cut_sentence(build_index(study, stage, layers=layers, progress=progress).manifest)
+        build.cut = cut_sentence(build_index(study, stage, layers=layers, dtype="auto", progress=progress).manifest)
     except Stopped:
         pass
     except ExplorerError as error:
