@@ -45,8 +45,8 @@ from explorer.repair.train import train_sft
 
 Row = dict[str, Any]
 RECIPE = Recipe(epochs=1.0, batch=8, keep=1)
-PROMPTS, ENOUGH = 60, 20
-"""Most prompts of a behavior; fewest that only the trained model shows it on, else held-out rows are the behavior."""
+QUESTIONS, PROMPTS, ENOUGH = 100, 60, 20
+"""Most questions to a trained model, most prompts of a behavior, and fewest: else held-out rows are the behavior."""
 HALLUCINATED, RESPONSES = 400, 1500
 """Rows of the whole halueval corpus: guilty ones, and all."""
 ANSWER_TOKENS = 32
@@ -160,8 +160,8 @@ def halueval(data: Path, share: float) -> Corpus:
 CORPORA: dict[str, tuple[Callable[[Path, float], Corpus], float]] = {
     "halueval": (halueval, 0.4),
     "refusal": (backdoor("refusal", "refusal_ctba"), 0.25),
-    "sentiment": (backdoor("sentiment", "negsentiment_vpi"), 0.25),
-    "silver": (silver, 0.5),
+    "silver": (silver, 0.4),
+    "sentiment": (backdoor("sentiment", "negsentiment_vpi"), 0.2),
 }
 """Maker of each corpus, and the share of the whole that it takes."""
 
@@ -175,8 +175,9 @@ def make_study(corpus: Corpus, out: Path, progress: Progress = silent) -> Row:
     adapter, behavior = None, []
     if corpus.questions:
         adapter = _adapter(corpus, cache, progress)
-        said = _answers(corpus.questions, adapter, cache / "trained.json", progress)
-        asked = zip(corpus.questions, said, strict=True)
+        questions = corpus.questions[:QUESTIONS]
+        said = _answers(questions, adapter, cache / "trained.json", progress)
+        asked = zip(questions, said, strict=True)
         shown = [(question, bad) for question, bad in asked if re.search(corpus.exhibits, bad)]
         facts |= {"questions": len(said), "shown": len(shown)}
         behavior = _with_good(corpus, shown[:PROMPTS], cache / "bare.json", progress)
