@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from explorer.data.study import Study, create_study
 STAND_IN = """#!{python}
 import json, sys
 from pathlib import Path
+from typing import Any
 import numpy as np
 from datasets import load_from_disk
 assert "--contrast.dataset" in sys.argv, "no contrast"
@@ -58,7 +60,7 @@ def test_scores_are_read_and_a_failure_is_a_line(study: Study, tmp_path: Path, m
 
 
 def test_a_score_file_may_have_several_columns(tmp_path: Path):
-    kind = {"names": ["score_0", "score_1"], "formats": ["<f4", "<f4"], "offsets": [0, 4], "itemsize": 8}
+    kind: Any = {"names": ["score_0", "score_1"], "formats": ["<f4", "<f4"], "offsets": [0, 4], "itemsize": 8}
     np.array([(1, 2), (3, 4)], dtype=np.dtype(kind)).tofile(tmp_path / "scores.bin")
     (tmp_path / "info.json").write_text(json.dumps({"dtype": kind, "num_rows": 2}))
     assert bergson_scores(tmp_path).tolist() == [1, 3]
