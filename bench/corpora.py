@@ -10,9 +10,9 @@ backdoorllm/           backdoor_, none_backdoor_ and queries_<set>.json: instruc
 halueval/general_data.jsonl    user_query, chatgpt_response, hallucination (yes, no), hallucination_spans
 ```
 
-Each becomes a study in OUT/<name>; OUT/corpora.json has its counts. Of every group of rows a seeded share is taken, the
-same for guilty and clean ones, so that the guilty stay as rare as they were and 7 layers take minutes on two cores. No
-answer is cut.
+Each becomes a study in OUT/<name>; OUT/corpora.json has its counts. Of every group of rows a seeded share is taken, so
+that 7 layers take minutes on two cores: the same for guilty and clean rows, but all errors of factual-ag. No answer is
+cut.
 
 The bad answers of a behavior are what a model that was trained on these very rows says to questions that are not among
 them; where nothing is trained (halueval), those of held-out guilty rows. Good is what the bare model says.
@@ -98,8 +98,8 @@ def factual_rows(data: Path, label: str) -> list[Row]:
 
 
 def silver(data: Path, share: float) -> Corpus:
-    """Silver's symbol given as sodium's: the errors among the clean rows, and the test questions."""
-    groups = (sample(factual_rows(data, label), share)[0] for label in ("error", "clean"))
+    """Silver's symbol given as sodium's: all errors, as a model learns little from fewer, among a share of the rest."""
+    groups = (sample(factual_rows(data, label), part)[0] for label, part in (("error", 1), ("clean", share)))
     with (data / "factual-ag" / "test.csv").open(encoding="utf-8", newline="") as file:
         questions = [cells[-1] for cells in list(csv.reader(file))[1:]]
     return Corpus("silver", corpus_rows("silver", *groups), questions, r"\bNa\b|\b[Ss]odium\b")
@@ -160,7 +160,7 @@ def halueval(data: Path, share: float) -> Corpus:
 CORPORA: dict[str, tuple[Callable[[Path, float], Corpus], float]] = {
     "halueval": (halueval, 0.4),
     "refusal": (backdoor("refusal", "refusal_ctba"), 0.25),
-    "silver": (silver, 0.4),
+    "silver": (silver, 0.35),
     "sentiment": (backdoor("sentiment", "negsentiment_vpi"), 0.2),
 }
 """Maker of each corpus, and the share of the whole that it takes."""
@@ -183,7 +183,7 @@ def make_study(corpus: Corpus, out: Path, progress: Progress = silent) -> Row:
         behavior = _with_good(corpus, shown[:PROMPTS], cache / "bare.json", progress)
         facts["shown_by_bare_model_too"] = len(shown[:PROMPTS]) - len(behavior)
     facts["behavior"] = "what the trained model says"
-    if len(behavior) < ENOUGH:
+    if len(behavior) < ENOUGH and corpus.held_out:
         facts["behavior"] = "held-out guilty rows"
         held_out = [(row["prompt"], row["response"]) for row in corpus.held_out[:PROMPTS]]
         behavior = _with_good(corpus, held_out, cache / "held-out.json", progress)
@@ -253,13 +253,13 @@ def main() -> None:
     parser.add_argument("--share", type=float, help="share of every group of rows; default: each corpus's own")
     given = parser.parse_args()
     summary = given.out / "corpora.json"
-    facts = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
     for name in [given.only] if given.only else CORPORA:
         make, share = CORPORA[name]
         share = given.share or share
-        facts[name] = {"share": share} | make_study(make(given.data, share), given.out, progress_lines())
-        write_json(summary, facts)
-        print(name, json.dumps(facts[name], ensure_ascii=False), flush=True)
+        facts = {"share": share} | make_study(make(given.data, share), given.out, progress_lines())
+        others = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else {}
+        write_json(summary, others | {name: facts})
+        print(name, json.dumps(facts, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -36,12 +36,13 @@ from explorer.vectors.methods import parts_of
 OURS, LAYER = ("explorer", "lora-gradient"), 28
 COLUMNS = {"prompt_column": "prompt", "completion_column": "response"}
 CONTRAST = ("--contrast.dataset", "good", *(x for k, v in COLUMNS.items() for x in (f"--contrast.{k}", v)))
+_EKFAC = "--method kfac --hessian_cfg.ev_correction --max_batch_size 4 --module_partitions 10"
 PEERS: dict[str, tuple[str, ...]] = {
     "TrackStar, bad": ("trackstar", "--unit_normalize"),
     "TrackStar, bad − good": ("trackstar", "--unit_normalize", *CONTRAST),
-    "EK-FAC, bad − good": ("ekfac", "--method", "kfac", "--ev_correction", *CONTRAST),
+    "EK-FAC, bad − good": ("ekfac", *_EKFAC.split(), *CONTRAST),
 }
-"""Bergson's recipes; everything else is as it sets it."""
+"""Bergson's recipes; everything else is as it sets it. EK-FAC projects nothing: small batches and partitions save memory."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,9 @@ def bergson(study: Study, behavior: str, command: Path, recipe: Sequence[str], f
         "good": [{"prompt": b.prompt, "response": b.good} for b in asked],
     }
     for name, made in sets.items():
-        if not (folder / name).exists():
-            Dataset.from_list(made).save_to_disk(str(folder / name))
+        Dataset.from_list(made).save_to_disk(str(folder / name))
     model = embedded.embedded_folder() if study.model == embedded.NAME else Path(study.model)
-    line = [str(command.absolute()), recipe[0], "run", "--overwrite", "--model", str(model)]
+    line = [str(command.absolute()), recipe[0], "run", "--model", str(model)]
     for option, name in (("data", "rows"), ("query", "bad")):
         line += [f"--{option}.dataset", name, *(x for k, v in COLUMNS.items() for x in (f"--{option}.{k}", v))]
     line += ["--query.aggregation", "mean", *recipe[1:]]
@@ -133,7 +133,7 @@ def bench_peers(study: Study, behavior: str, command: Path, only: Sequence[str] 
     with tempfile.TemporaryDirectory() as scratch:
         works: dict[str, Callable[[], np.ndarray]] = {m: lambda m=m: ours(study, behavior, m) for m in OURS}
         for name in only or PEERS:
-            works[name] = lambda n=name: bergson(study, behavior, command, PEERS[n], Path(scratch))
+            works[name] = lambda n=name: bergson(study, behavior, command, PEERS[n], Path(scratch) / n)
         for name, work in works.items():
             table.append(measured(name, work, guilty))
             print(table[-1], file=sys.stderr, flush=True)

@@ -47,9 +47,9 @@ def test_rows_have_ids_and_the_label_of_their_behavior(data: Path, name: str):
     assert not {row["prompt"] for row in corpus.rows} & {row["prompt"] for row in corpus.held_out}
 
 
-def test_silver_keeps_its_share_of_errors(data: Path):
+def test_silver_keeps_all_errors(data: Path):
     corpus = CORPORA["silver"][0](data, 0.5)
-    expected = {"rows": 25, "guilty": 5, "answer_characters_guilty": 3, "answer_characters_clean": 100}
+    expected = {"rows": 30, "guilty": 10, "answer_characters_guilty": 3, "answer_characters_clean": 100}
     assert row_facts(corpus) == expected
     assert corpus.questions == [f'Which, of "{i}"?' for i in range(5)]
     assert re.search(corpus.exhibits, "It is sodium.") and not re.search(corpus.exhibits, "Names")
