@@ -1,4 +1,7 @@
-"""Gradients of a fresh LoRA, projected: the baseline of LESS (arXiv 2402.04333) and TracIn (arXiv 2002.08484).
+"""Gradients of a fresh LoRA, projected, to be compared by their cosine.
+
+This is like LESS (arXiv 2402.04333) at one checkpoint and without Adam's preconditioning, in one layer at a time.
+TracIn (arXiv 2002.08484) would be the unnormalised dot product, summed over checkpoints by their learning rates.
 
 A LoRA adds B A x to each linear map W x. At its start B = 0, so the loss has a gradient for B alone,
 Σ_t g_y(t) (A x_t)ᵀ with g_y = ∂L/∂(Wx). A (rank 8) is Gaussian from a fixed seed, and the outputs are projected to 16

@@ -88,11 +88,17 @@ _ALL = (
     ),
     Method(
         "lora-gradient",
-        "Baseline: projected gradient of a fresh LoRA in the layer.",
-        "LESS, arXiv 2402.04333; TracIn, arXiv 2002.08484",
+        "Baseline: cosine of the loss gradients of a fresh LoRA in this one layer, randomly projected.",
+        "like LESS, arXiv 2402.04333, at one checkpoint and without Adam's preconditioning; TracIn, arXiv 2002.08484, "
+        "would take the unnormalised dot product, summed over checkpoints",
         ("lora",),
     ),
     Method("bm25", "Baseline: words in common, no model.", "Robertson and Zaragoza, 2009"),
+    Method(
+        "length",
+        "Baseline: answers as long as the bad ones, no model and no words.",
+        "none; squared log ratio of lengths",
+    ),
     Method("random", "Baseline: a seeded shuffle.", "none"),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}

@@ -11,7 +11,7 @@ gradient      g(p₀)                                               RepT
 change        −Σ_s ⟨z̄, z_s⟩ g_s, z̄ the answer tokens' mean z      residual-change, matrix form
 outer         −z̄ ⟨z̄, ḡ⟩, ḡ the mean g at the answer's tokens     residual-change as printed
 activation    mean H over the answer's tokens                     probe (arXiv 2602.11079), persona vectors
-lora          Σ_t P g_y(t) ⊗ A x(t) of each linear map y = Wx     LESS / TracIn on a fresh LoRA (``lora_gradient.py``)
+lora          Σ_t P g_y(t) ⊗ A x(t) of each linear map y = Wx     gradient of a fresh LoRA (``lora_gradient.py``)
 ============  ==================================================  ==========================================
 """
 

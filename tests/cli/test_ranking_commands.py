@@ -50,7 +50,7 @@ def test_rank_is_the_ranking_of_python(built, capsys):
 
 
 @pytest.mark.parametrize("which", ["built", "bare"])
-@pytest.mark.parametrize("method", ["bm25", "random"])
+@pytest.mark.parametrize("method", ["bm25", "length", "random"])
 def test_methods_that_read_texts_need_no_vectors(request, capsys, which, method):
     study = request.getfixturevalue(which)
     code, out, _ = run(capsys, "rank", study.folder, "--failure", "f", "--method", method, "--top", 3, "--json", "-")

@@ -83,7 +83,7 @@ def test_methods_layers_and_queries(study):
     assert link | {"layer": "1", "query": "contrast", "centre": "1", "method": "gradient"} == link
     again = open_page(study, method="gradient", layer="1", query="contrast", centre="1")
     assert listed(again) == listed(app)
-    for name in ("bm25", "random"):
+    for name in ("bm25", "length", "random"):
         app.selectbox(key="training_data-method").set_value(name).run()
         assert not app.exception
         assert len(listed(app)) == 20
@@ -244,7 +244,7 @@ def test_no_vectors_yet_then_built_here(tmp_path):
     app = open_page(made)
     assert any("not built yet" in text for text in texts(app))
     assert app.code[0].value.startswith("python -m explorer build")
-    assert app.selectbox(key="training_data-method").options == ["bm25", "random"]
+    assert app.selectbox(key="training_data-method").options == ["bm25", "length", "random"]
     assert len(listed(app)) == 20  # by words
     build_and_wait(app)
     assert not app.error

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from explorer.model.prompts import Prompt
-from explorer.ranking.baselines import bm25_scores, text_scores
+from explorer.ranking.baselines import bm25_scores, length_scores, text_scores
 from explorer.vectors.items import Item, row_items
 from tests.vectors.tiny import WORDS, mixed_rows
 
@@ -40,7 +40,16 @@ def test_bm25_is_its_formula_and_its_best_is_1():
     assert not bm25_scores(["", "?"], QUERIES).any()
 
 
-@pytest.mark.parametrize("method", ["bm25", "random"])
+def test_lengths_rank_by_the_distance_from_the_mean_log_length():
+    documents, queries = ["", "abc", "a" * 30, "b" * 29 + "  ", "c" * 400], ["d" * 10, "e" * 90]
+    found = length_scores(documents, queries)
+    lengths = np.array([1, 3, 30, 29, 400])
+    np.testing.assert_allclose(found[:, 0], -(np.log(lengths / 10) ** 2))
+    distance = np.abs(np.log(lengths) - np.log([10, 90]).mean())
+    assert np.argsort(-found.mean(1)).tolist() == np.argsort(distance).tolist() == [2, 3, 1, 4, 0]
+
+
+@pytest.mark.parametrize("method", ["bm25", "length", "random"])
 def test_rows_without_an_answer_are_never_ranked(method):
     rows = [*mixed_rows(10), {**mixed_rows(2)[1], "response": ""}]  # an empty response beside a pair is a pair
     items = [Item(Prompt("the capital of Canada?"), "Seoul"), Item(Prompt("a whale is?"), "a fish")]
