@@ -103,6 +103,13 @@ def test_the_figures_of_other_methods_are_those_of_the_bench():
     assert shown_table((ROOT / "docs/behaviors.md").read_text(), "(../assets/demo/agreement.json)") == by_method
 
 
+def test_the_figures_of_peers_are_those_of_the_bench():
+    rows = json.loads((ROOT / "docs/peers.json").read_text())["rows"]
+    names = {"average_precision": ".2f", "cpu_seconds": ".0f", "datapoints_per_cpu_second": ".1f"}
+    found = {row["method"]: [format(row[name], how) for name, how in names.items()] for row in rows}
+    assert shown_table((ROOT / "docs/training-data.md").read_text(), "(peers.json)") == found
+
+
 def test_the_figures_on_repair_are_those_of_the_results():
     text = (ROOT / "docs/repair.md").read_text()
     folders = [path.parent for path in (ROOT / "assets/demo/repairs").glob("*/result.json")]

@@ -42,7 +42,7 @@ PEERS: dict[str, tuple[str, ...]] = {
     "TrackStar, bad − good": ("trackstar", "--unit_normalize", *CONTRAST),
     "EK-FAC, bad − good": ("ekfac", *_EKFAC.split(), *CONTRAST),
 }
-"""Bergson's recipes; all else as it sets it. EK-FAC projects nothing: small batches and partitions save memory."""
+"""Bergson's recipes; everything else is as it sets it. EK-FAC projects nothing: small batches, partitions."""
 
 
 @dataclass(frozen=True)
