@@ -93,23 +93,27 @@ def prepare_study(
     Raises:
         ExplorerError: one sentence that names the option or file, the row and the field.
     """
-    if answer_tokens is not None and answer_tokens < 1:
-        raise ExplorerError(f"--answer-tokens is {answer_tokens}; expected a whole number above 0.")
+    _check(Path(folder), answer_tokens)
     folder, notes = Path(folder), []
     model = model if model == embedded.NAME else _place("--model", model, notes)
     if reference and reference in adapters:
         reference = adapter_entry(reference)
     entries = [_entry("--checkpoint", entry, notes) for entry in (*checkpoints, *map(adapter_entry, adapters))]
     reference = reference and _entry("--reference", reference, notes)
-    if present := [file for file in _FILES if (folder / file).exists()]:
-        # one of them may be the very data that is about to be read
-        raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
     name, examples = name or folder.resolve().name, import_data(data, turns)
     rows = (_rows(behaviors, "behaviors"), _rows(failures, "failures"))
     template, ends = _reading(model, template, end_of_turn, notes)
-    settings = (template, "last" if turns == "each" else turns, ends)
-    made_of = (*settings, answer_tokens, examples, *rows, tuple(notes))
-    return NewStudy(folder, name, model, tuple(entries), reference, *made_of)
+    settings = (template, "last" if turns == "each" else turns, ends, answer_tokens)
+    return NewStudy(folder, name, model, tuple(entries), reference, *settings, examples, *rows, tuple(notes))
+
+
+def _check(folder: Path, answer_tokens: int | None) -> None:
+    """Raise ExplorerError for a folder that holds files of a study, or a wrong number."""
+    if answer_tokens is not None and answer_tokens < 1:
+        raise ExplorerError(f"--answer-tokens is {answer_tokens}; expected a whole number above 0.")
+    if present := [file for file in _FILES if (folder / file).exists()]:
+        # one of them may be the very data that is about to be read
+        raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
 
 
 def _reading(model: str, template: str, end_of_turn: bool | None, notes: list[str]) -> tuple[str, bool]:

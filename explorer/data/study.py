@@ -163,11 +163,7 @@ def create_study(
     reference: str | None = None,
     behaviors: Iterable[Mapping[str, Any]] = (),
     failures: Iterable[Mapping[str, Any]] = (),
-    layers: Sequence[int] = (),
-    template: str = "chat",
-    turns: str = "all",
-    end_of_turn: bool | None = None,
-    answer_tokens: int = _DEFAULTS["answer_tokens"],
+    **read_as: Any,
 ) -> Study:
     """Write a study folder and open it, every file checked.
 
@@ -175,13 +171,12 @@ def create_study(
         checkpoints: entries in training order (see ``data/checkpoints.py``). Paths are stored as given: relative ones
             are read from the study folder.
         adapters: PEFT adapters that come after them.
-        reference: entry of the model before the last stage; by default the checkpoint before the last one, else the
-            bare model.
-        end_of_turn: None: yes for ``chat``, no for ``raw``.
+        reference: entry of the model before the last stage; default the checkpoint before the last, else the bare one.
+        read_as: ``template``, ``turns``, ``end_of_turn`` (default: yes for chat, no for raw), ``answer_tokens`` and
+            ``layers``, as in ``Study``; None for the default.
 
-    The other settings are those of ``Study``. ``study.toml`` is written last, and taken away again where a check fails,
-    so that a folder that has one is whole. Raises ExplorerError where the folder is a study already or can't be
-    written, or a row is broken.
+    ``study.toml`` is written last, and taken away again where a check fails, so that a folder that has one is whole.
+    Raises ExplorerError where the folder is a study already or can't be written, or a row is broken.
     """
     if (folder / SETTINGS).exists():
         raise ExplorerError(f"{folder}: there is a study already ({SETTINGS}); choose another folder.")
@@ -189,16 +184,11 @@ def create_study(
     settings: dict[str, Any] = {"format": FORMAT, "name": name, "model": model, "checkpoints": entries}
     if reference:
         settings["reference"] = adapter_entry(reference) if reference in adapters else reference
-    end_of_turn = template == "chat" if end_of_turn is None else end_of_turn
-    settings |= {"template": template, "turns": turns, "end_of_turn": end_of_turn, "layers": list(layers)}
-    settings["answer_tokens"] = answer_tokens
+    settings |= _read_as(**read_as)
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    if not isinstance(datapoints, pa.Table):  # which would take the columns of the first row alone
-        columns = dict.fromkeys(name for row in datapoints for name in row)
-        datapoints = pa.Table.from_pylist([columns | dict(row) for row in datapoints])
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(datapoints, folder / DATAPOINTS)
+        pq.write_table(_as_table(datapoints), folder / DATAPOINTS)
         write_json_lines(folder / BEHAVIORS, behaviors)
         write_json_lines(folder / FAILURES, failures)
         (folder / SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -207,6 +197,33 @@ def create_study(
     except ExplorerError:
         (folder / SETTINGS).unlink()
         raise
+
+
+def _read_as(
+    *,
+    template: str | None = None,
+    turns: str | None = None,
+    end_of_turn: bool | None = None,
+    answer_tokens: int | None = None,
+    layers: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Return the settings of ``study.toml`` on how rows are read, what was left open filled in."""
+    template = template or _DEFAULTS["template"]
+    return {
+        "template": template,
+        "turns": turns or _DEFAULTS["turns"],
+        "end_of_turn": template == "chat" if end_of_turn is None else end_of_turn,
+        "layers": list(layers),
+        "answer_tokens": answer_tokens or _DEFAULTS["answer_tokens"],
+    }
+
+
+def _as_table(datapoints: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Table:
+    """Rows as a table of all their columns; pyarrow would take those of the first row alone."""
+    if isinstance(datapoints, pa.Table):
+        return datapoints
+    columns = dict.fromkeys(name for row in datapoints for name in row)
+    return pa.Table.from_pylist([columns | dict(row) for row in datapoints])
 
 
 def open_study(folder: str | Path) -> Study:
