@@ -360,7 +360,7 @@ def test_a_control_message_by_another_method_and_dot_products(study):
 def test_what_a_score_is_made_of_and_whose_words_make_the_topic(study):
     app = open_page(study, behavior="swapped", row="r3")
     (parts,) = [text for text in texts(app) if text.startswith("Score = ")]
-    numbers = [float(n.replace("−", "-")) for n in re.findall(r"[+-]\d\.\d+", parts)]
+    numbers = [float(n.replace("−", "-")) for n in re.findall(r"[+−]\d\.\d+", parts)]
     score = next(float(r["score"]) for r in listed(app) if r["id"] == "r3")
     assert sum(numbers) == pytest.approx(score, abs=0.02) and "topic" in parts
     app.toggle(key="training_data-topic").set_value(True).run()

@@ -20,7 +20,7 @@ from explorer.ui.corpus import Corpus
 from explorer.ui.explained import explained
 from explorer.ui.session import model_spec
 from explorer.ui.text import plain, show_error
-from explorer.ui.training_data.list import END, colour_scale, percentile
+from explorer.ui.training_data.list import END, colour_scale, percentile, score_text
 from explorer.vectors.methods import METHODS
 
 MOST = 6000
@@ -44,7 +44,7 @@ def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping
     """Draw everything about one datapoint; ``evidence``: of all rows on screen, which share the scale of colours."""
     row, scale, scored = corpus.row(number), colour_scale(evidence), evidence.get(number)
     rank, name = int(ranking.ranks[number]), row["id"]
-    place = f"rank {rank:,}, score {ranking.scores[number]:.3f}" if rank else "never ranked: no answer"
+    place = f"rank {rank:,}, score {score_text(ranking.scores[number])}" if rank else "never ranked: no answer"
     st.markdown(f"**{plain(name)}**&nbsp; {place}")
     about = [f"above {percentile(ranking, number)} of the corpus"] if rank else []
     about += [f"{key} {plain(str(row[key]))}" for key in ("source", "label", "stage") if row.get(key)]
@@ -71,10 +71,11 @@ def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping
 def _show_parts(corpus: Corpus, ranking: Ranking, number: int, evidence: TokenEvidence) -> None:
     """Draw what the score is made of, and on demand which words of the prompt make the state."""
     words = sum(t.score for t in (*evidence.tokens, *evidence.rejected))
-    parts = [] if evidence.state is None else [f"{evidence.state:+.3f} state before the answer (topic)"]
-    parts += [f"{words:+.3f} words of the answer"] if words or evidence.state is None else []
-    parts += [f"{evidence.common:+.3f} taken away by centring"] if evidence.common else []
-    st.caption(f"Score = {' '.join(parts)}")
+    shares = {"state before the answer (topic)": evidence.state, "words of the answer": words or None}
+    shares |= {"what centring moves": evidence.common or None}
+    st.caption(
+        "Score = " + ", ".join(f"{_signed(share)} {name}" for name, share in shares.items() if share is not None)
+    )
     if "state" not in METHODS[ranking.choice.method].parts:
         return
     about = "Relevance (AttnLRP) of the prompt's tokens for the state's part of the score, before centring"
@@ -85,6 +86,10 @@ def _show_parts(corpus: Corpus, ranking: Ranking, number: int, evidence: TokenEv
             show_error(error)
             return
         _show_words(about, tokens, (), max(abs(t.score) for t in tokens), "topic-map")
+
+
+def _signed(share: float) -> str:
+    return f"{'−' if share < 0 else '+'}{score_text(abs(share))}"
 
 
 def _show_turns(row: Mapping[str, Any]) -> None:

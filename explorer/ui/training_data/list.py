@@ -123,7 +123,7 @@ def _row_data(
     return {
         "id": row["id"],
         "rank": f"{ranking.ranks[number]:,}",
-        "score": f"{ranking.scores[number]:.3f}",
+        "score": score_text(ranking.scores[number]),
         "percentile": percentile(ranking, number),
         "source": corpus.sources[number],
         "label": label,
@@ -132,6 +132,11 @@ def _row_data(
         "prompt": _line(evidence.prompt if evidence else (), row["prompt"]),
         "answer": _line(evidence.answer if evidence else (), answer or ""),
     }
+
+
+def score_text(score: float) -> str:
+    """Return a score with three decimals; without any where dot products are long."""
+    return f"{score:.3f}" if abs(score) < 100 or np.isnan(score) else f"{score:,.0f}"
 
 
 def percentile(ranking: Ranking, row: int) -> str:
