@@ -83,6 +83,7 @@ def test_the_study_holds_what_the_trained_model_alone_shows(data: Path, tmp_path
     adapter = tmp_path / "out" / "cache" / "silver" / "adapter-1"
     adapter.mkdir(parents=True)
     (adapter / "adapter_config.json").write_text("{}")
+    (adapter / "adapter_model.safetensors").touch()
     said = {"trained.json": ["Na", "sodium", "gold", "Na", "Na"], "bare.json": ["Ag", "Na", "Ag", ""]}
     monkeypatch.setattr(corpora, "_answers", lambda prompts, adapter, file, progress: said[file.name][: len(prompts)])
     monkeypatch.setattr(corpora, "ENOUGH", 1)

@@ -64,7 +64,8 @@ def test_shipped_plans_are_nearly_made_again(tmp_path):
         plan = read_plan(folder)
         preset = "small" if plan.share < 1 else "full"
         again = plan_repair(demo, plan.behavior, plan.edit, plan.ks, preset=preset)
-        assert replace(again, arms=()) == replace(plan, arms=())
+        assert again.ranking == {**plan.ranking, "measure": "cosine"}
+        assert replace(again, arms=(), ranking={}) == replace(plan, arms=(), ranking={})
         assert [(a.arm, a.k, a.seed) for a in again.arms] == [(a.arm, a.k, a.seed) for a in plan.arms]
         assert len({*again.top.ids} & {*plan.top.ids}) >= 0.95 * plan.top.k
 
