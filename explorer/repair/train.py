@@ -108,11 +108,13 @@ def step_seconds(rows: Sequence[Mapping[str, Any]], stage: Stage) -> float:
 
 def load_base(recipe: Recipe) -> LoadedModel:
     """Load the bare model of a recipe for this training alone, which changes it."""
-    folder = embedded.embedded_folder() if recipe.source == embedded.NAME else Path(recipe.source)
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    spec = ModelSpec(recipe.source)
+    place = str(embedded.embedded_folder()) if spec.source == embedded.NAME else spec.source
+    which: dict[str, Any] = {"trust_remote_code": False} | ({"revision": spec.revision} if spec.revision else {})
+    tokenizer = AutoTokenizer.from_pretrained(place, **which)
     dtype = dtype_of(ModelSpec())  # many processors only emulate bfloat16, three times slower than float32
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False, use_safetensors=True)
-    return LoadedModel(ModelSpec(recipe.source), model, tokenizer)
+    model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, use_safetensors=True, **which)
+    return LoadedModel(spec, model, tokenizer)
 
 
 def read_rows(
