@@ -1,6 +1,6 @@
 """What the default method and layer rest on: ``python -m bench.defaults STUDY …`` over studies with labels.
 
-Every study needs vectors at several layers (``explorer build STUDY --stage before --layers 2,15,20,24,26,28``). Two
+Every study needs vectors at several layers (``explorer build STUDY --stage base --layers 2,20,24,28 --methods all``). Two
 tables, as Markdown: every method at the default layer and at the one that RepT's rule chooses, with 95 % intervals over
 the behavior's prompts; and candidates for the default, among them means over layers and votes of ranks.
 """
@@ -27,21 +27,21 @@ BLENDS = ("s", "c", "a", "g", "sc", "ca", "sca", "scg")
 """Candidates by the first letters of their parts, whose centred cosines are averaged."""
 
 
-def candidates(index: Index, target: Target) -> dict[str, np.ndarray]:
-    """Return name → (n,) scores: blends of parts at each layer, and over layers."""
-    layers = [layer for layer in index.manifest.layers if layer > 2]
+def candidates(index: Index, target: Target, layers: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return name → (n,) scores: blends of parts at each of some layers, and over all and the late ones of them."""
     scored = {
         (blend, layer): scores(index, target, _blend(blend), layer, True, "contrast").numpy()
         for blend in BLENDS
         for layer in layers
     }
     table = {f"{blend} at {layer}": values for (blend, layer), values in scored.items()}
-    for name, over in (("15–28", layers), ("24–28", [layer for layer in layers if layer >= 24])):
+    for over in (layers, layers[-2:]):
+        name = ", ".join(map(str, over))
         for blend in ("c", "sc", "sca"):
             chosen = [scored[blend, layer] for layer in over]
             table[f"{blend}, mean over {name}"] = np.mean(chosen, axis=0)
             table[f"{blend}, vote of ranks over {name}"] = np.mean([_ranks(values) for values in chosen], axis=0)
-    table |= {f"sc at {layer}, vote of parts": _vote(scored, "sc", layer) for layer in layers if layer >= 24}
+    table |= {f"sc at {layer}, vote of parts": _vote(scored, "sc", layer) for layer in layers}
     return table
 
 
@@ -61,15 +61,20 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def candidate_table(study: Study) -> dict[str, float]:
+def largest_index(study: Study) -> Index:
+    """Return the index with the most layers."""
+    return max(study_indexes(study), key=lambda index: len(index.manifest.layers))
+
+
+def candidate_table(study: Study, layers: Sequence[int]) -> dict[str, float]:
     """Return candidate → average precision, the mean over the study's behaviors."""
-    index = max(study_indexes(study), key=lambda index: len(index.manifest.layers))
+    index = largest_index(study)
     loaded, parts = load_model(index_model(study, index)), [*PARTS.values()]
     found: dict[str, list[float]] = {}
     for name, guilty in guilty_rows(study).items():
         items = question_items(study, AboutBehavior(name))
-        target = encode_target(loaded, items, parts, index.manifest.layers, "contrast")
-        for candidate, values in candidates(index, target).items():
+        target = encode_target(loaded, items, parts, layers, "contrast")
+        for candidate, values in candidates(index, target, layers).items():
             found.setdefault(candidate, []).append(average_precision(values, guilty))
     return {candidate: float(np.mean(values)) for candidate, values in found.items()}
 
@@ -77,7 +82,7 @@ def candidate_table(study: Study) -> dict[str, float]:
 def method_lines(study: Study, layers: Sequence[int]) -> dict[str, dict[int | None, list[Score]]]:
     """Return method → layer → the lines of its defaults, one a behavior."""
     lines: dict[str, dict[int | None, list[Score]]] = {name: {} for name in METHODS}
-    for score in evaluate(study, stage="before"):
+    for score in evaluate(study, stage=largest_index(study).manifest.checkpoint):
         if score.layer in (None, *layers):
             lines[score.method].setdefault(score.layer, []).append(score)
     return lines
@@ -105,7 +110,7 @@ def main() -> None:
     studies = {folder.name: check_study(folder) for folder in parser.parse_args().studies}
     lines, chosen = {}, {}
     for name, study in studies.items():
-        manifest = max(study_indexes(study), key=lambda index: len(index.manifest.layers)).manifest
+        manifest = largest_index(study).manifest
         layers = (manifest.default_layer, manifest.notes["rept_layer"])
         lines[name], chosen[name] = method_lines(study, layers), layers
 
@@ -118,7 +123,9 @@ def main() -> None:
         places = rules.items() if details.parts else [("", 0)]
         rows += [(f"`{method}`{', ' if rule else ''}{rule}", row(method, place)) for rule, place in places]
     print(markdown([*studies], rows), end="\n\n")
-    tables = {name: candidate_table(study) for name, study in studies.items()}
+    common = set.intersection(*(set(largest_index(study).manifest.layers) for study in studies.values()))
+    late = sorted(common - {layers[1] for layers in chosen.values()})
+    tables = {name: candidate_table(study, late) for name, study in studies.items()}
     order = sorted(next(iter(tables.values())), key=lambda c: -float(np.mean([t[c] for t in tables.values()])))
     means = {c: float(np.mean([t[c] for t in tables.values()])) for c in order}
     cells = [(f"{c} (mean {means[c]:.3f})", lambda name, c=c: f"{tables[name][c]:.3f}") for c in order]
