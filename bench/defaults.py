@@ -1,8 +1,8 @@
 """What the default method and layer rest on: ``python -m bench.defaults STUDY …`` over studies with labels.
 
-Every study needs vectors at several layers (``explorer build STUDY --stage base --layers 2,20,24,28 --methods all``). Two
-tables, as Markdown: every method at the default layer and at the one that RepT's rule chooses, with 95 % intervals over
-the behavior's prompts; and candidates for the default, among them means over layers and votes of ranks.
+Every study needs vectors at several layers (``explorer build STUDY --stage base --layers 2,20,24,28 --methods all``).
+Two tables, as Markdown: every method at the default layer and at the one that RepT's rule chooses, with 95 % intervals
+over the behavior's prompts; and candidates for the default, among them means over layers and votes of ranks.
 """
 
 import argparse
