@@ -66,6 +66,23 @@ def test_the_figures_on_training_data_are_those_of_the_evaluation():
         assert shown == pytest.approx([r["average_precision"] for r in own], abs=0.006)
 
 
+def test_the_figures_of_every_pairing_are_those_of_the_evaluation():
+    rows = json.loads((ROOT / "assets/demo/evaluation-every.json").read_text())["rows"]
+    text = (ROOT / "docs/training-data.md").read_text()
+    names = list(dict.fromkeys(row["behavior"] for row in rows))
+    for method, cells in shown_table(text, "(../assets/demo/evaluation-every.json)").items():
+        for name, cell in zip(names, cells, strict=True):
+            best = max(r["average_precision"] for r in rows if (r["method"], r["behavior"]) == (method, name))
+            assert float(cell.split()[0]) == pytest.approx(best, abs=0.0051), (method, name)
+    for pairing, cells in shown_table(text, "nobody's wrong answer (`persona`)").items():
+        query, method = pairing.replace("`", "").split(", ")
+        for name, cell in zip(names, cells, strict=True):
+            setting = (query, method, name, METHODS[method].centre, "cosine")
+            fields = ("query", "method", "behavior", "centre", "measure")
+            (row,) = [r for r in rows if tuple(r[field] for field in fields) == setting]
+            assert float(cell.split()[0]) == pytest.approx(row["average_precision"], abs=0.0051), (pairing, name)
+
+
 def shown_table(text: str, after: str) -> dict[str, list[str]]:
     """The first table after some words: its cells by the first one of each line."""
     lines = text[text.index(after) :].splitlines()
