@@ -52,13 +52,13 @@ def test_two_whole_models_are_before_and_after(two):
 def test_vectors_of_every_kind_of_checkpoint(tmp_path, monkeypatch):
     """A revision on the hub, and an adapter on top of it, which is not an adapter of the study's model."""
     hub, adapter = FakeHub(tmp_path / "hub", monkeypatch), save_adapter(tmp_path / "tuned")
-    commit = hub.put("org/sft", save_tiny(tmp_path / "sft", seed=1), "step-2")
+    commit = hub.put("org/kinds", save_tiny(tmp_path / "sft", seed=1), "step-2")
     study = tiny_study(
-        tmp_path / "study", save_tiny(tmp_path / "base"), ROWS[:6], checkpoints=["org/sft@step-2", str(adapter)]
+        tmp_path / "study", save_tiny(tmp_path / "base"), ROWS[:6], checkpoints=["org/kinds@step-2", str(adapter)]
     )
     before, after = build(study), build(study, checkpoint="after")
-    assert (before.manifest.checkpoint, after.manifest.checkpoint) == ("sft@step-2", "tuned")
-    assert before.manifest.made_from["model"] == after.manifest.made_from["model"] == f"hub:org/sft:{commit}"
+    assert (before.manifest.checkpoint, after.manifest.checkpoint) == ("kinds@step-2", "tuned")
+    assert before.manifest.made_from["model"] == after.manifest.made_from["model"] == f"hub:org/kinds:{commit}"
     assert before.manifest.made_from["adapter"] == "" != after.manifest.made_from["adapter"]
     merged = load_model(study.spec).model.state_dict()
     for name, tensor in load_model(study.reference_spec).model.state_dict().items():
