@@ -16,10 +16,16 @@ from explorer.behaviors.prompts import PromptKind, default_reference, study_prom
 from explorer.data.study import Study, check_study
 from explorer.files import write_json
 from explorer.vectors.find import study_indexes
+from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
 
 DRAWS, RESAMPLES = 10, 1
 """Fewer than for a verdict: they only set the similarity above which a datapoint belongs to a cluster."""
+
+
+def largest_index(study: Study) -> Index:
+    """Return the study's index with the most layers."""
+    return max(study_indexes(study), key=lambda index: len(index.manifest.layers))
 
 
 def bench_agreement(study: Study, kind: PromptKind) -> list[dict[str, Any]]:
@@ -28,7 +34,7 @@ def bench_agreement(study: Study, kind: PromptKind) -> list[dict[str, Any]]:
     Uses the study's index that has the most layers.
     """
     labels, rows = require_labels(study.datapoints(), study.folder), []
-    index = max(study_indexes(study), key=lambda index: len(index.manifest.layers))
+    index = largest_index(study)
     prompts = study_prompts(study, kind, default_reference(study, index.manifest.checkpoint))
     target = prompt_vectors(study, index, prompts.rows)
     for method in METHODS.values():

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
+from bench.agreement import largest_index
 from explorer.data.study import Study, check_study
 from explorer.model.load import load_model
 from explorer.ranking.evaluate import Score, evaluate, guilty_rows
 from explorer.ranking.metrics import average_precision
 from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import Target, encode_target, scores
-from explorer.vectors.find import index_model, study_indexes
+from explorer.vectors.find import index_model
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, Method
 
@@ -59,11 +60,6 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     ranked = ~np.isnan(values)
     ranks[ranked] = rankdata(values[ranked]) / ranked.sum()
     return ranks
-
-
-def largest_index(study: Study) -> Index:
-    """Return the index with the most layers."""
-    return max(study_indexes(study), key=lambda index: len(index.manifest.layers))
 
 
 def candidate_table(study: Study, layers: Sequence[int]) -> dict[str, float]:

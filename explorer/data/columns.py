@@ -10,6 +10,7 @@ from typing import Any
 from explorer.data.formats import Row, quoted
 from explorer.data.turns import Context, Turn, answers_of, read_context, read_turns
 from explorer.errors import ExplorerError, count
+from explorer.limits import COLUMNS
 
 PROMPTS = ("prompt", "prompts", "instruction", "question")
 ANSWERS = ("response", "output", "completion", "answer")
@@ -19,7 +20,6 @@ PLAIN = ("system", "label", "source")
 FIELDS = ("id", "history", "prompt", "response", *PAIR, *PLAIN)
 """The columns of a datapoint, in the table's order."""
 _KNOWN = {*PROMPTS, *ANSWERS, *PAIR, MESSAGES, INPUT, *FIELDS}
-MAX_COLUMNS = 500
 _EXPECTED_PROMPT = f"expected {', '.join(PROMPTS)} or {MESSAGES}"
 _EXPECTED_ANSWER = f"expected {', '.join(ANSWERS)}, both chosen and rejected, or {MESSAGES}"
 
@@ -86,10 +86,8 @@ def read_row(row: Row, where: str, roles: ColumnRoles) -> list[Row]:
     that is missing or blank becomes empty text. Raises ExplorerError that names row and field.
     """
     roles.columns.update(dict.fromkeys(row))
-    if len(roles.columns) > MAX_COLUMNS:
-        raise ExplorerError(
-            f"{where}: more than {MAX_COLUMNS} columns up to here; expected the same ones in every row."
-        )
+    if len(roles.columns) > COLUMNS:
+        raise ExplorerError(f"{where}: more than {COLUMNS} columns up to here; expected the same ones in every row.")
     return _RowReader(row, where, roles).read()
 
 

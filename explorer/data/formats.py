@@ -14,11 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from explorer.errors import ExplorerError, first_line
+from explorer.limits import LINE_BYTES, ROW_CHARS
 
-MAX_CHARS = 200_000
-"""A row with more characters than this is refused: no model here reads it, and it would fill the memory later."""
-MAX_BYTES = 12 * MAX_CHARS
-"""A line of JSON with more bytes is refused unread: a character takes at most 12 there, as two ``\\uXXXX``."""
 BATCH = 256
 """Rows of a table that become Python objects at a time."""
 FORMATS = {
@@ -79,8 +76,8 @@ def open_data(path: Path, nested: Iterable[str]) -> DataFile:
 
 
 def too_long(where: str, size: int, unit: str = "characters") -> ExplorerError:
-    """The error for a row above ``MAX_CHARS``."""
-    return ExplorerError(f"{where}: {size:,} {unit}; expected at most {MAX_CHARS:,} characters in a row.")
+    """The error for a row above ``ROW_CHARS``."""
+    return ExplorerError(f"{where}: {size:,} {unit}; expected at most {ROW_CHARS:,} characters in a row.")
 
 
 def quoted(names: Iterable[str], most: int = 20) -> str:
@@ -96,8 +93,8 @@ def _json_lines(path: Path) -> Iterator[Row]:
     row = 0
     with path.open("rb") as file:
         # readline with a limit: a line of gigabytes is measured, never held
-        for number, line in enumerate(iter(lambda: file.readline(MAX_BYTES + 1), b""), 1):
-            if len(line) > MAX_BYTES:
+        for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES + 1), b""), 1):
+            if len(line) > LINE_BYTES:
                 raise too_long(f"{path}, row {row + 1}", len(line) + _bytes_to_line_end(file), "bytes")
             if line.strip():
                 row += 1
@@ -106,7 +103,7 @@ def _json_lines(path: Path) -> Iterator[Row]:
 
 def _bytes_to_line_end(file: BinaryIO) -> int:
     size = 0
-    while (part := file.readline(MAX_BYTES)) and not part.endswith(b"\n"):
+    while (part := file.readline(LINE_BYTES)) and not part.endswith(b"\n"):
         size += len(part)
     return size + len(part)
 
@@ -114,7 +111,7 @@ def _bytes_to_line_end(file: BinaryIO) -> int:
 def _json(path: Path) -> DataFile:
     """An array of objects, an object that holds one such array, or JSON lines under the name ``.json``."""
     with path.open("rb") as file:
-        first, more = file.readline(MAX_BYTES), file.read(BATCH).strip()
+        first, more = file.readline(LINE_BYTES), file.read(BATCH).strip()
     try:
         if more and isinstance(json.loads(first), dict):
             return DataFile("JSON lines", _json_lines(path))
@@ -153,7 +150,7 @@ def _object(where: str, row: Any) -> Row:
 
 def _csv_rows(path: Path) -> Iterator[Row]:
     """Rows by the names in the header, every cell as text."""
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_CHARS))
+    csv.field_size_limit(max(csv.field_size_limit(), ROW_CHARS))
     row, size = 0, 0  # the last row that was read, and the characters read after it
 
     def counted(lines: Iterable[str]) -> Iterator[str]:
@@ -178,7 +175,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         raise ExplorerError(f"{path}: not UTF-8; expected CSV saved as UTF-8.") from error
     except csv.Error as error:
         where = f"{path}, row {row + 1}"
-        if size > MAX_CHARS:
+        if size > ROW_CHARS:
             raise too_long(where, size) from error
         raise ExplorerError(f"{where}: not CSV ({error}).") from error
 

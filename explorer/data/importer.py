@@ -22,8 +22,9 @@ from typing import Any
 import pyarrow as pa
 
 from explorer.data.columns import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, ColumnRoles, read_row
-from explorer.data.formats import MAX_CHARS, Row, open_data, quoted, too_long
+from explorer.data.formats import Row, open_data, quoted, too_long
 from explorer.errors import ExplorerError, count
+from explorer.limits import ROW_CHARS
 
 LONG_CHARS = 8_192
 """Rows with more characters of prompt and answers are counted: a model may have to cut them."""
@@ -97,7 +98,7 @@ def import_data(path: str | Path, turns: str = "all") -> ImportedData:
     Raises:
         ExplorerError: one sentence that names the file, the row (from 1) or line, and the field: for a file that can't
             be read or has no rows, a prompt that is missing or no text, an answer that is no text, an id that stands
-            there twice, a row above ``MAX_CHARS``, and a file without any column for prompts or answers.
+            there twice, a row above ``ROW_CHARS``, and a file without any column for prompts or answers.
     """
     path = Path(path)
     file = open_data(path, nested=(*PROMPTS, *ANSWERS, *PAIR, MESSAGES))
@@ -195,7 +196,7 @@ def _cast(chunk: pa.Table, casts: dict[str, pa.DataType]) -> pa.Table:
 
 def _check_text(where: str, texts: dict[str, str]) -> None:
     size = sum(map(len, texts.values()))
-    if size > MAX_CHARS:
+    if size > ROW_CHARS:
         raise too_long(where, size)
     for name, text in texts.items():
         try:

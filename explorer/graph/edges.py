@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.graph.replay import attention_of, linear_parts
+from explorer.model.residual import wide
 from explorer.trace.trace import Layer, Trace
 
 _BLOCK = 6_000_000
@@ -50,19 +51,18 @@ def head_inputs(view: PreTrainedModel, trace: Trace, layer: int) -> HeadInputs:
     query, key, value = linear_parts(view, trace, layer, attention)
     groups = attention.query.shape[0] // attention.key.shape[0]
 
-    def wide(x: Tensor, repeats: int = 1) -> Tensor:
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
-        return x.repeat_interleave(repeats, 0) if repeats > 1 else x
+    def repeated(x: Tensor) -> Tensor:
+        return wide(x).repeat_interleave(groups, 0) if groups > 1 else wide(x)
 
-    whole_key, whole_value = wide(attention.key, groups), wide(attention.value, groups)
+    whole_key, whole_value = repeated(attention.key), repeated(attention.value)
     return HeadInputs(
         query=wide(attention.query),
         key=whole_key,
         value=whole_value,
         upstream=wide(attention.upstream),
         linear_query=wide(query),
-        linear_key=whole_key if key is attention.key else wide(key, groups),
-        linear_value=whole_value if value is attention.value else wide(value, groups),
+        linear_key=whole_key if key is attention.key else repeated(key),
+        linear_value=whole_value if value is attention.value else repeated(value),
         mask=attention.mask,
         scale=attention.scale,
         rule=trace.rule,

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError, UncoveredModel
 from explorer.model.lrp import AttentionReached, view_state
-from explorer.model.residual import BlockCall, decoder_blocks
+from explorer.model.residual import BlockCall, decoder_blocks, wide
 from explorer.progress import Progress, silent
 from explorer.trace.trace import Layer, Passes, Trace, as_layer
 
@@ -120,8 +120,7 @@ def _back(blocks: list[nn.Module], passes: Passes, low: int, high: int, targets:
         for row, target in enumerate(targets):
             seed[row, target] = passes.gradients[high][target]
         (gradient,) = torch.autograd.grad(x, leaf, seed)
-    wide = torch.promote_types(state.dtype, torch.float32)
-    return (state.to(wide) * gradient.to(wide)).sum(-1)[:, :length].cpu().numpy()
+    return (wide(state) * wide(gradient)).sum(-1)[:, :length].cpu().numpy()
 
 
 def _cut(call: BlockCall, length: int) -> BlockCall:

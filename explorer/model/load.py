@@ -22,13 +22,12 @@ from explorer.model import embedded, memory
 from explorer.model.adapters import merge_adapter
 from explorer.model.lrp import lrp_view
 from explorer.model.residual import decoder_blocks
-from explorer.model.spec import ModelSpec, place_of
+from explorer.model.spec import PICKLED, ModelSpec, place_of
 from explorer.progress import Progress, silent
 
 __all__ = ["DTYPES", "LoadedModel", "ModelSpec", "dtype_of", "load_model", "pick_device"]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _TOKENIZER_FILES = ("*token*.json", "vocab*", "merges.txt", "*.model", "*.jinja", "additional_chat_templates/*")
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -208,7 +207,7 @@ def _reason(source: str, error: Exception) -> str:
         return f"{source}: a safetensors file is damaged or cut short ({first_line(error)})."
     if source.lower().endswith(".gguf"):
         return f"{source}: not a readable GGUF file, or cut short ({first_line(error)})."
-    if "safetensors" in text and any(end in text for end in _PICKLED):
+    if "safetensors" in text and any(end in text for end in PICKLED):
         return f"{source} has no safetensors weights; a pickled checkpoint is not read."
     if isinstance(error, json.JSONDecodeError):
         return f"{source}: a JSON file of the model is damaged ({first_line(error)})."

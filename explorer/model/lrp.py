@@ -32,6 +32,7 @@ from transformers.pytorch_utils import Conv1D
 from explorer.errors import UncoveredModel, first_line
 from explorer.model.coverage import check_coverage
 from explorer.model.hooks import hooked
+from explorer.model.residual import wide
 
 RULES = ("attnlrp", "cplrp", "gradient")
 """Rules of a view; ``gradient`` is a view without rules, so that the plain model is never hooked."""
@@ -160,15 +161,15 @@ AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
 def _rms_norm(module: nn.Module, offset: float, eps: float, x: Tensor) -> Tensor:
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    inverse = wide.detach().square().mean(-1, keepdim=True).add(eps).rsqrt()
-    weight = cast(Tensor, module.weight).to(wide.dtype)
-    return (wide * inverse * (weight + offset if offset else weight)).to(x.dtype)
+    h = wide(x)
+    inverse = h.detach().square().mean(-1, keepdim=True).add(eps).rsqrt()
+    weight = cast(Tensor, module.weight).to(h.dtype)
+    return (h * inverse * (weight + offset if offset else weight)).to(x.dtype)
 
 
 def _layer_norm(module: nn.LayerNorm, x: Tensor) -> Tensor:
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    centred = wide - wide.mean(-1, keepdim=True)
+    h = wide(x)
+    centred = h - h.mean(-1, keepdim=True)
     inverse = centred.detach().square().mean(-1, keepdim=True).add(module.eps).rsqrt()
     y = centred * inverse
     if module.weight is not None:

@@ -90,11 +90,6 @@ def encode_prompt(loaded: LoadedModel, prompt: Prompt) -> EncodedPrompt:
     return EncodedPrompt(prompt, text, tuple(tokens))
 
 
-def render_prompt(loaded: LoadedModel, prompt: Prompt) -> str:
-    """Text that the model reads, with the generation prompt. Raises PromptError as ``encode_prompt`` does."""
-    return render_spans(loaded, prompt)[0]
-
-
 def check_length(loaded: LoadedModel, n_tokens: int) -> None:
     """Raise PromptError where a sequence of this length is empty or longer than the model reads."""
     if n_tokens == 0:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from explorer.errors import UncoveredModel
 from explorer.model.hooks import hidden_states, hooked, output_states, with_hidden_states, with_output_states
@@ -24,6 +26,22 @@ def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
         kind = type(model).__name__
         raise UncoveredModel(f"{kind} is not covered: expected one list of {count} decoder blocks, found {len(lists)}.")
     return lists[0]
+
+
+def linear_maps(module: nn.Module) -> dict[str, nn.Module]:
+    """Return the linear maps inside a module by name."""
+    return {name: inner for name, inner in module.named_modules() if isinstance(inner, nn.Linear | Conv1D)}
+
+
+def head_only_at(model: PreTrainedModel, where: Tensor) -> RemovableHandle:
+    """Make the head see only the positions of ``where`` (B, T) bool, as one row, until the handle is removed."""
+    head = cast(nn.Module, model.get_output_embeddings())
+    return head.register_forward_pre_hook(lambda _head, args: (args[0][where][None], *args[1:]))
+
+
+def wide(x: Tensor) -> Tensor:
+    """Widen to at least float32, so that sums over 16-bit values do not round."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 @dataclass(frozen=True)

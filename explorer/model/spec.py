@@ -13,7 +13,7 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 _AT_REVISION = re.compile(r"(?P<id>[\w.-]+(?:/[\w.-]+)?)@(?P<revision>\w[\w./-]*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PATH = (".", "/", "~")
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 
 def split_revision(name: str) -> tuple[str, str | None]:
@@ -109,7 +109,7 @@ def _check_model_folder(folder: Path) -> None:
         raise ModelError(f"{folder}: no config.json{adapter}; expected a model folder as transformers saves it.")
     if any(name.endswith(".safetensors") for name in names):
         return
-    if pickled := [name for name in names if name.endswith(_PICKLED)]:
+    if pickled := [name for name in names if name.endswith(PICKLED)]:
         danger = f"as a pickle only ({pickled[0]}), which can run code when it is read"
         raise ModelError(f"{folder} holds its weights {danger}; expected safetensors.")
     raise ModelError(f"{folder}: no weights; expected *.safetensors beside config.json.")

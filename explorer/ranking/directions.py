@@ -22,10 +22,10 @@ from explorer.model.generate import answers
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import encode_prompt
 from explorer.progress import Progress, silent
-from explorer.ranking.scores import Target
+from explorer.ranking.scores import Target, query_means
 from explorer.trace.contrast import make_contrast
 from explorer.trace.trace import trace_ids
-from explorer.vectors.index import PAIR, SINGLE, UNRANKED, Index
+from explorer.vectors.index import SINGLE, UNRANKED, Index
 from explorer.vectors.items import Item, item_vectors
 from explorer.vectors.methods import Method
 
@@ -93,9 +93,14 @@ def about_systems(
     return None
 
 
+def takes_direction(method: Method) -> bool:
+    """Whether a direction can be compared with the method's vectors."""
+    return bool(method.parts) and set(method.parts) <= set(SIGNS)
+
+
 def check_direction(method: Method) -> None:
     """Raise ExplorerError for a method whose vectors no direction can be compared with."""
-    if not method.parts or not set(method.parts) <= set(SIGNS):
+    if not takes_direction(method):
         raise ExplorerError(
             f"Method '{method.name}' does not fit this question, which is a direction in the residual stream; "
             "expected a method whose vectors lie there."
@@ -131,19 +136,19 @@ def system_items(
     return [Item(prompt, text, ended=False) for prompt, text in zip(prompts, texts, strict=True)]
 
 
-def system_direction(loaded: LoadedModel, answered: Sequence[Item], layer: int) -> Tensor:
-    """Return ā towards the behavior minus ā away from it, (m, width), of the m ≤ n prompts answered under both.
+def system_directions(loaded: LoadedModel, answered: Sequence[Item], layers: Sequence[int]) -> dict[int, Tensor]:
+    """Return ā towards the behavior minus ā away from it, (m, width) a layer, of the m ≤ n prompts answered under both.
 
-    ``answered``: 2n items, from ``system_items``. ā: mean residual stream after block ``layer`` over the answer's
+    ``answered``: 2n items, from ``system_items``. ā: mean residual stream after the layer's block over the answer's
     tokens. Raises ExplorerError where no prompt is answered under both.
     """
-    vectors, kinds = item_vectors(loaded, answered, [layer], ["activation"])
+    vectors, kinds = item_vectors(loaded, answered, layers, ["activation"])
     n = len(answered) // 2
     both = (kinds[:n] != UNRANKED) & (kinds[n:] != UNRANKED)
     if not both.any():
         raise ExplorerError("Nothing to look for: the model answers no prompt under both system prompts.")
-    states = vectors[f"activation.{layer}"]
-    return (states[:n] - states[n:])[both]
+    states = {layer: vectors[f"activation.{layer}"] for layer in layers}
+    return {layer: (x[:n] - x[n:])[both] for layer, x in states.items()}
 
 
 def node_direction(loaded: LoadedModel, index: Index, failure: Failure, layer: int, token: int, part: str) -> Tensor:
@@ -160,7 +165,5 @@ def node_direction(loaded: LoadedModel, index: Index, failure: Failure, layer: i
     if part == "gradient":
         return trace.passes.gradients[layer][token][None].float().cpu()
     state = trace.passes.states[layer][token].float().cpu()
-    if "state" in index.manifest.parts:
-        counts = index.kinds.long().bincount(minlength=3)
-        state = state - index.means("state", layer)[SINGLE if counts[SINGLE] else PAIR]
-    return state[None]
+    means = query_means(index, "state", layer, torch.tensor([SINGLE])) if "state" in index.manifest.parts else 0
+    return state[None] - means

@@ -14,11 +14,11 @@ from explorer.model.load import LoadedModel, load_model
 from explorer.progress import Progress, silent
 from explorer.ranking.baselines import text_scores
 from explorer.ranking.directions import (
-    SIGNS,
     about_systems,
     direction_target,
-    system_direction,
+    system_directions,
     system_items,
+    takes_direction,
 )
 from explorer.ranking.metrics import KS, average_precision, interval, pooled_auprc_at, precision_at, recall_at
 from explorer.ranking.questions import AboutBehavior, question_items
@@ -168,7 +168,8 @@ def _directions(
             answered = system_items(loaded, items, about, study.answer_tokens)
         except ExplorerError:  # no system prompts, or no chat template
             continue
-        directions |= {(query, layer): system_direction(loaded, answered, layer) for layer in layers}
+        found = system_directions(loaded, answered, layers)
+        directions |= {(query, layer): direction for layer, direction in found.items()}
     return directions
 
 
@@ -189,7 +190,7 @@ def _pairings(behavior: _Behavior, method: Method, layer: int, every: bool) -> l
     queries = [query for query in QUERIES if query != "contrast" or query in behavior.targets]
     if not every:
         return [(method.centre, method.query if method.query in queries else "bad", "cosine")]
-    if set(method.parts) <= set(SIGNS):
+    if takes_direction(method):
         queries += [query for query in DIRECTIONS if (query, layer) in behavior.directions]
     return list(itertools.product((False, True), queries, MEASURES))
 

@@ -18,7 +18,7 @@ from explorer.ranking.directions import (
     check_direction,
     direction_target,
     node_direction,
-    system_direction,
+    system_directions,
     system_items,
 )
 from explorer.ranking.questions import AboutNode, AboutPersona, LikeDatapoint, Question, question_items
@@ -216,7 +216,7 @@ def _target(
         about, most = question.persona, study.answer_tokens
         key = (index.key, items, about, most)
         answered = _answers.once(key, lambda: system_items(loaded, items, about, most, progress))
-        return direction_target(system_direction(loaded, answered, layer), method, layer)
+        return direction_target(system_directions(loaded, answered, [layer])[layer], method, layer)
     return encode_target(loaded, items, method.parts, [layer], choice.query or "")
 
 

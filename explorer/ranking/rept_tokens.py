@@ -15,7 +15,7 @@ from explorer.ranking.rank import Ranking
 from explorer.ranking.recent import Recent
 from explorer.ranking.token_evidence import REPT, TokenEvidence, evidence_of, scored_tokens
 from explorer.vectors.index import Index
-from explorer.vectors.items import Item
+from explorer.vectors.items import Item, encode_items
 from explorer.vectors.one_pass import position_gradients
 from explorer.vectors.tokenize import Exchange, batches, encode_exchanges
 
@@ -27,7 +27,7 @@ def rept_evidence(loaded: LoadedModel, ranking: Ranking, index: Index, items: Se
     layer = ranking.choice.layer or index.manifest.default_layer
     key = (index.key, ranking.items, layer)
     direction = _directions.once(key, lambda: behavior_direction(loaded, ranking.items, layer))
-    exchanges = [encode_exchanges(loaded, item.replies) for item in items]
+    exchanges = encode_items(loaded, items)
     gradients = iter(_gradients(loaded, [e for both in exchanges for e in both], layer))
     evidence = []
     for item, both in zip(items, exchanges, strict=True):

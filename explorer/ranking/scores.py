@@ -103,7 +103,7 @@ def score_terms(
         norms = dict.fromkeys(norms, torch.stack(list(norms.values())).norm(dim=0))
     queries = {part: target.vectors[f"{part}.{layer}"] for part in method.parts}
     if centre:
-        queries = {part: q - _query_means(index, part, layer, target.kinds) for part, q in queries.items()}
+        queries = {part: q - query_means(index, part, layer, target.kinds) for part, q in queries.items()}
     terms = []
     cosine = measure == "cosine"
     for part, q in _combined(queries, joined, query, weights, cosine).items():
@@ -124,20 +124,20 @@ class RowWeights:
 
 def row_weights(index: Index, layer: int, terms: Sequence[Term], row: int) -> RowWeights:
     """Return how a row's score is made of its vectors; of several queries (``bank``), the one that scores best."""
-    number = torch.tensor([row])
-    kind = int(index.kinds[row])
-    values = torch.zeros(len(terms[0].query))
-    for term in terms:
-        product = term.query @ index.rows(term.part, layer, number)[0]
-        values += term.inverse[row] * (product - (0 if term.offsets is None else term.offsets[kind]))
-    best = int(values.argmax())
+    kind, best = int(index.kinds[row]), 0
+    if len(terms[0].query) > 1:
+        values = torch.zeros(len(terms[0].query))
+        for term in terms:
+            product = term.query @ index.rows(term.part, layer, torch.tensor([row]))[0]
+            values += term.inverse[row] * (product - (0 if term.offsets is None else term.offsets[kind]))
+        best = int(values.argmax())
     return RowWeights(
         {term.part: term.query[best] * term.inverse[row] for term in terms},
         {t.part: 0.0 if t.offsets is None else float(t.offsets[kind, best] * t.inverse[row]) for t in terms},
     )
 
 
-def _query_means(index: Index, part: str, layer: int, kinds: Tensor) -> Tensor:
+def query_means(index: Index, part: str, layer: int, kinds: Tensor) -> Tensor:
     """Return (m, width) the corpus mean to subtract from each query: that of the query's own kind.
 
     For ``state``, which is the same in pairs and single answers, falls back to the other kind where the own has no

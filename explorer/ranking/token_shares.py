@@ -13,15 +13,18 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.lrp import view_state
-from explorer.model.residual import recorded_residual
+from explorer.model.residual import recorded_residual, wide
 from explorer.ranking.rank import Ranking, scores_choice
+from explorer.ranking.recent import Recent
 from explorer.ranking.scores import RowWeights, row_weights, score_terms
 from explorer.ranking.token_evidence import SHARES, TokenEvidence, TokenScore, evidence_of, scored_tokens
 from explorer.vectors.find import index_model
-from explorer.vectors.items import Item, study_items
+from explorer.vectors.items import Item, encode_items, study_items
 from explorer.vectors.methods import METHODS
 from explorer.vectors.slopes import token_slopes
 from explorer.vectors.tokenize import Exchange, batches, encode_exchanges
+
+_relevance: Recent[list[TokenScore]] = Recent(200)
 
 
 def share_evidence(
@@ -30,7 +33,7 @@ def share_evidence(
     """Return the evidence of some datapoints, given as row numbers and as items; a row that is never ranked has 0s."""
     layer = ranking.choice.layer or 0
     weights = score_weights(ranking, rows)
-    exchanges = [encode_exchanges(loaded, item.replies) for item in items]
+    exchanges = encode_items(loaded, items)
     work = [(i, j) for i, both in enumerate(exchanges) if all(e.spans for e in both) for j in range(len(both))]
     values = {(i, j): [0.0] * len(e.ids) for i, both in enumerate(exchanges) for j, e in enumerate(both)}
     states = [0.0] * len(items)
@@ -72,8 +75,13 @@ def state_relevance(study: Study, ranking: Ranking, row: int, rule: str = "attnl
     What is explained is ⟨w, H(p₀)⟩ in units of the score, before centring; relevance is gradient × input of the
     embeddings under ``rule`` (``lrp.RULES``). Under ``cplrp`` it sums up to that but for biases, otherwise it need not.
 
-    Raises ExplorerError for a ranking whose method compares no states, or a row without an answer.
+    Kept for a while, as a page asks for it at every rerun. Raises ExplorerError for a ranking whose method compares no
+    states, or a row without an answer.
     """
+    return _relevance.once((ranking.key, row, rule), lambda: _state_relevance(study, ranking, row, rule))
+
+
+def _state_relevance(study: Study, ranking: Ranking, row: int, rule: str) -> list[TokenScore]:
     method = ranking.choice.method
     if ranking.index is None or ranking.target is None or "state" not in METHODS[method].parts:
         raise ExplorerError(f"Method '{method}' compares no states, so that prompt tokens have no share of them.")
@@ -87,7 +95,7 @@ def state_relevance(study: Study, ranking: Ranking, row: int, rule: str = "attnl
     view, ids = loaded.view(rule), torch.tensor([exchange.ids[: exchange.start]], device=loaded.model.device)
     with view_state(view).lock, torch.enable_grad(), recorded_residual(view) as recording:
         view(input_ids=ids, use_cache=False, logits_to_keep=1)
-        state = recording.states[layer][0, -1].float()
-        (gradient,) = torch.autograd.grad(state @ weight.to(state.device), recording.states[0])
-    relevance = (recording.states[0].detach().float() * gradient.float()).sum(-1)[0].tolist()
+        state = wide(recording.states[layer][0, -1])
+        (gradient,) = torch.autograd.grad(state @ weight.to(state), recording.states[0])
+    relevance = (wide(recording.states[0].detach()) * wide(gradient)).sum(-1)[0].tolist()
     return scored_tokens(loaded, Exchange(exchange.ids[: exchange.start], ()), relevance)

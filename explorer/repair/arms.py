@@ -29,7 +29,7 @@ from explorer.repair.choose import sampled
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, run_folder
 from explorer.repair.results import measured
 from explorer.repair.stages import LLAMA_MAPS, Stage, read_stages, rows_of
-from explorer.vectors.fingerprint import model_digest, rows_digest
+from explorer.vectors.fingerprint import READ_AS, model_digest, rows_digest
 from explorer.vectors.items import row_items
 
 TRAINING, ANSWERING = "training", "answering"
@@ -95,7 +95,7 @@ def read_setting(study: Study, plan: Plan) -> Setting:
 
 def _unusual(study: Study, stage: Stage, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what a training depends on further, as far as it differs from ``USUAL``."""
-    values: dict[str, Any] = {name: getattr(study, name) for name in ("template", "turns", "end_of_turn")}
+    values: dict[str, Any] = {name: getattr(study, name) for name in READ_AS}
     values["system"] = any(row.get("system") for row in rows)
     targets = stage.recipe.targets  # of a fresh adapter; another one brings its own
     values["targets"] = LLAMA_MAPS if stage.start else [targets] if isinstance(targets, str) else [*(targets or ())]

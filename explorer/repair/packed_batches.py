@@ -18,6 +18,7 @@ from explorer.model.load import LoadedModel
 from explorer.repair.plan import DROP
 from explorer.repair.stages import ANSWERS
 from explorer.vectors.items import encode_items, row_items
+from explorer.vectors.tokenize import common_length
 
 
 def tokenise(
@@ -84,8 +85,7 @@ def pack(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         owner: (N,) index of the answer, counted over all rows in order; the first one's for ``earlier`` tokens.
     """
     prompts = [row["prompt_ids"][:-1] for row in rows]
-    differing = (i for i, ids in enumerate(zip(*prompts, strict=False)) if len(set(ids)) > 1)
-    trunk = next(differing, min(map(len, prompts)))
+    trunk = common_length(prompts)
     branches = [(0, 0, rows[0]["prompt_ids"][:trunk])]  # parent, position of the first token, tokens
     losses: list[tuple[int, int, int]] = []  # place that predicts, target, owner
     end, owner = trunk, 0  # places so far, answers so far

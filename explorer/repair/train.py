@@ -30,7 +30,7 @@ from explorer.errors import ExplorerError, first_line
 from explorer.files import append_lines, write_whole
 from explorer.model import embedded
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of
-from explorer.model.residual import decoder_blocks
+from explorer.model.residual import decoder_blocks, linear_maps
 from explorer.progress import Progress, Stopped, silent
 from explorer.repair.packed_batches import answer_logps, collate, summed, tokenise
 from explorer.repair.plan import SWAP
@@ -126,7 +126,7 @@ def read_rows(
 
 def _fresh_adapter(base: Any, recipe: Recipe) -> Any:
     """Return the base model with a new LoRA adapter. Raises ExplorerError where it lacks the recipe's targets."""
-    maps = _linear_maps(base)
+    maps = linear_maps(decoder_blocks(base))
     targets = recipe.targets or sorted({name.rpartition(".")[2] for name in maps})
     targets = targets if isinstance(targets, str) else list(targets)
     transposed = any(isinstance(module, Conv1D) for module in maps.values())  # weights of shape (in, out): GPT-2
@@ -135,11 +135,6 @@ def _fresh_adapter(base: Any, recipe: Recipe) -> Any:
         return get_peft_model(base, LoraConfig(**how, target_modules=targets, task_type="CAUSAL_LM"))
     except ValueError as error:
         raise ExplorerError(f"{recipe.source}: no LoRA adapter can be put in ({first_line(error)}).") from error
-
-
-def _linear_maps(base: Any) -> dict[str, nn.Module]:
-    """Return the linear maps of the decoder blocks by name, the head not among them."""
-    return {n: m for n, m in decoder_blocks(base).named_modules() if isinstance(m, nn.Linear | Conv1D)}
 
 
 def _continued_adapter(base: Any, adapter: Path) -> PeftModel:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import PromptError
 from explorer.model.lrp import Attention, view_state
-from explorer.model.residual import BlockCall, Recording, decoder_blocks, recorded_residual
+from explorer.model.residual import BlockCall, Recording, decoder_blocks, recorded_residual, wide
 
 Objective = Callable[[Tensor], Tensor]
 """Maps logits (K, vocabulary) in float32, at the last K positions, to the scalar that is explained."""
@@ -143,10 +143,10 @@ def trace_objective(
         else:
             if loss:
                 slopes = torch.autograd.grad(loss(logits), states, retain_graph=True)
-                norms = torch.stack([_wide(slope[0]).norm(dim=-1) for slope in slopes]).cpu().numpy()
+                norms = torch.stack([wide(slope[0]).norm(dim=-1) for slope in slopes]).cpu().numpy()
             slopes = torch.autograd.grad(value, [*states, *(a.output for a in attention)])
             gradients, upstream = slopes[: len(states)], slopes[len(states) :]
-    shares = [(_wide(x[0].detach()) * _wide(g[0])).sum(-1) for x, g in zip(states, gradients, strict=True)]
+    shares = [(wide(x[0].detach()) * wide(g[0])).sum(-1) for x, g in zip(states, gradients, strict=True)]
     relevance, passes = torch.stack(shares).cpu().numpy(), None
     if record:
         passes = Passes(
@@ -168,7 +168,7 @@ def _forward(
         with recorded_residual(view, "last" if blockwise else "first") as recording:
             tokens = torch.tensor([list(ids)], device=view.device)
             output = view(input_ids=tokens, use_cache=False, logits_to_keep=positions)
-        return _wide(output.logits[0]), recording, state.recording or []
+        return wide(output.logits[0]), recording, state.recording or []
     finally:
         state.recording = None
 
@@ -217,8 +217,3 @@ def as_layer(a: Attention, upstream: Tensor) -> Layer:
     """A recorded attention and the gradient (1, T, heads, d) at its output, without the batch."""
     query, key, value = (x[0].detach() for x in (a.query, a.key, a.value))
     return Layer(query, key, value, upstream[0].transpose(0, 1), a.mask, a.scale)
-
-
-def _wide(x: Tensor) -> Tensor:
-    """At least float32, so that sums over 16-bit values do not round."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from explorer.data.study import VECTORS, Study
 from explorer.errors import ExplorerError, count
+from explorer.limits import TRAINING_TOKENS
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
-from explorer.vectors.fingerprint import CODE, model_digest, study_digest
+from explorer.vectors.fingerprint import CODE, READ_AS, model_digest, study_digest
 from explorer.vectors.index import (
     PAIR,
     SINGLE,
@@ -33,7 +34,6 @@ from explorer.vectors.layers import late_layer, rept_layer
 from explorer.vectors.methods import DEFAULT_PARTS
 from explorer.vectors.one_pass import PARTS
 from explorer.vectors.precision import in_precision
-from explorer.vectors.tokenize import MAX_TOKENS
 
 WORK = "Making vectors of the training examples"
 """What a build tells its ``progress``."""
@@ -66,11 +66,9 @@ def plan(
     made_from = {
         "code": CODE,
         **model_digest(loaded),
-        "template": study.template,
-        "turns": study.turns,
-        "end_of_turn": study.end_of_turn,
+        **{name: getattr(study, name) for name in READ_AS},
         "rows": study_digest(study),
-        "max_tokens": MAX_TOKENS,
+        "max_tokens": TRAINING_TOKENS,
         "parts": [part for part in PARTS if part in parts],
         "layers": chosen,
     }

@@ -16,6 +16,8 @@ CODE = 2
 """Version of the extraction, part of every index's name; raise it with every change that changes a vector."""
 FIELDS = ("id", "history", "prompt", "system", "response", "chosen", "rejected")
 """Columns of the datapoints that vectors depend on."""
+READ_AS = ("template", "turns", "end_of_turn")
+"""Settings of the study that vectors depend on."""
 _MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 
 

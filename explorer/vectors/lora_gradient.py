@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
-from transformers.pytorch_utils import Conv1D
+
+from explorer.model.residual import linear_maps, wide
 
 RANK, OUT = 8, 16
 
@@ -41,8 +42,7 @@ def tap_linears(block: nn.Module, layer: int, taps: list[LinearTap]) -> list[Rem
 
     return [
         module.register_forward_hook(lambda _m, args, output, name=name: leave(name, args, output))
-        for name, module in block.named_modules()
-        if isinstance(module, nn.Linear | Conv1D)
+        for name, module in linear_maps(block).items()
     ]
 
 
@@ -50,7 +50,7 @@ def lora_vectors(taps: list[LinearTap], gradients: tuple[Tensor, ...]) -> dict[t
     """Return ("lora", layer) → (B, maps · 16 · 8) from the taps and the loss gradients at their outputs."""
     products: dict[int, list[Tensor]] = {}
     for tap, gradient in zip(taps, gradients, strict=True):
-        g = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+        g = wide(gradient)
         small = g @ _random(f"{tap.name}/out", tap.layer, g, OUT, 1 / OUT)
         product = torch.einsum("btk,btr->bkr", small, tap.projected.to(g.dtype))
         products.setdefault(tap.layer, []).append(product.flatten(1))

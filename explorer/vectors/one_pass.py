@@ -18,7 +18,7 @@ lora          Σ_t P g_y(t) ⊗ A x(t) of each linear map y = Wx     gradient of
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 from explorer.errors import ExplorerError
 from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, output_states, with_hidden_states
 from explorer.model.lrp import view_state
-from explorer.model.residual import decoder_blocks
+from explorer.model.residual import decoder_blocks, head_only_at, wide
 from explorer.vectors.lora_gradient import LinearTap, lora_vectors, tap_linears
 from explorer.vectors.shared_prefix import shared_states
 from explorer.vectors.tokenize import Exchange, padded
@@ -73,7 +73,7 @@ def _differentiate(
         entering = shared_states(view, exchanges, min(layers))
         with _recorded(view, layers, linears, masks.predict, entering) as record:
             logits = view(input_ids=ids, use_cache=False).logits
-        losses = nn.functional.cross_entropy(_wide(logits.flatten(0, -2)), ids[masks.answer], reduction="none")
+        losses = nn.functional.cross_entropy(wide(logits.flatten(0, -2)), ids[masks.answer], reduction="none")
         loss = (losses / masks.n[masks.owner]).sum()
         outputs = [*record.outputs.values(), *(tap.output for tap in record.taps)]
         return masks, record, torch.autograd.grad(loss, outputs)
@@ -100,7 +100,7 @@ class Masks:
 
 
 def _layer_vectors(layer: int, masks: Masks, below: Tensor, state: Tensor, gradient: Tensor) -> Vectors:
-    z, h, g = _wide(below.detach()), _wide(state.detach()), _wide(gradient)
+    z, h, g = wide(below.detach()), wide(state.detach()), wide(gradient)
     rows = torch.arange(len(h), device=h.device)
     n = masks.n[:, None].to(h.dtype)
     z_mean = (z * masks.answer[..., None]).sum(1) / n
@@ -145,9 +145,8 @@ def _recorded(
     def leave(layer: int, output: Any) -> None:
         record.outputs[layer] = output_states(output)
 
-    head = cast(nn.Module, view.get_output_embeddings())
     with hooked() as handles, _skipped(blocks[: min(layers) - 1] if entering is not None else ()):
-        handles.append(head.register_forward_pre_hook(lambda _head, args: (args[0][where][None], *args[1:])))
+        handles.append(head_only_at(view, where))
         for layer in sorted(set(layers)):
             block = blocks[layer - 1]
             before = lambda _b, args, kwargs, layer=layer: enter(layer, args, kwargs)  # noqa: E731
@@ -172,8 +171,3 @@ def _skipped(blocks: Iterable[nn.Module]) -> Iterator[None]:
 
 def _hand_on(*args: Any, **kwargs: Any) -> Tensor:
     return hidden_states(args, kwargs)
-
-
-def _wide(x: Tensor) -> Tensor:
-    """Widen to at least float32, so that sums over 16-bit values do not round."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -19,7 +19,7 @@ from transformers import DynamicCache, PreTrainedModel
 from explorer.model.hooks import Args, Kwargs, hidden_states, hooked
 from explorer.model.lrp import view_state
 from explorer.model.residual import decoder_blocks
-from explorer.vectors.tokenize import Exchange, padded
+from explorer.vectors.tokenize import Exchange, common_length, padded, padded_rows
 
 LEAST = 0.1
 """Share of a batch's tokens that must be saved; levels cost time of their own."""
@@ -73,7 +73,7 @@ def _fits(view: PreTrainedModel, exchanges: Sequence[Exchange], levels: Sequence
 def _tree(view: PreTrainedModel, exchanges: Sequence[Exchange]) -> list[_Level]:
     """Return the levels of a batch; none where too few tokens are saved."""
     rows = [e.ids for e in exchanges]
-    trunk = min(min(e.start for e in exchanges) - 1, _common(rows))
+    trunk = min(min(e.start for e in exchanges) - 1, common_length(rows))
     prompts = [e.ids[: e.start] for e in exchanges]
     stems = list(dict.fromkeys(prompts))
     # padding within the keys shifts distances, which a sliding window counts by index
@@ -94,12 +94,6 @@ def _tree(view: PreTrainedModel, exchanges: Sequence[Exchange]) -> list[_Level]:
     return [*levels, _Level(leaves, starts, owners)]
 
 
-def _common(rows: Sequence[tuple[int, ...]]) -> int:
-    """Length of the beginning that all rows share."""
-    first, last = min(rows), max(rows)
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(map(len, rows)))
-
-
 def _grown(view: PreTrainedModel, exchanges: Sequence[Exchange], levels: Sequence[_Level], layer: int) -> Tensor:
     """Run level after level, and put their states together."""
     device, cache = view.device, DynamicCache()
@@ -109,10 +103,9 @@ def _grown(view: PreTrainedModel, exchanges: Sequence[Exchange], levels: Sequenc
         if number:
             cache = _taken(cache, level.parents)
             seen = seen[level.parents]
-        lengths = torch.tensor([len(row) for row in level.rows], device=device)
-        width = int(lengths.max())
+        ids = padded_rows(level.rows, device)
+        lengths, width = torch.tensor([len(row) for row in level.rows], device=device), ids.shape[1]
         steps = torch.arange(width, device=device)[None]
-        ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in level.rows], device=device)
         seen = torch.cat([seen, (steps < lengths[:, None]).long()], 1)
         positions = torch.tensor(level.starts, device=device)[:, None] + steps
         told: dict[str, Any] = {"past_key_values": cache, "use_cache": True}

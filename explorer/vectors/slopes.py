@@ -21,18 +21,17 @@ second belongs to the prompt as a whole.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
 from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, output_states, with_output_states
 from explorer.model.lrp import view_state
-from explorer.model.residual import decoder_blocks
+from explorer.model.residual import decoder_blocks, head_only_at, linear_maps, wide
 from explorer.vectors.lora_gradient import lora_tangent
 from explorer.vectors.one_pass import Masks
 from explorer.vectors.tokenize import Exchange, padded
@@ -70,8 +69,7 @@ def token_slopes(
     with view_state(view).lock, torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
         with _pushing(view, layer, pushed):
             logits = view(input_ids=ids, use_cache=False).logits.flatten(0, -2)
-        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        chosen = wide.log_softmax(-1).gather(1, ids[masks.answer][:, None])[:, 0]
+        chosen = wide(logits).log_softmax(-1).gather(1, ids[masks.answer][:, None])[:, 0]
         tangent = forward_ad.unpack_dual(-chosen).tangent
     shares = torch.zeros_like(chosen) if tangent is None else tangent
     per_token = (shares / masks.n[masks.owner] + pushed.activation[masks.answer]).double().cpu()
@@ -131,17 +129,13 @@ def _pushing(view: PreTrainedModel, layer: int, pushed: _Pushed) -> Iterator[Non
         delta = pushed.at_linear(name, layer, forward_ad.unpack_dual(x).primal, y)
         return None if delta is None else _pushed_by(y, delta)
 
-    head = cast(nn.Module, view.get_output_embeddings())
-    predict = pushed.masks.predict
     with hooked() as handles:
-        handles.append(head.register_forward_pre_hook(lambda _head, args: (args[0][predict][None], *args[1:])))
+        handles.append(head_only_at(view, pushed.masks.predict))
         handles.append(block.register_forward_pre_hook(enter, with_kwargs=True))
         handles.append(block.register_forward_hook(leave))
-        if "lora" in pushed.weights:
-            for name, module in block.named_modules():
-                if isinstance(module, nn.Linear | Conv1D):
-                    after = lambda _m, args, y, name=name: leave_linear(name, args[0], y)  # noqa: E731
-                    handles.append(module.register_forward_hook(after))
+        for name, module in linear_maps(block).items() if "lora" in pushed.weights else ():
+            after = lambda _m, args, y, name=name: leave_linear(name, args[0], y)  # noqa: E731
+            handles.append(module.register_forward_hook(after))
         yield
 
 

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from explorer.errors import PromptError
+from explorer.limits import TRAINING_TOKENS
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt, end_of_turn, render_spans, spaced
 
-MAX_TOKENS = 2048
-"""Tokens of an exchange; how a longer one is cut: ``encode_exchanges``."""
 BATCH_TOKENS = 2048
 """Padded tokens of a batch, unless a single exchange has more."""
 
@@ -61,7 +60,7 @@ class Exchange:
         return self.ids[self.start : len(self.ids) - self.ended]
 
 
-def encode_exchanges(loaded: LoadedModel, replies: Sequence[Reply], most: int = MAX_TOKENS) -> list[Exchange]:
+def encode_exchanges(loaded: LoadedModel, replies: Sequence[Reply], most: int = TRAINING_TOKENS) -> list[Exchange]:
     """Tokenise replies as ``prompts.text_ids`` does, but all at once.
 
     The end-of-turn token (``prompts.end_of_turn``) follows the answer of a reply that is ``ended``, and belongs to the
@@ -152,7 +151,18 @@ def batches(
         yield batch
 
 
+def common_length(rows: Sequence[Sequence[int]]) -> int:
+    """Return how many token ids all rows begin with in common."""
+    differing = (i for i, ids in enumerate(zip(*rows, strict=False)) if len(set(ids)) > 1)
+    return next(differing, min(map(len, rows)))
+
+
 def padded(exchanges: Sequence[Exchange], device: torch.device) -> Tensor:
+    """Return the (B, T) ids of exchanges; see ``padded_rows``."""
+    return padded_rows([e.ids for e in exchanges], device)
+
+
+def padded_rows(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """Return (B, T) ids, padded on the right with 0: causal attention never lets a real token see the padding."""
-    width = max(len(e.ids) for e in exchanges)
-    return torch.tensor([[*e.ids, *[0] * (width - len(e.ids))] for e in exchanges], device=device)
+    width = max(map(len, rows))
+    return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)

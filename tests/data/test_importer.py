@@ -8,11 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from explorer.data.columns import MAX_COLUMNS
-from explorer.data.formats import MAX_CHARS
 from explorer.data.importer import LONG_CHARS, import_data
 from explorer.data.turns import parse_history
 from explorer.errors import ExplorerError
+from explorer.limits import COLUMNS, ROW_CHARS
 
 USER, SYSTEM = {"role": "user", "content": "Hi"}, {"role": "system", "content": "Be kind."}
 
@@ -296,10 +295,10 @@ GOOD = {"prompt": "p", "response": "r"}
         ([{"prompt": "p", "text": "r"}], "no column for answers; found 'prompt', 'text'; expected response,"),
         ([{"prompt": "p", "chosen": "r"}], "no column for answers; found 'prompt', 'chosen'"),
         ([{"prompt": "\ud800", "response": "r"}], r"row 1: field 'prompt' holds half a character (\ud800)"),
-        ([{"prompt": "p", "response": "x" * MAX_CHARS}], "row 1: 200,001 characters; expected at most 200,000"),
-        ([GOOD | {"note": "x" * MAX_CHARS}], "row 1: 200,002 characters"),
+        ([{"prompt": "p", "response": "x" * ROW_CHARS}], "row 1: 200,001 characters; expected at most 200,000"),
+        ([GOOD | {"note": "x" * ROW_CHARS}], "row 1: 200,002 characters"),
         ([[1]], "line 1: expected an object, found list"),
-        ([GOOD | {f"column {n}": 1 for n in range(MAX_COLUMNS)}], "row 1: more than 500 columns"),
+        ([GOOD | {f"column {n}": 1 for n in range(COLUMNS)}], "row 1: more than 500 columns"),
     ],
 )
 def test_a_broken_row_is_named(tmp_path, rows, complaint):

@@ -11,7 +11,7 @@ from explorer.cli.main import main
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
-from explorer.ranking.directions import Control, Persona, about_systems, system_direction, system_items
+from explorer.ranking.directions import Control, Persona, about_systems, system_directions, system_items
 from explorer.ranking.questions import AboutBehavior, AboutPersona, question_items
 from explorer.ranking.rank import rank
 from explorer.vectors.find import index_model, study_indexes
@@ -50,7 +50,7 @@ def test_scores_are_cosines_with_the_mean_difference(study):
     answered = system_items(loaded, items, Persona(TRAIT, NEUTRAL), 28)
     pairs = [[mean_state(loaded, item.prompt.text, s, 3) for s in (TRAIT, NEUTRAL)] for item in items]
     wanted = torch.stack([a - b for a, b in pairs if a is not None and b is not None])
-    direction = system_direction(loaded, answered, 3)
+    direction = system_directions(loaded, answered, [3])[3]
     assert len(wanted) == len(direction) > 0
     torch.testing.assert_close(direction.double(), wanted, rtol=1e-4, atol=1e-5)
     rows, query = index.rows("activation", 3, torch.arange(60)).double(), wanted.mean(0)
@@ -77,7 +77,7 @@ def test_no_answer_no_trait_no_template(study):
         system_items(loaded, [Item(Prompt("a", raw=True), "b")], Control(TRAIT, NEUTRAL), 8)
     silent = [Item(Prompt("a", TRAIT), "b"), Item(Prompt("a", NEUTRAL), " ")]
     with pytest.raises(ExplorerError, match="answers no prompt under both"):
-        system_direction(loaded, silent, 1)
+        system_directions(loaded, silent, [1])
 
 
 def test_a_control_reads_the_same_answers_under_both_systems(study):
@@ -98,7 +98,8 @@ def test_a_direction_against_every_methods_vectors(study, method):
             rank(study, question, method=method)
         return
     loaded, items = load_model(index_model(study, index)), question_items(study, AboutBehavior("swapped"))
-    d = system_direction(loaded, system_items(loaded, items, Control(TRAIT, NEUTRAL), 8), 3).mean(0).double()
+    answered = system_items(loaded, items, Control(TRAIT, NEUTRAL), 8)
+    d = system_directions(loaded, answered, [3])[3].mean(0).double()
     used = METHODS[method]
     rows = {part: index.rows(part, 3, torch.arange(60)).double() for part in used.parts}
     sides = {part: -d if part == "gradient" else d for part in used.parts}

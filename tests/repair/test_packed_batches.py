@@ -5,10 +5,10 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from explorer.errors import ExplorerError
+from explorer.limits import TRAINING_TOKENS
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.repair.packed_batches import answer_logps, pack, summed, tokenise
 from explorer.vectors.items import encode_items, row_items
-from explorer.vectors.tokenize import MAX_TOKENS
 from tests.model.families import tiny_model
 from tests.vectors.tiny import TEMPLATE, tiny_loaded
 
@@ -99,7 +99,7 @@ def test_plain_text_needs_no_template():
 def test_training_and_vectors_read_the_same_tokens(raw):
     loaded = tiny_loaded()
     assert loaded.tokenizer.chat_template == TEMPLATE
-    long = [*ROWS, {"id": "l", "prompt": "is it", "response": "seven " * MAX_TOKENS}]
+    long = [*ROWS, {"id": "l", "prompt": "is it", "response": "seven " * TRAINING_TOKENS}]
     talk = '[["user", "two plus two"], ["assistant", "is four"]]'
     long.insert(0, {"id": "t", "prompt": "and three", "history": talk, "response": "is five"})
     read = tokenise(loaded, long, ("response",), raw=raw)

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from explorer.errors import PromptError
+from explorer.limits import TRAINING_TOKENS
 from explorer.model.load import LoadedModel
 from explorer.model.prompts import Prompt, encode_prompt, end_of_turn, text_ids
-from explorer.vectors.tokenize import BATCH_TOKENS, MAX_TOKENS, Exchange, Reply, batches, encode_exchanges, padded
+from explorer.vectors.tokenize import BATCH_TOKENS, Exchange, Reply, batches, encode_exchanges, padded
 from tests.vectors.tiny import tiny_loaded
 
 TEXTS = (
@@ -242,7 +243,7 @@ def test_what_fits_exactly_is_not_cut(smollm: LoadedModel) -> None:
 
 def test_limits_of_the_program_and_of_the_model(smollm: LoadedModel, tiny: LoadedModel) -> None:
     long = [Reply(Prompt("word"), "word " * 5000)]
-    assert len(encode_exchanges(smollm, long)[0].ids) == MAX_TOKENS < (smollm.max_tokens or 0)
+    assert len(encode_exchanges(smollm, long)[0].ids) == TRAINING_TOKENS < (smollm.max_tokens or 0)
     assert len(encode_exchanges(tiny, long)[0].ids) == tiny.max_tokens == 128
     assert len(encode_exchanges(tiny, long, most=10**6)[0].ids) == 128
 

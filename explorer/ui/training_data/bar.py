@@ -10,7 +10,7 @@ from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
 from explorer.model.load import load_model
 from explorer.model.prompts import encode_prompt
-from explorer.ranking.directions import NEUTRAL, SIGNS, Control, Persona, about_systems
+from explorer.ranking.directions import NEUTRAL, Control, Persona, about_systems, takes_direction
 from explorer.ranking.evaluate import best_layer
 from explorer.ranking.questions import (
     AboutBehavior,
@@ -208,7 +208,7 @@ def _pick_query(corpus: Corpus, question: Question, method: Method) -> str:
     contrasting = all(item.other is not None for item in items)
     options = {name: KINDS[name] for name in QUERIES if contrasting or name != "contrast"}
     help = "\n\n".join(f"**{KINDS[name]}**: {QUERIES[name]}" for name in options)
-    if method.parts and set(method.parts) <= set(SIGNS) and not any(item.prompt.raw for item in items):
+    if takes_direction(method) and not any(item.prompt.raw for item in items):
         options |= {name: KINDS[name] for name in DIRECTIONS}
         help += "".join(f"\n\n**{KINDS[name]}**: {about}" for name, about in SYSTEMS_HELP.items())
     default = method.query if method.query in options else "bad"
@@ -249,7 +249,7 @@ def _pick_for_node(corpus: Corpus, question: AboutNode, indexes: dict[str, Index
     with columns[3]:
         st.selectbox("Layer", [str(near)], disabled=True, help=RULES_HELP)
     own = DIRECTION_METHODS[question.part]
-    fitting = [name for name, method in METHODS.items() if method.parts and set(method.parts) <= set(SIGNS)]
+    fitting = [name for name, method in METHODS.items() if takes_direction(method)]
     with columns[4]:
         method = pick_method([own, *(name for name in fitting if name != own)], then=first_page)
     with columns[5]:
