@@ -25,3 +25,7 @@ class UncoveredModel(ExplorerError):
 
 class PromptError(ExplorerError):
     """A prompt or an answer can't be traced."""
+
+
+class OutOfMemory(ExplorerError):
+    """The work does not fit into memory; nothing of it is kept, and what was loaded before stays usable."""

@@ -11,3 +11,13 @@ COLUMNS = 500
 """Columns of a file of training data."""
 TRAINING_TOKENS = 2048
 """Tokens of a training example that vectors are made of; what is longer is cut, and counted."""
+MODEL_BLOCKS = 1000
+"""Blocks, or experts of a block, that a model's configuration may ask for."""
+CONFIG_BYTES = 50_000_000
+"""A JSON file in a model's folder."""
+GGUF_VALUES = 10_000_000
+"""Entries, or values of one array, in the header of a GGUF file."""
+ADAPTER_RANK = 100_000
+"""Rank, or scale, of a LoRA adapter."""
+PATTERN_SECONDS = 1.0
+"""Seconds that a regular expression of a file may take over one text."""

@@ -1,12 +1,25 @@
-"""PEFT adapters: finding their files, here or on the hub, and merging them into a model."""
+"""PEFT adapters: finding their files, here or on the hub, and merging them into a model.
 
+An adapter's configuration is somebody else's: of its fields only those of a LoRA (rsLoRA and DoRA with it) are taken,
+each of its type. peft would import a module that one of the others names, or unpickle a file.
+"""
+
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import regex
 from transformers import PreTrainedModel
 
 from explorer.errors import ModelError, first_line
+from explorer.limits import ADAPTER_RANK, PATTERN_SECONDS
+from explorer.model import memory
 from explorer.model.spec import ADAPTER_CONFIG, ADAPTER_WEIGHTS, local_adapter, split_revision
+from explorer.model.trusted import read_object
+
+_NAME = regex.compile(r"[\w.-]{1,200}")
+_NAME_PATTERN = regex.compile(r"[\w.\\^$-]{1,300}")
 
 
 def adapter_folder(adapter: str) -> Path:
@@ -30,11 +43,113 @@ def _fetched(repository: str, revision: str | None) -> Path:
 
 
 def merge_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
-    """Merge an adapter into a model's own weights, in place, and return the model. Raises ModelError."""
-    from peft import PeftModel
+    """Merge a LoRA adapter into a model's own weights, in place, and return the model. Raises ModelError."""
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from safetensors.torch import load
 
     folder = adapter_folder(adapter)
+    settings = lora_settings(folder / ADAPTER_CONFIG, model)
     try:
-        return PeftModel.from_pretrained(model, str(folder), use_safetensors=True).merge_and_unload()  # pyright: ignore
+        with memory.guard(f"Merging the adapter {adapter}", "use a smaller model"):
+            weights = load((folder / ADAPTER_WEIGHTS).read_bytes())  # not mapped: the file may shrink
+            peft_model = get_peft_model(model, LoraConfig(**settings))
+            report = set_peft_model_state_dict(peft_model, weights)
+            if lacking := [key for key in report.missing_keys if "lora_" in key]:
+                raise ModelError(f"{folder}: lacks weights that its configuration asks for, e.g. {lacking[0]}.")
+            if report.unexpected_keys:
+                raise ModelError(f"{folder}: has weights that do not fit this model, e.g. {report.unexpected_keys[0]}.")
+            return peft_model.merge_and_unload()  # pyright: ignore
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(f"Adapter {adapter} does not fit this model: {first_line(error)}") from error
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) and _NAME.fullmatch(name) for name in value)
+
+
+def _by_pattern(value: Any) -> bool:
+    return isinstance(value, dict) and all(_NAME_PATTERN.fullmatch(k) and _number(v) for k, v in value.items())
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= ADAPTER_RANK
+
+
+def _layers(value: Any) -> bool:
+    numbers = value if isinstance(value, list) else [value]
+    return all(isinstance(number, int) and 0 <= number < 10_000 for number in numbers)
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "r": (lambda value: _number(value) and isinstance(value, int) and value > 0, "a rank"),
+    "lora_alpha": (_number, "a number"),
+    "target_modules": (lambda value: isinstance(value, str) or _names(value), "names of modules"),
+    "exclude_modules": (_names, "names of modules"),
+    "modules_to_save": (_names, "names of modules"),
+    "target_parameters": (_names, "names of parameters"),
+    "layers_to_transform": (_layers, "numbers of layers"),
+    "layers_pattern": (lambda v: _names([v] if isinstance(v, str) else v), "names of modules"),
+    "rank_pattern": (_by_pattern, "names of modules with ranks"),
+    "alpha_pattern": (_by_pattern, "names of modules with numbers"),
+    "fan_in_fan_out": (_flag, "true or false"),
+    "use_rslora": (_flag, "true or false"),
+    "use_dora": (_flag, "true or false"),
+    "lora_bias": (_flag, "true or false"),
+    "bias": (lambda value: value in ("none", "all", "lora_only"), "none, all or lora_only"),
+}
+"""Fields of a LoRA that its merged weights depend on: what each may be, in code and in words."""
+_PLAIN_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
+"""``init_lora_weights`` that leave the base model's weights as they are."""
+_NEVER = (
+    "use_qalora",
+    "use_bdlora",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "megatron_config",
+    "trainable_token_indices",
+)
+"""Fields that would change what the adapter computes, and are not merged here."""
+
+
+def lora_settings(path: Path, model: PreTrainedModel) -> dict[str, Any]:
+    """Return the settings in an ``adapter_config.json`` that a LoRA depends on, each checked; others are left out.
+
+    Raises ModelError for another kind of adapter, a field of another type, or one that can't be merged.
+    """
+    config = read_object(path)
+    if config.get("peft_type") != "LORA":
+        raise ModelError(f"{path}: field 'peft_type' is {str(config.get('peft_type'))[:40]!r}; expected LORA.")
+    for field in _NEVER:
+        if config.get(field):
+            raise ModelError(f"{path}: field '{field}' is set; such an adapter can't be merged here.")
+    if config.get("init_lora_weights") not in _PLAIN_STARTS:
+        start = str(config["init_lora_weights"])[:40]
+        raise ModelError(f"{path}: init_lora_weights is '{start}', which changes the base; convert it to a plain LoRA.")
+    settings = {field: config[field] for field in _FIELDS if config.get(field) is not None}
+    for field, value in settings.items():
+        fits, expected = _FIELDS[field]
+        if not fits(value):
+            raise ModelError(f"{path}: field '{field}' is {str(value)[:40]}; expected {expected}.")
+    if isinstance(pattern := settings.get("target_modules"), str) and pattern != "all-linear":
+        settings["target_modules"] = _matching(path, pattern, model)
+    return settings | {"task_type": "CAUSAL_LM"}
+
+
+def _matching(path: Path, pattern: str, model: PreTrainedModel) -> list[str]:
+    """The modules of a model whose whole name matches a pattern, which may not take long over it."""
+    try:
+        compiled = regex.compile(pattern[:1000])
+        names = [name for name, _ in model.named_modules() if compiled.fullmatch(name, timeout=PATTERN_SECONDS)]
+    except (regex.error, TimeoutError) as error:
+        raise ModelError(
+            f"{path}: field 'target_modules' is no pattern that ends ({first_line(error, 80)})."
+        ) from error
+    if not names:
+        raise ModelError(f"{path}: field 'target_modules' matches no part of this model.")
+    return names

