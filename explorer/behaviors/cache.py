@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from explorer.files import writing
@@ -24,7 +24,7 @@ def cache_path(folder: Path, depends_on: Any) -> Path:
 def read_cached(path: Path, parse: Callable[[dict[str, Tensor]], T]) -> T | None:
     """Parse a cached file; None where it is absent or damaged, or ``parse`` finds that it does not fit (ValueError)."""
     try:
-        return parse(load_file(path))
+        return parse(load(path.read_bytes()))
     except (SafetensorError, OSError, KeyError, IndexError, ValueError):
         return None
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from transformers.pytorch_utils import Conv1D
@@ -170,7 +170,7 @@ def _on(model: Any, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _reference_logps(model: Any, data: list[dict], recipe: Recipe, file: Path, progress: Progress) -> Tensor:
     """Return log-probabilities of (chosen, rejected) under the reference, shape (pairs, 2), kept in the file."""
     if file.exists():
-        return load_file(file)["logps"]
+        return load(file.read_bytes())["logps"]
     rows = []
     model.eval()
     with torch.no_grad():

@@ -81,12 +81,12 @@ def _study_digest(study: Study, _size: int, _time: int) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file; remembered while its size and time stay the same."""
+    """SHA-256 of a file; remembered while its inode, size and times stay the same."""
     file = path.stat()
-    return _file_digest(path, file.st_size, file.st_mtime_ns)
+    return _file_digest(path, (file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns))
 
 
 @lru_cache(maxsize=4096)
-def _file_digest(path: Path, _size: int, _time: int) -> str:
+def _file_digest(path: Path, _version: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

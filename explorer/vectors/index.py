@@ -20,20 +20,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, first_line
 from explorer.files import write_json, write_whole
 from explorer.vectors.fingerprint import file_digest
 
 FORMAT = 1
 MANIFEST, STATS = "manifest.json", "stats.safetensors"
 UNRANKED, SINGLE, PAIR = 0, 1, 2
+Backend = Literal["pread", "mmap"]
 
 
 @dataclass
@@ -110,12 +111,20 @@ def broken_files(folder: Path, manifest: Manifest) -> list[str]:
     ]
 
 
+Version = tuple[int, int, int, int]
+
+
 @dataclass
 class Index:
-    """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block."""
+    """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block.
+
+    ``versions``: how each file stood when it was compared with its SHA-256. A file that has changed or shrunk since is
+    not read again, but named in an ExplorerError: to look at a map beyond the end of its file ends the process.
+    """
 
     folder: Path
     manifest: Manifest
+    versions: dict[str, Version] = field(default_factory=dict, repr=False, kw_only=True)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -130,7 +139,7 @@ class Index:
     def blocks(self, part: str, layer: int) -> Iterator[tuple[int, Tensor]]:
         """Yield (first row, (rows, width) bfloat16) of each shard."""
         for name, first, _ in self.manifest.shards:
-            yield first, read_tensor(self.folder / name, f"{part}.{layer}")
+            yield first, self._tensor(name, f"{part}.{layer}", "mmap")
 
     def rows(self, part: str, layer: int, which: Tensor) -> Tensor:
         """Return (len(which), width) float32 vectors of the rows of these numbers, in their order."""
@@ -140,7 +149,7 @@ class Index:
         for name, first, last in self.manifest.shards:
             inside = ((which >= first) & (which < last)).nonzero()[:, 0]
             if len(inside):
-                shard = read_tensor(self.folder / name, f"{part}.{layer}")
+                shard = self._tensor(name, f"{part}.{layer}", "mmap")
                 out[inside] = shard[which[inside] - first].float()
         return out
 
@@ -166,7 +175,22 @@ class Index:
             )
 
     def _stat(self, name: str) -> Tensor:
-        return read_tensor(self.folder / STATS, name)
+        return self._tensor(STATS, name)
+
+    def _tensor(self, file: str, name: str, backend: Backend = "pread") -> Tensor:
+        path = self.folder / file
+        if self.versions and version_of(path) != self.versions.get(file):
+            raise ExplorerError(f"{path}: changed since it was opened; open the study again.")
+        return read_tensor(path, name, backend)
+
+
+def version_of(path: Path) -> Version | None:
+    """What changes when a file is written: inode, bytes, the times of its content and of its entry; None if absent."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def open_index(folder: Path) -> Index:
@@ -181,12 +205,13 @@ def open_index(folder: Path) -> Index:
             f"{folder}: the index is not finished ({done} of {len(manifest.shards)} shards); "
             "run 'explorer build' to go on with it."
         )
+    versions = {name: version for name in manifest.files if (version := version_of(folder / name))}
     if broken := broken_files(folder, manifest):
         raise ExplorerError(
             f"{folder}: {', '.join(broken)} {'is' if len(broken) == 1 else 'are'} missing or damaged; "
             "run 'explorer build' to make what is broken again."
         )
-    return Index(folder, manifest)
+    return Index(folder, manifest, versions=versions)
 
 
 def statistics(index: Index) -> dict[str, Tensor]:
@@ -216,7 +241,10 @@ def _part_statistics(index: Index, part: str, layer: int, kinds: Tensor) -> dict
     return {"means": means, "norms": norms, "centred-norms": centred_norms, "along": along, "common": common}
 
 
-def read_tensor(path: Path, name: str) -> Tensor:
-    """Read one tensor of a safetensors file."""
-    with safe_open(path, framework="pt") as file:
-        return file.get_tensor(name)
+def read_tensor(path: Path, name: str, backend: Backend = "pread") -> Tensor:
+    """Read one tensor of a safetensors file, as a copy or, with ``mmap``, as a map. Raises ExplorerError."""
+    try:
+        with safe_open(path, framework="pt", backend=backend) as file:
+            return file.get_tensor(name)
+    except (SafetensorError, OSError) as error:
+        raise ExplorerError(f"{path}: not readable as safetensors ({first_line(error, 120)}).") from error

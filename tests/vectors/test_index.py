@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -276,3 +277,16 @@ def test_other_shard_sizes_leave_no_old_shard(built: Index, study: Study) -> Non
     again = build(study, shard_rows=13)
     names = {path.name for path in again.folder.glob("shard-*")}
     assert names == {"shard-00000.safetensors", "shard-00001.safetensors"}
+
+
+def test_a_shard_that_changes_or_shrinks_under_an_open_index_is_named_and_never_read(whole: Index, tmp_path: Path):
+    folder, name, layer = shutil.copytree(whole.folder, tmp_path / "copy"), whole.manifest.shards[0][0], LAYERS[0]
+    before = next(iter(open_index(folder).blocks("state", layer)))[1].clone()
+    content = (folder / name).read_bytes()
+    for damage in (lambda: os.truncate(folder / name, 200), lambda: (folder / name).write_bytes(content[::-1])):
+        index = open_index(folder)
+        damage()
+        with pytest.raises(ExplorerError, match=f"{name}: changed since it was opened"):
+            next(iter(index.blocks("state", layer)))
+        (folder / name).write_bytes(content)
+    assert torch.equal(next(iter(open_index(folder).blocks("state", layer)))[1], before)
