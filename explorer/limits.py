@@ -21,3 +21,7 @@ ADAPTER_RANK = 100_000
 """Rank, or scale, of a LoRA adapter."""
 PATTERN_SECONDS = 1.0
 """Seconds that a regular expression of a file may take over one text."""
+SHORT_TOKENS = 1024
+"""Tokens of a pass through a model above which it waits among the long ones."""
+CACHE_BYTES = 1_000_000_000
+"""What pages have computed (traces, edges, rankings, clusters) and keep in memory, all sessions together."""

@@ -12,7 +12,7 @@ from explorer.errors import ExplorerError
 from explorer.graph.prune import Node
 from explorer.graph.replay import passes_of
 from explorer.model import hooks
-from explorer.model.lrp import view_state
+from explorer.model.passes import model_pass
 from explorer.model.residual import decoder_blocks
 from explorer.trace.trace import Trace, logit_gap
 
@@ -63,7 +63,7 @@ def ablate(
         return hooks.with_output_states(output, ablated(hooks.output_states(output), layer))
 
     blocks = decoder_blocks(view)
-    with view_state(view).lock, torch.no_grad(), hooks.hooked() as handles:
+    with model_pass(view, len(trace.ids), "Ablating"), torch.no_grad(), hooks.hooked() as handles:
         for layer in {layer for layer, _ in nodes}:
             if layer == 0:
                 handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))

@@ -78,7 +78,7 @@ class TracedEdges:
 
     @property
     def _view(self) -> PreTrainedModel:
-        return self.loaded.view(self.explanation.trace.rule)
+        return self.loaded.view(self.explanation.trace.rule, len(self.explanation.trace.ids))
 
     def _distant(self, low: int, high: int, progress: Progress) -> LayerEdges:
         trace = self.explanation.trace
@@ -145,7 +145,7 @@ def parse_layers(text: str, depth: int) -> tuple[int, ...]:
 def write_matrices(loaded: LoadedModel, explanation: Explanation, path: Path) -> None:
     """Write all dense edges as safetensors: ``layer.0`` … ``layer.L-1``, (T, T) float32, row = target token."""
     trace = explanation.trace
-    view = loaded.view(trace.rule)
+    view = loaded.view(trace.rule, len(trace.ids))
     depth = len(trace.relevance) - 1
     needed = 4 * depth * len(trace.ids) ** 2
     if needed > 0.8 * psutil.virtual_memory().available:

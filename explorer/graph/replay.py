@@ -1,7 +1,5 @@
 """Blocks run again from stored states: attention of long prompts, linear parts of keys and values, skip edges."""
 
-import threading
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -10,11 +8,10 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError, UncoveredModel
 from explorer.model.lrp import AttentionReached, view_state
+from explorer.model.passes import forward_mode, model_pass
 from explorer.model.residual import BlockCall, decoder_blocks, wide
 from explorer.progress import Progress, silent
 from explorer.trace.trace import Layer, Passes, Trace, as_layer
-
-_DUAL = threading.Lock()  # torch's level of forward-mode derivatives is one for the whole process
 
 
 def passes_of(trace: Trace) -> Passes:
@@ -52,7 +49,7 @@ def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, attention: Lay
         return attention.query, attention.key, attention.value
     passes, state = passes_of(trace), view_state(view)
     x = passes.states[layer].unsqueeze(0)
-    with state.lock, _DUAL, torch.no_grad(), forward_ad.dual_level():
+    with state.lock, torch.no_grad(), forward_mode():
         state.stop_at_attention = True
         try:
             passes.calls[layer].run(block, forward_ad.make_dual(x, x))
@@ -100,7 +97,7 @@ def skip_edges(
         progress(what, start, len(order))
         rows = order[start : start + batch]
         length = max(targets[n] for n in rows) + 1
-        with view_state(view).lock:
+        with model_pass(view, length * len(rows), what):
             edges[rows, :length] = _back(blocks, passes, low, high, [targets[n] for n in rows], length)
     progress(what, len(order), len(order))
     return edges

@@ -16,7 +16,8 @@ from explorer.model import embedded, memory
 from explorer.model.adapters import adapter_folder, merge_adapter
 from explorer.model.hub import hub_folder
 from explorer.model.lrp import lrp_view
-from explorer.model.read import ADVICE, read_model
+from explorer.model.passes import is_long
+from explorer.model.read import read_model
 from explorer.model.residual import decoder_blocks
 from explorer.model.spec import ADAPTER_CONFIG, ModelSpec, place_of
 from explorer.model.stamp import Stamp, stamp_of
@@ -37,15 +38,19 @@ class LoadedModel:
     commit: str | None = None
     stamp: Stamp = ()
     _used: float = field(default=0.0, repr=False)
-    _views: dict[str, PreTrainedModel] = field(default_factory=dict, repr=False)
+    _views: dict[tuple[str, bool], PreTrainedModel] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def view(self, rule: str) -> PreTrainedModel:
-        """The LRP view for a rule (see ``lrp.lrp_view``); raises UncoveredModel."""
+    def view(self, rule: str, tokens: int = 0) -> PreTrainedModel:
+        """The LRP view for a rule (see ``lrp.lrp_view``), for passes over so many tokens; raises UncoveredModel.
+
+        Long passes have a view of their own, so that they hold no lock that short ones wait for.
+        """
         with self._lock:
-            if rule not in self._views:
-                self._views[rule] = lrp_view(self.model, rule)
-            return self._views[rule]
+            for long in (False, is_long(tokens)):
+                if (rule, long) not in self._views:
+                    self._views[rule, long] = lrp_view(self.model, rule, check=not long)
+            return self._views[rule, is_long(tokens)]
 
     @property
     def n_layers(self) -> int:
@@ -159,7 +164,7 @@ def _load(spec: ModelSpec, where: Path, progress: Progress) -> LoadedModel:
         progress("Merging the adapter")
         model = merge_adapter(model, spec.adapter)
     progress(f"Moving to {device.type}")
-    with memory.guard(f"Moving {spec.title} to {device.type}", ADVICE):
+    with memory.guard(f"Moving {spec.title} to {device.type}", memory.ADVICE):
         model = model.to(device).eval().requires_grad_(False)  # pyright: ignore[reportArgumentType]
     decoder_blocks(model)  # refuses a model without them
     return LoadedModel(spec, model, tokenizer, where.name if where.parent.name == "snapshots" else None)

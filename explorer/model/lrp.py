@@ -299,12 +299,13 @@ def _check_same(model: PreTrainedModel, view: PreTrainedModel) -> None:
         raise UncoveredModel("its attention does not compute the same in a view.")
 
 
-def lrp_view(model: PreTrainedModel, rule: str = "attnlrp") -> PreTrainedModel:
+def lrp_view(model: PreTrainedModel, rule: str = "attnlrp", check: bool = True) -> PreTrainedModel:
     """A second module tree over the same parameters, whose backward pass follows an LRP rule.
 
     Args:
         model: a causal language model of transformers, in eval mode.
         rule: ``attnlrp``, ``cplrp``, or ``gradient`` (no rules; plain gradients through a separate tree).
+        check: False where another view of the model and rule was checked.
 
     Returns:
         A model that computes what ``model`` does and shares every parameter and buffer with it. Its ``lrp``
@@ -317,6 +318,8 @@ def lrp_view(model: PreTrainedModel, rule: str = "attnlrp") -> PreTrainedModel:
         raise ValueError(f"rule is {rule!r}; expected one of {', '.join(RULES)}.")
     try:
         view = _build(model, rule)
+        if not check:
+            return view
         if rule == "gradient":
             _check_same(model, view)
         else:

@@ -23,6 +23,7 @@ except ImportError:  # Windows
 SHARES = {"cuda": 0.5}
 """Share of a device's memory that models may take together, beside which prompts need room; elsewhere ``SHARE``."""
 SHARE = 0.25
+ADVICE = "use a smaller model, or precision bfloat16"
 _LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
 _SAMPLES = 8
 

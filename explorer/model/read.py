@@ -22,7 +22,6 @@ from explorer.model.spec import PICKLED, ModelSpec
 from explorer.model.trusted import check_gguf, check_model_files, named_files, read_object
 from explorer.progress import Progress
 
-ADVICE = "use a smaller model, or precision bfloat16"
 _TOKENIZER_FILES = ("*token*.json", "vocab*", "merges.txt", "*.model", "*.jinja", "additional_chat_templates/*")
 _tokenizers: WeakValueDictionary[str, PreTrainedTokenizerBase] = WeakValueDictionary()
 transformers_logging.disable_progress_bar()
@@ -60,9 +59,9 @@ def _read(
     if not getattr(tokenizer, "is_fast", False):
         raise ModelError(f"{spec.name} has no fast tokenizer, which is needed to place tokens in the text.")
     what = f"The weights of {spec.title}"
-    memory.require(device, dtype.itemsize * memory.count_parameters(where, gguf), what, ADVICE)
+    memory.require(device, dtype.itemsize * memory.count_parameters(where, gguf), what, memory.ADVICE)
     progress(f"Loading the weights of {spec.title}")
-    with memory.guard(what, ADVICE):
+    with memory.guard(what, memory.ADVICE):
         model, report = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             where, dtype=dtype, trust_remote_code=False, output_loading_info=True, **options
         )

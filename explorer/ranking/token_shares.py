@@ -12,7 +12,7 @@ import torch
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, load_model
-from explorer.model.lrp import view_state
+from explorer.model.passes import model_pass
 from explorer.model.residual import recorded_residual, wide
 from explorer.ranking.rank import Ranking, scores_choice
 from explorer.ranking.recent import Recent
@@ -93,7 +93,7 @@ def _state_relevance(study: Study, ranking: Ranking, row: int, rule: str) -> lis
     if not exchange.spans:
         raise ExplorerError(f"Datapoint {row + 1} has no answer, so that its state is not compared.")
     view, ids = loaded.view(rule), torch.tensor([exchange.ids[: exchange.start]], device=loaded.model.device)
-    with view_state(view).lock, torch.enable_grad(), recorded_residual(view) as recording:
+    with model_pass(view, ids.numel(), "Tracing"), torch.enable_grad(), recorded_residual(view) as recording:
         view(input_ids=ids, use_cache=False, logits_to_keep=1)
         state = wide(recording.states[layer][0, -1])
         (gradient,) = torch.autograd.grad(state @ weight.to(state), recording.states[0])

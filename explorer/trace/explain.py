@@ -153,7 +153,7 @@ def explain(
         raise PromptError(f"The layer is {layer}; expected 0 (embeddings) to {loaded.n_layers} (last block).")
     encoded = encode_prompt(loaded, failure.as_prompt())
     contrast = make_contrast(loaded, encoded, failure.wrong, failure.right)
-    view = loaded.view("gradient" if rule == "representation-gradient" else rule)
+    view = loaded.view("gradient" if rule == "representation-gradient" else rule, len(contrast.ids))
     start = time.perf_counter()
     if whole:
         trace = _trace_answers(loaded, view, encoded, contrast)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from explorer.errors import PromptError
+from explorer.model import memory
 from explorer.model.lrp import Attention, view_state
+from explorer.model.passes import model_pass
 from explorer.model.residual import BlockCall, Recording, decoder_blocks, recorded_residual, wide
 
 Objective = Callable[[Tensor], Tensor]
@@ -132,9 +133,9 @@ def trace_objective(
         record: keep what the graph needs (about 320 KB a token on the embedded model, 140 KB from ``LONG`` tokens on).
     """
     blockwise = loss is None and len(ids) >= (LONG if record else LONG_HEATMAP)
-    check_memory(view, len(ids), record, blockwise)
     norms, upstream = None, ()
-    with view_state(view).lock, torch.set_grad_enabled(not blockwise):
+    with model_pass(view, len(ids), "Tracing"), torch.set_grad_enabled(not blockwise):
+        check_memory(view, len(ids), record, blockwise)
         logits, recording, attention = _forward(view, ids, positions, blockwise, keep_attention=record)
         states = recording.states
         value = objective(logits)
@@ -189,8 +190,7 @@ def check_memory(
 ) -> None:
     """Raise PromptError where a trace of ``length`` tokens would not fit in ``free`` bytes (default: what is free)."""
     if free is None:
-        cuda = view.device.type == "cuda"
-        free = torch.cuda.mem_get_info(view.device)[0] if cuda else psutil.virtual_memory().available
+        free = memory.free_bytes(view.device)
     each = bytes_per_token(view, record)
     if blockwise:  # one block's graph at a time, beside states and gradients
         depth, width = len(decoder_blocks(view)), view.config.get_text_config().hidden_size

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import streamlit as st
 
 from explorer.data.study import VECTORS, Study
 from explorer.ranking.questions import AboutBehavior, Question, question_items
 from explorer.ranking.rank import Choice, Ranking, rank
 from explorer.ranking.table import column
-from explorer.ui.caching import HASHES, file_version
+from explorer.ui.caching import cached, file_version
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.study import current_study
 from explorer.vectors.find import study_indexes
@@ -48,7 +47,7 @@ def corpus() -> Corpus:
     return corpus_of(current_study().study)
 
 
-@st.cache_resource(max_entries=3, show_spinner="Reading the training examples", hash_funcs=HASHES)
+@cached("Reading the training examples")
 def corpus_of(study: Study) -> Corpus:
     """The training examples of a study, read again when its files have changed. Raises ExplorerError."""
     names = dict.fromkeys(b.name for b in study.behaviors())
@@ -65,7 +64,7 @@ def built_indexes(study: Study) -> dict[str, Index]:
     return _indexes(study, tuple((str(path), *file_version(path)) for path in files if path.is_file()))
 
 
-@st.cache_resource(max_entries=6, show_spinner="Opening the vectors", hash_funcs=HASHES)
+@cached("Opening the vectors")
 def _indexes(study: Study, files: tuple[tuple[str, int, int], ...]) -> dict[str, Index]:
     indexes: dict[str, Index] = {}
     for index in study_indexes(study):
@@ -81,7 +80,7 @@ def checkpoint_labels(study: Study) -> dict[str, str]:
     return {name: labels.get(name, name) for name in dict.fromkeys([*study.checkpoints(), before])}
 
 
-@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=HASHES)
+@cached()
 def ranked(study: Study, question: Question, index: Index | None, choice: Choice) -> Ranking:
     """The ranking that answers a question; made once. Raises ExplorerError."""
     with progress_bar() as progress:

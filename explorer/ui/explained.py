@@ -1,7 +1,5 @@
 """What pages show of the case on screen, each computed once: explanations, edges, predictions, greedy answers."""
 
-import streamlit as st
-
 from explorer.data.failures import Failure
 from explorer.graph.build import TracedEdges
 from explorer.model.generate import Answer, greedy_answer
@@ -9,12 +7,12 @@ from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.trace.compare import ModelReading, Prediction, predict
 from explorer.trace.explain import Explanation, default_layer, explain
+from explorer.ui.caching import cached
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.study import demo_folder, opened, plainest
 
 RECORDED = 256
 """Prompts up to this many tokens are traced with what the graph needs, so that it opens without a further pass."""
-_SPINNER = "Tracing: one pass forward, one back"
 
 
 def explained(
@@ -27,7 +25,7 @@ def explained(
     return explanation.at(rule, default_layer(depth, rule) if layer is None else layer)
 
 
-@st.cache_resource(max_entries=12, show_spinner=_SPINNER, show_time=True)
+@cached("Tracing")
 def _traced(spec: ModelSpec, failure: Failure, rule: str, whole: bool) -> Explanation:
     loaded = load_model(spec)
     record = rule != "gradient" and not whole and _length(spec, failure) <= RECORDED
@@ -44,14 +42,13 @@ def edges_of(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
     return (_edges if short else _long_edges)(spec, failure.question, rule)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@cached()
 def _edges(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
     return TracedEdges(load_model(spec), explained(spec, failure, rule))
 
 
-@st.cache_resource(max_entries=2, show_spinner=_SPINNER, show_time=True)
+@cached("Tracing")
 def _long_edges(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
-    """Few are cached, as the recorded trace of a long prompt is large."""
     loaded = load_model(spec)
     return TracedEdges(loaded, explain(failure, loaded, rule=rule, record=True))
 
@@ -62,12 +59,12 @@ def read_with(failure: Failure, spec: ModelSpec, *, rule: str, layer: int | None
     return ModelReading(spec.title, spec, explanation, _predicted(spec, failure.question))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@cached()
 def _predicted(spec: ModelSpec, failure: Failure) -> Prediction:
     return predict(failure, load_model(spec))
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@cached()
 def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
     """Return the model's greedy answer, with a progress bar; Streamlit's stop button ends it."""
     loaded = load_model(spec)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import torch
 
 from explorer.errors import ExplorerError
+from explorer.model import memory
 from explorer.model.load import LoadedModel
-from explorer.model.lrp import view_state
+from explorer.model.passes import model_pass
 from explorer.model.residual import recorded_residual
 from explorer.vectors.items import Item
 from explorer.vectors.tokenize import Reply, batches, encode_exchanges, padded
@@ -43,8 +44,9 @@ def rept_layer(loaded: LoadedModel, items: Sequence[Item]) -> int:
     view = loaded.view("gradient")
     for numbers in batches(exchanges):
         batch = [exchanges[i] for i in numbers]
+        tokens = sum(len(exchange.ids) for exchange in batch)
         last = torch.tensor([e.start - 1 for e in batch], device=view.device)
-        with view_state(view).lock, torch.no_grad(), recorded_residual(view) as recording:
+        with model_pass(view, tokens, advice=memory.ADVICE), torch.no_grad(), recorded_residual(view) as recording:
             view(input_ids=padded(batch, view.device), use_cache=False, logits_to_keep=1)
         states = [state[torch.arange(len(batch)), last].float() for state in recording.states]
         pairs = itertools.pairwise(states)

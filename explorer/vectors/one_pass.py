@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
+from explorer.model import memory
 from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, output_states, with_hidden_states
-from explorer.model.lrp import view_state
+from explorer.model.passes import model_pass
 from explorer.model.residual import decoder_blocks, head_only_at, wide
 from explorer.vectors.lora_gradient import LinearTap, lora_vectors, tap_linears
 from explorer.vectors.shared_prefix import shared_states
@@ -69,7 +70,7 @@ def _differentiate(
     """Run a batch; differentiate its summed loss by the outputs of the layers, then by those of their linear maps."""
     ids = padded(exchanges, view.device)
     masks = Masks(exchanges, ids)
-    with view_state(view).lock, torch.enable_grad():
+    with model_pass(view, ids.numel(), "Making vectors", memory.ADVICE), torch.enable_grad():
         entering = shared_states(view, exchanges, min(layers))
         with _recorded(view, layers, linears, masks.predict, entering) as record:
             logits = view(input_ids=ids, use_cache=False).logits

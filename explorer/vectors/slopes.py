@@ -29,8 +29,9 @@ from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel
 
+from explorer.model import memory
 from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, output_states, with_output_states
-from explorer.model.lrp import view_state
+from explorer.model.passes import forward_mode, model_pass
 from explorer.model.residual import decoder_blocks, head_only_at, linear_maps, wide
 from explorer.vectors.lora_gradient import lora_tangent
 from explorer.vectors.one_pass import Masks
@@ -66,7 +67,8 @@ def token_slopes(
     masks = Masks(exchanges, ids)
     stacked = {part: torch.stack([w[part] for w in weights]).to(view.device, view.dtype) for part in weights[0]}
     pushed = _Pushed(masks, stacked)
-    with view_state(view).lock, torch.no_grad(), forward_ad.dual_level(), sdpa_kernel(SDPBackend.MATH):
+    passing = model_pass(view, ids.numel(), "Scoring tokens", memory.ADVICE)
+    with passing, torch.no_grad(), forward_mode(), sdpa_kernel(SDPBackend.MATH):
         with _pushing(view, layer, pushed):
             logits = view(input_ids=ids, use_cache=False).logits.flatten(0, -2)
         chosen = wide(logits).log_softmax(-1).gather(1, ids[masks.answer][:, None])[:, 0]

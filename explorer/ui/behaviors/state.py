@@ -17,13 +17,13 @@ from explorer.behaviors.prompts import AnsweredPrompt, PromptKind
 from explorer.data.study import Study
 from explorer.figures.clusters import cluster_colours
 from explorer.ranking.table import texts
-from explorer.ui.caching import HASHES
+from explorer.ui.caching import KEYS, cached
 from explorer.ui.corpus import Corpus, corpus_of
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.text import one_line
 from explorer.vectors.index import Index
 
-_HASHES: dict[Any, Any] = HASHES | {Clusters: lambda clusters: clusters.digest}
+_KEYS: dict[Any, Any] = KEYS | {Clusters: lambda clusters: clusters.digest}
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,33 +80,33 @@ class ClusteredStudy:
         return ["after", "before"] if short else [f"{models[0]}, after training", f"{models[1]}, before"]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+@cached()
 def study_clusters(study: Study, index: Index, prompts: PromptKind, method: str, layer: int | None) -> Clusters:
     """Cluster, with a progress bar; what was answered before Streamlit's stop is kept."""
     with progress_bar() as progress:
         return cluster(study, index=index, prompts=prompts, method=method, layer=layer, progress=progress)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=_HASHES)
+@cached(keys=_KEYS)
 def clustered_study(study: Study, clusters: Clusters, count: int) -> ClusteredStudy:
     """A cut with its cards. Raises ExplorerError where there is no such cut."""
     corpus, cut = corpus_of(study), clusters.cut(count)
     return ClusteredStudy(corpus, clusters, cut, make_cards(clusters, cut, corpus.table))
 
 
-@st.cache_resource(max_entries=4, show_spinner="Ordering the datapoints", hash_funcs=_HASHES)
+@cached("Ordering the datapoints", keys=_KEYS)
 def ordered(clusters: Clusters) -> OrderedMatrix:
     """The matrix in the order of its trees, whatever the number of clusters."""
     return order_matrix(clusters)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=_HASHES)
+@cached(keys=_KEYS)
 def cells(clusters: Clusters, window: Window) -> Cells:
     """The cells of a window."""
     return window_cells(ordered(clusters), window)
 
 
-@st.cache_resource(max_entries=3, show_spinner=False, hash_funcs=HASHES)
+@cached()
 def datapoint_lines(study: Study) -> list[str]:
     """Each datapoint on one line."""
     return [one_line(text, 110) for text in texts(corpus_of(study).table)]
@@ -117,12 +117,12 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="map")
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=_HASHES)
+@cached(keys=_KEYS)
 def datapoint_map(clusters: Clusters) -> "Future[DatapointMap]":
     """The map of the datapoints, computed in a thread: it takes seconds, and nothing else waits for it."""
     return _workers().submit(cached_map, clusters)
 
 
-_compared = st.cache_resource(max_entries=16, show_spinner="Comparing", hash_funcs=_HASHES)
+_compared = cached("Comparing", keys=_KEYS)
 by_prompt, by_datapoint = _compared(similar_to_prompt), _compared(similar_to_datapoint)
 by_text = _compared(similar_to_text)

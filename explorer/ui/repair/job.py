@@ -14,7 +14,7 @@ from explorer.repair.job import DONE, FAILED, NEW, QUEUED, STARTING, STOP, Statu
 from explorer.repair.plan import REPAIRS, Plan, arm_label, read_plan, repair_folders, run_folder, save_plan
 from explorer.repair.results import Result
 from explorer.ui import link
-from explorer.ui.caching import HASHES
+from explorer.ui.caching import KEYS
 from explorer.ui.repair.result import show_chart
 from explorer.ui.study import distinct
 from explorer.ui.text import duration, plain, show_error
@@ -26,7 +26,7 @@ EVERY = "2s"
 _TRAINING_SHARE = 0.85
 """Share of an arm's bar that is training; the rest is answering."""
 _REFUSED, _TIMED = "repair-refused", "repair-timed"
-_seconds = st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=HASHES)(estimate)
+_seconds = st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=KEYS)(estimate)
 
 
 def titles(study: Study) -> dict[str, str]:

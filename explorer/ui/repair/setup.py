@@ -25,7 +25,7 @@ from explorer.repair.results import Result
 from explorer.repair.stages import Stage, read_stages
 from explorer.ui import link
 from explorer.ui.basket import add_all, basket
-from explorer.ui.caching import HASHES
+from explorer.ui.caching import KEYS, cached
 from explorer.ui.corpus import Corpus, built_indexes, ranked
 from explorer.ui.page_states import RepairState
 from explorer.ui.repair.export import show_export, show_plan_export
@@ -36,9 +36,9 @@ from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_metho
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS, QUERIES
 
-_HASHES: dict[Any, Any] = HASHES | {Ranking: lambda ranking: (ranking.choice, ranking.index)}
+_KEYS: dict[Any, Any] = KEYS | {Ranking: lambda ranking: (ranking.choice, ranking.index)}
 """The behavior of a ranking is hashed beside it."""
-_planned = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_HASHES)(plan_repair)
+_planned = cached(keys=_KEYS)(plan_repair)
 _CHECKS = {BEHAVIOR: "held-out prompts", CONTROL: "controls", GUARD: "ordinary tasks"}
 EDIT_LABELS = {DROP: "Drop", SWAP: "Swap", REPLACE: "Replace"}
 SHOWN_ROWS, CELL_CHARACTERS = 200, 400

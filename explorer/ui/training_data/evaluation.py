@@ -13,7 +13,7 @@ from explorer.errors import ExplorerError, count
 from explorer.ranking.evaluate import Score, evaluate
 from explorer.ranking.metrics import KS
 from explorer.ui import link
-from explorer.ui.caching import HASHES, file_version, study_version
+from explorer.ui.caching import cached, file_version, study_version
 from explorer.ui.corpus import Corpus
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.text import plain, show_error
@@ -30,7 +30,7 @@ def saved_evaluation(study: Study) -> list[dict[str, Any]]:
     return _read(str(path), file_version(path))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@cached()
 def _read(path: str, version: tuple[int, int]) -> list[dict[str, Any]]:
     try:
         rows = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
@@ -73,7 +73,7 @@ def _on_demand(corpus: Corpus, index: Index) -> list[dict[str, Any]]:
         return []
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=HASHES)
+@cached()
 def _evaluated(study: Study, index: Index) -> list[dict[str, Any]]:
     with progress_bar() as progress:
         table = evaluate(study, stage=index.manifest.checkpoint, progress=progress)
