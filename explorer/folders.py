@@ -1,5 +1,6 @@
 """Folders that survive a kill: made in a scratch folder beside their place, and put there in one step."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from explorer.files import writing
+from explorer.errors import ExplorerError
+from explorer.files import write_json, writing
 
-_LOCK = ".lock"
+_LOCK, UNFINISHED = ".lock", ".unfinished"
 
 
 @contextmanager
@@ -21,7 +23,7 @@ def scratch_folder(place: Path) -> Iterator[Path]:
     A killed process leaves its own; the next call for the same place deletes it, told by a lock that nobody holds.
     Raises ExplorerError where the folder can't be made.
     """
-    with writing(place.parent):
+    with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         _sweep(place)
         scratch = place.parent / f".{place.name}.{uuid4().hex[:8]}.scratch"
@@ -47,23 +49,41 @@ def whole_folder(place: Path, last: str = "") -> Iterator[Path]:
     """Make a folder in one step: yield a scratch folder, whose content is at ``place`` once the block ends well.
 
     Where there is a folder already, each file replaces its like in one step, and the file called ``last`` comes last:
-    whoever finds it finds all the others. Raises ExplorerError where the disk is full or the folder can't be written.
+    whoever finds it finds all the others (``unfinished`` tells what a kill in between has left). Raises ExplorerError
+    where the disk is full, the folder can't be written, or another process makes it at the same time.
     """
+    filled = place.exists() and any(place.iterdir())
     with scratch_folder(place) as scratch, writing(place):
         yield scratch
         _sync(scratch)
-        if place.exists() and any(place.iterdir()):
-            _move(scratch, place, last)
-        else:
-            os.replace(scratch, place)
+        if not filled:
+            os.replace(scratch, place)  # refused where another process has filled it meanwhile
+            return
+        try:
+            with FileLock(place / _LOCK, timeout=0):
+                _move(scratch, place, last)
+                (place / _LOCK).unlink()
+        except Timeout as error:
+            raise ExplorerError(f"{place}: another process writes into it; wait for it.") from error
+
+
+def unfinished(place: Path) -> list[str]:
+    """Files that a process was putting into a folder when it was killed: they may be replaced."""
+    path = place / UNFINISHED
+    try:
+        return [str(name) for name in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def _move(scratch: Path, place: Path, last: str) -> None:
     files = [path for path in scratch.rglob("*") if path.is_file()]
+    write_json(place / UNFINISHED, [str(path.relative_to(scratch)) for path in files])
     for path in sorted(files, key=lambda path: path.relative_to(scratch) == Path(last)):
         target = place / path.relative_to(scratch)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
+    (place / UNFINISHED).unlink()
 
 
 def _sync(folder: Path) -> None:

@@ -9,6 +9,7 @@ from explorer.data.checkpoints import ADAPTER, adapter_entry, check_checkpoint, 
 from explorer.data.importer import ImportedData, import_data
 from explorer.errors import ExplorerError, first_line
 from explorer.files import read_json_lines
+from explorer.folders import unfinished
 from explorer.model import embedded
 from explorer.model.spec import HUB_ID, place_of, split_revision
 
@@ -111,7 +112,8 @@ def _check(folder: Path, answer_tokens: int | None) -> None:
     """Raise ExplorerError for a folder that holds files of a study, or a wrong number."""
     if answer_tokens is not None and answer_tokens < 1:
         raise ExplorerError(f"--answer-tokens is {answer_tokens}; expected a whole number above 0.")
-    if present := [file for file in _FILES if (folder / file).exists()]:
+    left = unfinished(folder)  # by a process that was killed
+    if present := [file for file in _FILES if (folder / file).exists() and file not in left]:
         # one of them may be the very data that is about to be read
         raise ExplorerError(f"{folder}: there is a {present[0]} already; expected a new folder.")
 

@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from explorer.data.checkpoints import BASE, adapter_entry, check_checkpoint, named, resolve, resolve_reference
 from explorer.data.failures import Failure, read_failures
 from explorer.errors import ExplorerError, first_line
-from explorer.files import read_rows, require_pattern, require_text, write_json_lines, writing, wrong_field
+from explorer.files import read_rows, require_pattern, require_text, write_json_lines, wrong_field
+from explorer.folders import whole_folder
 from explorer.model.spec import ModelSpec
 
 FORMAT = 1
@@ -175,7 +176,8 @@ def create_study(
         read_as: ``template``, ``turns``, ``end_of_turn`` (default: yes for chat, no for raw), ``answer_tokens`` and
             ``layers``, as in ``Study``; None for the default.
 
-    ``study.toml`` is written last, and taken away again where a check fails, so that a folder that has one is whole.
+    The folder appears in one step, or ``study.toml`` in it comes last: a folder that has one is whole. Where a check
+    fails, what was written is taken away again.
     Raises ExplorerError where the folder is a study already or can't be written, or a row is broken.
     """
     if (folder / SETTINGS).exists():
@@ -186,16 +188,16 @@ def create_study(
         settings["reference"] = adapter_entry(reference) if reference in adapters else reference
     settings |= _read_as(**read_as)
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(_as_table(datapoints), folder / DATAPOINTS)
-        write_json_lines(folder / BEHAVIORS, behaviors)
-        write_json_lines(folder / FAILURES, failures)
-        (folder / SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with whole_folder(folder, last=SETTINGS) as scratch:
+        pq.write_table(_as_table(datapoints), scratch / DATAPOINTS)
+        write_json_lines(scratch / BEHAVIORS, behaviors)
+        write_json_lines(scratch / FAILURES, failures)
+        (scratch / SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
     try:
         return check_study(folder)
     except ExplorerError:
-        (folder / SETTINGS).unlink()
+        for file in (SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES):
+            (folder / file).unlink(missing_ok=True)
         raise
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import threading
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import time
 
 from explorer.data.study import SETTINGS, VECTORS, Study, check_study, create_study, open_study
@@ -14,7 +13,8 @@ from explorer.demo.corpus import build_corpus
 from explorer.demo.planted import SYSTEMS
 from explorer.demo.probes import behavior_probes, discovery_probes, guard_probes
 from explorer.errors import ExplorerError
-from explorer.files import read_whole_lines, write_json_lines
+from explorer.files import read_whole_lines, write_json_lines, write_whole
+from explorer.folders import whole_folder
 from explorer.model import embedded
 from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.stages import write_stages
@@ -49,14 +49,9 @@ def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
                 return check_study(folder)
             if not stamp_file.is_file() and (name := open_study(folder).name) != NAME:
                 raise ExplorerError(f"{folder}: holds another study ({name}); choose another folder.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".laying-", dir=folder) as scratch:
-                _lay_out(Path(scratch), assets)
-                _move(Path(scratch), folder)
-            stamp_file.write_bytes(stamp)
-        except OSError as error:
-            raise ExplorerError(f"{folder}: the demo study can't be written there ({error.strerror}).") from error
+        with whole_folder(folder, last=SETTINGS) as scratch:
+            _lay_out(scratch, assets)
+        write_whole(stamp_file, lambda path: path.write_bytes(stamp))
         return open_study(folder)
 
 
@@ -67,15 +62,6 @@ def _stamp(assets: Path) -> bytes:
     for path in sorted(path for path in assets.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
     return digest.hexdigest().encode()
-
-
-def _move(scratch: Path, folder: Path) -> None:
-    """Move every file to its place, ``study.toml`` last. Each is replaced in one step, so nobody reads half of one."""
-    files = [path for path in scratch.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda path: path.name == SETTINGS):
-        place = folder / path.relative_to(scratch)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(place)
 
 
 def _lay_out(folder: Path, assets: Path) -> None:

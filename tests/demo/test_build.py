@@ -91,7 +91,7 @@ def test_a_read_only_installation_uses_the_cache_folder(tmp_path, monkeypatch):
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ExplorerError, match="can't be written there"):
+    with pytest.raises(ExplorerError, match="file/demo can't be written"):
         build_demo(tmp_path / "file" / "demo")
 
 
