@@ -11,3 +11,9 @@ COLUMNS = 500
 """Columns of a file of training data."""
 TRAINING_TOKENS = 2048
 """Tokens of a training example that vectors are made of; what is longer is cut, and counted."""
+LINK_VALUE = 20_000
+"""Characters of one value in a link; a longer one is as if it were not there."""
+LINK_PROMPT = 6_000
+"""Characters of a prompt of one's own that a link carries; a longer one stays in the session."""
+PLACE_CHARS = 4_096
+"""Characters of a path or hub id, as on most systems."""
