@@ -50,7 +50,7 @@ class Serving:
 def allowed_folder(text: str) -> str:
     """Absolute path of a folder that links may open. Raises ExplorerError where there is none."""
     folder = Path(os.path.abspath(os.path.expanduser(text)))
-    if "\0" in text or not folder.is_dir():
+    if not text.strip() or "\0" in text or not folder.is_dir():
         raise ExplorerError(f"--allow {text[:200]!r}: no such folder.")
     return str(folder)
 

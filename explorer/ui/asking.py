@@ -44,7 +44,8 @@ def _linked() -> list[Place]:
 
 def _ask(source: str, places: list[Place]) -> None:
     with st.container(width=720, key="ask"):
-        st.markdown(f"### {source} wants to open")
+        st.markdown(f"## {source} wants to open something")
+        st.markdown("Nothing of it has been read or fetched yet. Open it only if you expected it and know who made it.")
         for place in places:
             icon, where = (
                 (":material/cloud_download:", " on the hub") if place.on_hub else (":material/folder_open:", "")
@@ -53,11 +54,10 @@ def _ask(source: str, places: list[Place]) -> None:
             with st.container(border=True, gap="xsmall"):
                 st.markdown(f"{icon} **{_NAMES[place.kind]}{where}**: {effect}")
                 st.code(printable(place.name), language=None, wrap_lines=True)
-        st.markdown("Nothing of it has been read or fetched yet. Open it only if you expected it and know who made it.")
         with st.container(horizontal=True):
             st.button("Open", type="primary", key="ask-open", on_click=allow, args=(places,))
             st.button("Go to the demo study", key="ask-back", on_click=lambda: set_study(demo_folder()))
         st.caption(
-            "It is then allowed in this browser session. Start the app with `explorer app --allow FOLDER` "
+            "What you open is allowed in this browser session. Start the app with `explorer app --allow FOLDER` "
             "to let links open what lies below a folder."
         )

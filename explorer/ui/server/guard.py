@@ -1,7 +1,5 @@
 """What every request and web socket passes before it reaches Streamlit: host, origin, share token, security headers."""
 
-from urllib.parse import urlsplit
-
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
@@ -41,7 +39,7 @@ class Guard:
         if len(headers.getlist("host")) != 1 or not is_host_allowed(host):
             return PlainTextResponse("This host name is not served; start the app with --host NAME to allow it.", 421)
         # also before Streamlit's own check, which asks an outside service for this machine's address
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return PlainTextResponse("Requests from other sites are refused.", 403)
         return self._gate.refusal(connection) if self._gate else None
 
