@@ -12,7 +12,7 @@ from explorer.trace.explain import Explanation
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~:$&]")
 _INDENT = re.compile(r"^\s+|\s*\n\s*")
 _REPLACED = re.compile(
-    r"(?<=[-<>=~!])(?=[-<>=~!])|(?<=@)(?=\w)|(?<=:)(?=\w)|(?<=http)(?=s?:)|(?<=www)(?=\.)", re.IGNORECASE
+    r"(?<=[-<>=~!])(?=[-<>=~!])|(?<=@)(?=[-\w]+\.)|(?<=:)(?=[a-z])|(?<=http)(?=s?:)|(?<=www)(?=\.)", re.IGNORECASE
 )
 """Within addresses, ``->``, ``:material/home:`` and the like: Streamlit replaces them in text, escaped or not."""
 _SPLIT = ":small[]"
