@@ -11,7 +11,7 @@ COLUMNS = 500
 """Columns of a file of training data."""
 TRAINING_TOKENS = 2048
 """Tokens of a training example that vectors are made of; what is longer is cut, and counted."""
-LINK_VALUE = 20_000
+LINK_VALUE = 200_000
 """Characters of one value in a link; a longer one is as if it were not there."""
 LINK_PROMPT = 6_000
 """Characters of a prompt of one's own that a link carries; a longer one stays in the session."""

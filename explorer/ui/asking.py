@@ -29,7 +29,7 @@ def ask_first() -> None:
     if not asked:
         models = (place for spec in study_models(current_study().study) for place in places_of(spec))
         asked = [place for place in dict.fromkeys(models) if not is_allowed(place)]
-        source = f"{SETTINGS} of this study"
+        source = f"The {SETTINGS} of this study"
     if asked:
         _ask(source, asked)
         st.stop()
@@ -44,8 +44,11 @@ def _linked() -> list[Place]:
 
 def _ask(source: str, places: list[Place]) -> None:
     with st.container(width=720, key="ask"):
-        st.markdown(f"## {source} wants to open something")
-        st.markdown("Nothing of it has been read or fetched yet. Open it only if you expected it and know who made it.")
+        st.markdown("## Open this?")
+        st.markdown(
+            f"{source} names what has not been allowed yet. Nothing of it has been read or fetched. "
+            "Open it only if you expected it and know who made it."
+        )
         for place in places:
             icon, where = (
                 (":material/cloud_download:", " on the hub") if place.on_hub else (":material/folder_open:", "")
