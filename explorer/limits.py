@@ -25,3 +25,9 @@ SHORT_TOKENS = 1024
 """Tokens of a pass through a model above which it waits among the long ones."""
 CACHE_BYTES = 1_000_000_000
 """What pages have computed (traces, edges, rankings, clusters) and keep in memory, all sessions together."""
+LINK_VALUE = 200_000
+"""Characters of one value in a link; a longer one is as if it were not there."""
+LINK_PROMPT = 6_000
+"""Characters of a prompt of one's own that a link carries; a longer one stays in the session."""
+PLACE_CHARS = 4_096
+"""Characters of a path or hub id, as on most systems."""

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 import streamlit as st
 
+from explorer.limits import LINK_VALUE
+
 _PAGE = "link-page"
 RENAMED = {
     "grule": "rule",
@@ -33,8 +35,14 @@ def enter(page: str) -> None:
 
 
 def get(name: str, default: str = "") -> str:
-    """What the link says under a key."""
-    return st.query_params.get(name, default)
+    """What the link says under a key; the default where that is longer than any page writes."""
+    value = st.query_params.get(name, default)
+    return value if len(value) <= LINK_VALUE else default
+
+
+def whole(text: str) -> int | None:
+    """A whole number from 0 as a link spells it, below a billion; None for anything else."""
+    return int(text) if len(text) < 10 and text.isascii() and text.isdecimal() else None
 
 
 def has(*names: str) -> bool:

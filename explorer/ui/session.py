@@ -6,23 +6,24 @@ from pathlib import Path
 import streamlit as st
 
 from explorer.data.failures import OWN, Failure
+from explorer.limits import LINK_PROMPT
 from explorer.model.load import ModelSpec
 from explorer.ui import link
+from explorer.ui.places import place_name
 from explorer.ui.study import demo_folder, gallery, model_of, plainest
 
 MARKS = ("pins", "groups", "hide", "open", "halves", "layers", "at")
 """Query parameters of the Graph page that belong to one case."""
-LINKED = 6000
-"""Characters that a link can carry; a longer prompt of one's own stays in the session."""
 _FIELDS = {"q": "prompt", "wrong": "wrong", "right": "right", "system": "system", "evidence": "evidence"}
 TRAVELS = ("case", "raw", "token", "model", "adapter", *_FIELDS, *MARKS)
 """Query parameters that travel from page to page with the study."""
 
 
 def model_spec() -> ModelSpec:
-    """The model on screen: the link's, else the one that the case on screen is a failure of."""
+    """The model on screen: the link's, else the one that the case on screen is a failure of. Raises ExplorerError."""
     if link.get("model") or link.get("adapter"):
-        spec = ModelSpec(link.get("model", ModelSpec.source), link.get("adapter") or None)
+        model, adapter = place_name(link.get("model")), place_name(link.get("adapter"))
+        spec = ModelSpec(model or ModelSpec.source, adapter or None)
     else:
         spec = model_of(current_case())
     return replace(spec, **st.session_state.get("runs-on", {}))
@@ -76,7 +77,7 @@ def set_case(case: Failure) -> None:
     spec = model_spec() if case.id == OWN else model_of(case)
     link.put(**dict.fromkeys(MARKS))
     st.session_state.pop("graph-history", None)
-    spelt_out = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINKED
+    spelt_out = case.id == OWN and len(case.prompt) + len(case.system or "") <= LINK_PROMPT
     if case.id == OWN and not spelt_out:
         st.session_state["long-case"] = case
     link.put(case=None if spelt_out else case.id, raw="1" if spelt_out and case.raw else None)
@@ -87,8 +88,7 @@ def set_case(case: Failure) -> None:
 
 def selected_token() -> int | None:
     """Index of the token that all views mark, or None."""
-    value = link.get("token")
-    return int(value) if value.isdecimal() else None
+    return link.whole(link.get("token"))
 
 
 def select_token(index: int | None) -> None:

@@ -1,5 +1,6 @@
 """The sidebar: which study, which failure, which model."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -9,6 +10,8 @@ from explorer.errors import ExplorerError, count
 from explorer.model import embedded
 from explorer.model.load import DTYPES, ModelSpec, load_model
 from explorer.ui import link
+from explorer.ui.asking import ask_first
+from explorer.ui.places import Place, allow, place_name, places_of
 from explorer.ui.session import current_case, model_spec, set_case, set_model, set_study
 from explorer.ui.study import (
     current_study,
@@ -20,6 +23,7 @@ from explorer.ui.study import (
     stages,
     study_folder,
     study_folders,
+    study_models,
     whole_path,
 )
 from explorer.ui.text import plain, show_error
@@ -45,13 +49,14 @@ ADAPTER_HELP = "A folder, or a hub id: owner/name, or owner/name@revision."
 def sidebar() -> None:
     """Draw all pickers. Where the study or its model can't be used, the page says why and ends there."""
     try:
+        ask_first()
         with st.sidebar:
             study_picker()
             case_picker()
             model_picker()
     except ExplorerError as error:
         show_error(error)
-        if link.has("study"):
+        if link.has("study", "model", "adapter"):
             st.button("Back to the demo study", on_click=lambda: set_study(demo_folder()), key="back")
         st.stop()
 
@@ -85,7 +90,7 @@ def _choose_study() -> None:
     st.session_state["opening"] = chosen == OTHER_FOLDER
     st.session_state["study-refused"] = None
     if chosen not in (OTHER_FOLDER, str(study_folder())):
-        set_study(Path(chosen))
+        _open_by_hand(Path(chosen))
 
 
 def _open_typed_folder() -> None:
@@ -93,14 +98,23 @@ def _open_typed_folder() -> None:
     st.session_state["study-refused"] = None
     if not typed.strip():
         return
-    folder = whole_path(typed)
     try:
+        folder = whole_path(typed)
         opened(folder)
     except ExplorerError as error:
         st.session_state["study-refused"] = str(error)
     else:
         st.session_state["opening"] = False
-        set_study(folder)
+        _open_by_hand(folder)
+
+
+def _open_by_hand(folder: Path) -> None:
+    """Open a study that was chosen here: it and the models that it names need no further question."""
+    allow([Place("study", str(folder))])
+    with suppress(ExplorerError):  # the page says what is wrong with it
+        for spec in study_models(opened(folder).study):
+            allow(places_of(spec))
+    set_study(folder)
 
 
 def case_picker() -> None:
@@ -143,22 +157,26 @@ def model_picker() -> None:
         left, right = st.columns(2)
         device = left.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
         dtype = right.selectbox("Precision", ["auto", *DTYPES])
-        wanted = ModelSpec(source.strip() or embedded.NAME, adapter.strip() or None, device, dtype)
-        if st.button("Load", width="stretch", disabled=wanted == spec):
-            _try_model(wanted)
+        wanted = (source.strip() or embedded.NAME, adapter.strip(), device, dtype)
+        same = wanted == (spec.name, spec.adapter or "", spec.device, spec.dtype)
+        if st.button("Load", width="stretch", disabled=same):
+            _try_model(*wanted)
             st.rerun()
         if refused:
             show_error(refused)
     _load_current(spec)
 
 
-def _try_model(wanted: ModelSpec) -> None:
+def _try_model(source: str, adapter: str, device: str, dtype: str) -> None:
+    """Load a model that was named by hand; it needs no further question."""
     with st.status("Loading", expanded=True) as status:
 
         def progress(what: str, _done: float = 0, _total: float = 0, /) -> None:
             status.update(label=plain(what))
 
         try:
+            wanted = ModelSpec(place_name(source), place_name(adapter) or None, device, dtype)
+            allow(places_of(wanted))
             loaded = load_model(wanted, progress)
             progress("Checking that the LRP rules cover it")
             loaded.view("attnlrp")

@@ -18,6 +18,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec
 from explorer.ui import link
 from explorer.ui.caching import file_version
+from explorer.ui.places import place_name
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,19 @@ def demo_folder() -> Path:
 
 
 def whole_path(text: str) -> Path:
-    """Absolute path of a folder as it was typed or stands in a link."""
-    return Path(os.path.abspath(os.path.expanduser(text.strip())))
+    """Absolute path of a folder as it was typed or stands in a link. Raises ExplorerError for what can't be one."""
+    return Path(os.path.abspath(place_name(text)))  # a name like a hub id's is a folder here
 
 
 def study_folder() -> Path:
-    """Folder of this session's study: the one in the link, else the demo study."""
+    """Folder of this session's study: the one in the link, else the demo study. Raises as ``whole_path``."""
     named = link.get("study")
     return whole_path(named) if named else demo_folder()
+
+
+def study_models(study: Study) -> list[ModelSpec]:
+    """Every model that a page may load for a study."""
+    return list(dict.fromkeys([ModelSpec(study.model), *study.trained, study.reference_spec]))
 
 
 def study_folders() -> list[Path]:

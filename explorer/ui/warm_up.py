@@ -11,6 +11,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from explorer.serving import link_host
+from explorer.ui.server.share import PARAMETER, share_token
+
 
 @asynccontextmanager
 async def warm_up(_app: st.App) -> AsyncIterator[None]:
@@ -18,8 +21,9 @@ async def warm_up(_app: st.App) -> AsyncIterator[None]:
 
     Visitors who come before it is done share its work: modules, models and Streamlit's caches have locks of their own.
     """
-    host, port = st.get_option("server.address") or "localhost", st.get_option("server.port")
-    print(f"LLM Failure Explorer: http://{host}:{port}", flush=True)
+    host, port = link_host(st.get_option("server.address") or "localhost"), st.get_option("server.port")
+    token = share_token()
+    print(f"LLM Failure Explorer: http://{host}:{port}" + (f"/?{PARAMETER}={token}" if token else ""), flush=True)
     threading.Thread(target=_prepare, name="warm-up", daemon=True).start()
     yield
 

@@ -5,10 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -35,16 +38,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve() -> Iterator[str]:
-    """The app on a free port, freshly started; its address."""
+def serve(*arguments: str, log: IO[bytes] | None = None) -> Iterator[str]:
+    """The app on a free port, freshly started; its address. ``log``: where everything that it prints goes."""
     port = free_port()
-    command = [sys.executable, "-m", "explorer", "app", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "explorer", "app", "--port", str(port), *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=log or subprocess.DEVNULL, stderr=log)
     address = f"http://localhost:{port}"
     try:
         for _ in range(120):
             try:
                 urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except HTTPError:  # a shared app lets nobody in, but it is there
                 break
             except OSError:
                 time.sleep(0.5)
@@ -56,8 +61,8 @@ def serve() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server(smollm) -> Iterator[str]:
-    """The address of one server for all tests."""
-    with serve() as address:
+    """The address of one server for all tests, whose links may open the studies that tests make."""
+    with serve("--allow", tempfile.gettempdir()) as address:
         yield address
 
 

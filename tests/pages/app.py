@@ -6,13 +6,21 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from explorer.data.study import Study
+from explorer.ui.places import ALLOWED
 
 
-def open_app(**query: str) -> AppTest:
-    """The app at a link, not yet run."""
+def open_link(**query: str) -> AppTest:
+    """The app at a link in a fresh session, not yet run."""
     app = AppTest.from_file(str(Path(__file__).parents[2] / "explorer/ui/main.py"), default_timeout=120)
     for name, value in query.items():
         app.query_params[name] = value
+    return app
+
+
+def open_app(**query: str) -> AppTest:
+    """The app at a link whose study and model were allowed before, not yet run."""
+    app = open_link(**query)
+    app.session_state[ALLOWED] = frozenset({"/", query.get("model", ""), query.get("adapter", "")} - {""})
     return app
 
 

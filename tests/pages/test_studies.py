@@ -88,6 +88,7 @@ def test_checkpoints_of_every_kind_are_on_the_page_and_compared(tmp_path, monkey
         checkpoints=checkpoints,
     )
     app = open_app(study=str(made.folder), case="f", model="org/other@v1").run()
+    app.button(key="ask-open").click().run()  # the study names a model on the hub
     assert not app.exception and not app.error
     assert app.sidebar.caption[1].value.replace("\\", "") == "sft@step-2 (full model) → tuned (adapter)"
     assert next(t for t in app.text_input if t.label == "Model").value == "org/other@v1"
@@ -170,8 +171,10 @@ def missing_adapter(folder: Path) -> str:
         (broken_failures, "failures.jsonl, line 1: field 'title' is [\"x\"]; expected text."),
         (broken_data, "datapoints.parquet: not a readable Parquet file"),
         (missing_adapter, "adapters/gone: no such adapter folder."),
-        (lambda folder: "\0", "no study.toml"),
-        (lambda folder: "/" + "x" * 5000, "can't be read (File name too long)"),
+        (lambda folder: "\0", "'x00': holds control characters; expected a path or a hub id."),
+        (lambda folder: "/" + "x" * 5000, "5,001 characters; a path or hub id has at most 4,096."),
+        (lambda folder: "/" + "x" * 300, "a name in it is longer than 255 bytes, which no folder has."),
+        (lambda folder: "~nobody-here", "'~nobody-here': there is no such user"),
     ],
 )
 def test_a_study_that_can_not_be_used_says_a_sentence_and_leads_back(folder, broken, complaint):

@@ -7,7 +7,6 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.errors import ExplorerError
 from explorer.graph.build import TracedEdges
 from explorer.graph.graph_json import node_id, parse_node
 from explorer.graph.layout import AttributionGraph, Marks
@@ -44,8 +43,8 @@ def read_view(depth: int, length: int) -> GraphView:
     """Read the link, leaving out what does not fit the model (``depth`` layers) or the prompt (``length`` tokens)."""
 
     def numbers(name: str, most: int) -> frozenset[int]:
-        parts = link.get(name).split(".")
-        return frozenset(int(part) for part in parts if part.isdecimal() and int(part) < most)
+        parts = map(link.whole, link.get(name).split("."))
+        return frozenset(part for part in parts if part is not None and part < most)
 
     def known(ids: list[str]) -> tuple[Node, ...]:
         nodes = (_node(text) for text in ids)
@@ -53,7 +52,7 @@ def read_view(depth: int, length: int) -> GraphView:
 
     try:
         rows = [list(map(str, row)) for row in json.loads(link.get("groups", "[]")) if isinstance(row, list) and row]
-    except (json.JSONDecodeError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         rows = []
     layers = tuple(sorted(numbers("layers", depth + 1) | {depth}))
     return GraphView(
@@ -69,7 +68,7 @@ def read_view(depth: int, length: int) -> GraphView:
 def _node(text: str) -> Node | None:
     try:
         return parse_node(text)
-    except ExplorerError:
+    except ValueError:  # more digits than Python reads, too
         return None
 
 
@@ -101,7 +100,7 @@ def selection(picked: str, drawing: Drawing) -> Selection:
         nodes = nodes[:1] if len(set(nodes)) == 1 else nodes  # from a half of a block to its own output
         drawn = tuple(node for node in nodes if node in drawing.nodes)
         return Selection(drawn) if len(drawn) == len(nodes) else Selection()
-    numbers = [int(name) for name in names if name.isdecimal()]
+    numbers = [number for name in names if (number := link.whole(name)) is not None]
     if kind == "gap" and len(numbers) == 2 and (numbers[0], numbers[1]) in set(pairwise(drawing.layers)):
         return Selection(gap=(numbers[0], numbers[1]))
     if kind == "fold" and len(numbers) == 1:

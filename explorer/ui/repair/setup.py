@@ -191,10 +191,10 @@ def _pick_ks() -> tuple[int, ...]:
     """Draw the field for the sizes of the edit. Raises ExplorerError for what is no number."""
     default_if_empty = lambda: link.put(top=link.get("top").strip() or None)  # noqa: E731
     text = link.text("How many (k)", "top", "50", help=K_HELP, then=default_if_empty)
-    try:
-        return tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
-    except ValueError:
-        raise ExplorerError(f"k is '{text[:40]}'; expected whole numbers, such as 50 or 25,50,100.") from None
+    ks = {link.whole(part.strip()) for part in text.split(",") if part.strip()}
+    if None in ks:
+        raise ExplorerError(f"k is '{text[:40]}'; expected whole numbers, such as 50 or 25,50,100.")
+    return tuple(sorted(k for k in ks if k is not None))
 
 
 def _pick_edit(edits: Sequence[str]) -> str:

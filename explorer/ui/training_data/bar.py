@@ -151,10 +151,10 @@ def _linked_question(corpus: Corpus, case: Failure) -> LikeDatapoint | AboutNode
             return LikeDatapoint(name)
         st.warning(f"The study has no datapoint {plain(name[:80])}.")
     if node := link.get("node"):
-        parts = node.split(":")
-        if len(parts) == 2 and all(part.isdecimal() for part in parts):
+        numbers = [link.whole(part) for part in node.split(":")]
+        if len(numbers) == 2 and numbers[0] is not None and numbers[1] is not None:
             half: Any = link.choice("half", HALVES, "state")
-            return AboutNode(case, int(parts[0]), int(parts[1]), half)
+            return AboutNode(case, numbers[0], numbers[1], half)
         st.warning(f"{plain(node[:80])} is no node; expected a layer and a token, e.g. 15:40.")
     return None
 

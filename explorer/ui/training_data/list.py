@@ -30,8 +30,8 @@ CUT = 260
 def page_number(rows: np.ndarray) -> tuple[int, int]:
     """Return (page, pages) of the list, from 0; the link's page where there is such a one."""
     pages = max(1, -(-len(rows) // PAGE_ROWS))
-    page = link.get("p")
-    return (min(max(int(page), 1), pages) - 1 if page.isdecimal() and len(page) < 9 else 0), pages
+    page = link.whole(link.get("p")) or 1
+    return min(max(page, 1), pages) - 1, pages
 
 
 def page_rows(rows: np.ndarray) -> list[int]:
