@@ -44,8 +44,8 @@ lock: $(VENV)/.app
 audit:
 	@test -x $(VENV)-audit/bin/pip-audit || $(PYTHON) -m venv $(VENV)-audit
 	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	grep '^torch==' requirements.txt | $(VENV)-audit/bin/pip-audit --no-deps --disable-pip -r /dev/stdin
-	$(VENV)-audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
+	grep '^torch==' requirements.txt | $(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip -r /dev/stdin
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
 
 $(VENV)/.app: requirements.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
