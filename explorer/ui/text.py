@@ -6,12 +6,13 @@ from typing import NoReturn
 import streamlit as st
 
 from explorer.errors import ExplorerError
+from explorer.safe_text import hold_direction
 from explorer.trace.explain import Explanation
 
 
 def plain(text: str) -> str:
     """Text with markdown switched off, for widgets that render it: prompts, answers and file names are hostile."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~:$&" else c for c in text)
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~:$&" else c for c in hold_direction(text))
 
 
 def one_line(text: str, most: int = 90) -> str:
