@@ -35,7 +35,8 @@ def write(path: str | Path, data: str | bytes) -> None:
         elif (target := Path(path)).exists() and not target.is_file():
             target.write_bytes(whole)
         else:
-            write_whole(target.resolve(), lambda scratch: scratch.write_bytes(whole))
+            target.parent.stat()  # no such folder is told before a scratch file is tried
+            write_whole(target.resolve() if target.is_symlink() else target, lambda scratch: scratch.write_bytes(whole))
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
