@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -23,9 +24,11 @@ FONTS = ["DejaVu Sans"] + [
 _STYLE: dict[Any, Any] = {"font.family": FONTS, "svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "explorer"}
 _DATES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """What a file says of the day it was written on: nothing, so that the same figure is the same bytes."""
+_COMMENT = re.compile(rb"<!--.*?-->\n?", re.DOTALL)
 _DRAWING = RLock()
 _CSS = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem; background: #fff; color: #1c1c22; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem; background: #fff; color: #1c1c22;
+       overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; }
 """
 
@@ -56,9 +59,12 @@ def save_figure(figure: Figure, kind: str, title: str = "", note: str = "", dpi:
     out = io.BytesIO()
     with styled():
         figure.savefig(out, format=drawn, dpi=dpi, metadata=_DATES.get(drawn))
+    data = out.getvalue()
+    if drawn == "svg":  # beside its outlines, matplotlib writes a text as a comment, where it can be no valid XML
+        data = _COMMENT.sub(b"", data)
     if kind != "html":
-        return out.getvalue()
-    svg = out.getvalue().decode()
+        return data
+    svg = data.decode()
     below = f"<p>{html.escape(note)}</p>" if note else ""
     return html_page(title, f"<p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}").encode()
 

@@ -1,6 +1,7 @@
 """Words on the pages: text without markup, sentences about numbers, errors as sentences."""
 
 import math
+import re
 from typing import NoReturn
 
 import streamlit as st
@@ -9,10 +10,20 @@ from explorer.errors import ExplorerError
 from explorer.safe_text import hold_direction
 from explorer.trace.explain import Explanation
 
+_MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~:$&]")
+_INDENT = re.compile(r"^\s+|\s*\n\s*")
+_REPLACED = re.compile(
+    r"(?<=[-<>=~!])(?=[-<>=~!])|(?<=@)(?=[-\w]+\.)|(?<=:)(?=[a-z])|(?<=http)(?=s?:)|(?<=www)(?=\.)", re.IGNORECASE
+)
+"""Within addresses, ``->``, ``:material/home:`` and the like: Streamlit replaces them in text, escaped or not."""
+_SPLIT = ":small[]"
+"""An empty element: text on both sides of it is looked at apart, and copied from the page as it was."""
+
 
 def plain(text: str) -> str:
     """Text with markdown switched off, for widgets that render it: prompts, answers and file names are hostile."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()<>#+-.!|~:$&" else c for c in hold_direction(text))
+    pieces = _REPLACED.split(_INDENT.sub(" ", hold_direction(text)))
+    return _SPLIT.join(_MARKUP.sub(r"\\\g<0>", piece) for piece in pieces)
 
 
 def one_line(text: str, most: int = 90) -> str:
