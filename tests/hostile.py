@@ -67,7 +67,8 @@ def attack(n: int) -> str:
 def hostile_model(folder: Path) -> Path:
     """Save a random Llama whose tokenizer has every attack as a token."""
     tokenizer = copy.deepcopy(tiny_tokenizer())
-    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in ATTACKS.values()])
+    tokens = [AddedToken(text, normalized=False, special=False) for text in ATTACKS.values()]
+    tokenizer.add_tokens(tokens)  # pyright: ignore[reportArgumentType]
     _llama(len(tokenizer)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -15,13 +15,19 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Request, expect
 
 from explorer.data.study import Study
-from tests.hostile import OUTSIDE, hostile_study
+from tests.hostile import ATTACKS, OUTSIDE, hostile_study
 from tests.test_supply import breaches
 
 pytestmark = pytest.mark.browser
+SYSTEM = quote(f"script {ATTACKS['script']}")
+"""The failure whose system prompt is all attacks."""
 CASES = {
     "trace": ("/?", ".token.user", 5),
-    "trace, two maps of whole answers": ("/?whole=1&compare=1&", ".token.user", 5),
+    "trace, two maps of whole answers": (
+        f"/?whole=1&compare=1&case={SYSTEM}&",
+        ".token.user",
+        5,
+    ),
     "graph": ("/graph?", ".graph[data-drawn]", 5),
     "graph, a node": ("/graph?at=node:2_1&", ".graph[data-drawn]", 0),
     "compare": ("/compare?", ".map .token", 5),
@@ -123,6 +129,20 @@ def test_no_page_and_no_export_obeys(tab: Watched, study: Study, server: str, tm
     tab.check()
 
 
+def test_a_table_is_exported_by_our_writer_alone(tab: Watched, study: Study, server: str, tmp_path: Path):
+    tab.open(server, f"/repair?side-by-side=1&study={quote(str(study.folder))}")
+    table = tab.page.get_by_test_id("stDataFrame").last
+    expect(table).to_be_visible()
+    table.hover()
+    toolbar = table.get_by_test_id("stElementToolbar")
+    expect(toolbar.get_by_role("button", name="Search")).to_be_visible()
+    expect(toolbar.get_by_role("button", name="Download")).to_have_count(0)
+    with tab.page.expect_download() as started:
+        tab.page.get_by_role("button", name="CSV").click()
+    started.value.save_as(tmp_path / "answers.csv")
+    check_file(tmp_path / "answers.csv")
+
+
 def download_all(tab: Watched, folder: Path, least: int) -> list[Path]:
     """Click every download button in the page's last popover, of which there are at least so many."""
     files: list[Path] = []
@@ -173,7 +193,7 @@ def check_pdf(data: bytes) -> None:
 
 def check_csv(data: bytes) -> None:
     lines = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
-    assert len(lines) > 10 and len({len(line) for line in lines}) == 1
+    assert len(lines) > 4 and len({len(line) for line in lines}) == 1
     for cell in (cell for line in lines for cell in line):
         assert not re.match(r"[=+@\t\r\n＝＋－＠]|-(?![\d.]+(e-\d+)?$)", cell), cell
 
