@@ -185,8 +185,7 @@ def create_study(
     if reference:
         settings["reference"] = adapter_entry(reference) if reference in adapters else reference
     settings |= _read_as(**read_as)
-    values = {key: json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") for key, value in settings.items()}
-    lines = [f"{key} = {value}" for key, value in values.items()]  # TOML escapes what JSON does, and DEL
+    lines = [f"{k} = {json.dumps(v, ensure_ascii=False)}".replace("\x7f", r"\u007f") for k, v in settings.items()]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         pq.write_table(_as_table(datapoints), folder / DATAPOINTS)
