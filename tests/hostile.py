@@ -110,7 +110,12 @@ def hostile_study(folder: Path) -> Study:
 
 def _row(i: int) -> dict[str, str]:
     row = {"id": f"{i} {attack(i)}", "prompt": f"{attack(i)} {attack(i + 3)}", "response": f"{attack(i + 1)} {i}"}
-    row |= {"label": attack(i % 4), "source": attack(i % 3 + 4), "stage": ALL[:300], "=extra" + attack(0): attack(i)}
+    row |= {
+        "label": attack(i % 3) if i % 4 else ALL[:200],
+        "source": attack(i % 3 + 4),
+        "stage": ALL[:300],
+        "=extra" + attack(0): attack(i),
+    }
     return row if i else row | {"prompt": ALL, "response": ALL}
 
 

@@ -15,12 +15,13 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Request, expect
 
 from explorer.data.study import Study
-from tests.hostile import ATTACKS, OUTSIDE, hostile_study
+from tests.hostile import ATTACKS, NAMES, OUTSIDE, hostile_study
 from tests.test_supply import breaches
 
 pytestmark = pytest.mark.browser
 SYSTEM = quote(f"script {ATTACKS['script']}")
 """The failure whose system prompt is all attacks."""
+ROW = f"4 {ATTACKS[NAMES[4]]}"
 CASES = {
     "trace": ("/?", ".token.user", 5),
     "trace, two maps of whole answers": (
@@ -32,6 +33,11 @@ CASES = {
     "graph, a node": ("/graph?at=node:2_1&", ".graph[data-drawn]", 0),
     "compare": ("/compare?", ".map .token", 5),
     "training data": ("/training_data?", ".list[data-coloured=true] .row", 3),
+    "training data, like one of them": (
+        f"/training_data?against=1&topic=1&evaluate=1&build-more=1&like={quote(ROW)}&row={quote(ROW)}&",
+        ".js-plotly-plot >> nth=1",
+        3,
+    ),
     "behaviors": ("/behaviors?clusters=3&", ".matrix[data-drawn]", 6),
     "behaviors, by hand": ("/behaviors?view=hand&", ".rows .data-row", 0),
     "repair": ("/repair?side-by-side=1&what=1&", "[data-testid=stPlotlyChart]", 6),
