@@ -51,9 +51,11 @@ def _cell(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def plot(results: dict[str, Any], path: str) -> None:
-    """How both ways to compute edges grow with the prompt, per block, as a vector graphic."""
+def plot(results: dict[str, Any], kind: str) -> bytes:
+    """How both ways to compute edges grow with the prompt, per block, as ``svg`` or another of ``FORMATS``."""
     from matplotlib.figure import Figure
+
+    from explorer.figures.save import save_figure
 
     rows = results["edges_against_packed"]
     tokens = [row["tokens"] for row in rows]
@@ -66,4 +68,4 @@ def plot(results: dict[str, Any], path: str) -> None:
     axes.set(xlabel="tokens", ylabel="seconds a block", title="All edges between two neighbouring layers")
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+    return save_figure(figure, kind)

@@ -4,7 +4,9 @@ const RED = [$RED], BLUE = [$BLUE], LEFT = 46, TOP = 50, BOTTOM = 92, views = ne
 const number = (value) => (value > 0 ? "+" : "") + Number(value.toPrecision(3));
 const shade = (value, alpha) => `rgba(${(value > 0 ? RED : BLUE).join()}, ${alpha})`;
 const clip = (text, n) => (text.length > n ? text.slice(0, n - 1) + "…" : text);
-const visible = (text) => text.replace(/\n/g, "↵").replace(/\t/g, "⇥") || "·";
+// what sets the direction of the text after it would turn the rest of a line around
+const still = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "·");
+const visible = (text) => still(text).replace(/\n/g, "↵").replace(/\t/g, "⇥") || "·";
 
 export default function graph({ data, parentElement, setTriggerValue, key }) {
   const root = parentElement.querySelector(".graph"), canvas = root.querySelector("canvas"), hover = root.querySelector(".hover");
@@ -148,7 +150,7 @@ export default function graph({ data, parentElement, setTriggerValue, key }) {
     const col = columns.findIndex((c, i) => c.folded && Math.abs(px(i) - x) < 6);
     return col >= 0 ? { kind: "fold", index: col } : null;
   }
-  const label = (n) => `${JSON.stringify(n.text)} ${n.part || (n.layer === 0 ? "embedding" : "layer " + n.layer)}`;
+  const label = (n) => `${JSON.stringify(still(n.text))} ${n.part || (n.layer === 0 ? "embedding" : "layer " + n.layer)}`;
   // What the pointer is at, as elements of text; of a node's edges the strongest `most` each way.
   function figures(most) {
     const lines = [], open = data.standalone ? "" : ": click to open";

@@ -4,9 +4,8 @@ import argparse
 from importlib import import_module
 from typing import Any
 
-from explorer.cli.output import progress_lines, write_json
+from explorer.cli.output import file_kind, progress_lines, say, write, write_json
 from explorer.errors import ExplorerError
-from explorer.files import writing
 
 
 def add_bench(commands: Any) -> None:
@@ -25,9 +24,8 @@ def _bench(arguments: argparse.Namespace) -> None:
         raise ExplorerError("The measurements are not installed; expected a checkout, run in its folder.") from error
     results = bench.run_bench(arguments.quick, progress_lines())
     if arguments.plot:
-        with writing(arguments.plot):
-            bench.plot(results, arguments.plot)
+        write(arguments.plot, bench.plot(results, file_kind(arguments.plot)))
     if arguments.json:
         write_json(arguments.json, results)
     else:
-        print(bench.table(results))
+        say(*bench.table(results).split("\n"))

@@ -1,11 +1,10 @@
 """The command ``build``: the vectors of a study's training examples."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import progress_lines
+from explorer.cli.output import progress_lines, say
 
 
 def add_build(commands: Any) -> None:
@@ -33,11 +32,11 @@ def _build(given: argparse.Namespace) -> None:
     layers = parse_layers(given.layers)
     index = build_index(study, given.stage, parts=parts, layers=layers, dtype=given.dtype, progress=progress_lines())
     manifest, notes = index.manifest, index.manifest.notes
-    print(
+    say(
         f"{manifest.n} datapoints ({notes['pairs']} pairs, {notes['unranked']} without an answer, never ranked) "
         f"in {manifest.checkpoint} at layers {', '.join(map(str, manifest.layers))}",
-        file=sys.stderr,
+        to_stderr=True,
     )
     if cut := cut_sentence(manifest):
-        print(cut, file=sys.stderr)
-    print(index.folder)
+        say(cut, to_stderr=True)
+    say(str(index.folder))

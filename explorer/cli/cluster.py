@@ -1,10 +1,11 @@
 """The command ``cluster``: emergent behaviors without a browser."""
 
 import argparse
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import progress_lines, write, write_json
+from explorer.cli.output import progress_lines, say, write, write_json
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -56,15 +57,17 @@ def _cluster(options: argparse.Namespace) -> None:
     if options.json:
         write_json(options.json, to_json(clusters, cards, agreement), indent=1)
     if "-" not in (options.json, options.html, options.csv):
-        print(f"{note}\n{MEANING}", *map(_lines, cards), sep="\n")
+        say(note, MEANING, *chain.from_iterable(map(_lines, cards)))
         if agreement:
-            print(f"\nAdjusted Rand index over {agreement.flagged} labelled datapoints: {agreement.rand:.2f}\n")
-            print(agreement.table())
+            rand = f"Adjusted Rand index over {agreement.flagged} labelled datapoints: {agreement.rand:.2f}"
+            say("", rand, "", *agreement.table().split("\n"))
 
 
-def _lines(card: "Card") -> str:
+def _lines(card: "Card") -> list[str]:
     first = card.prompts[0]
-    return (
-        f"\n{card.cluster.id}. {card.verdict}\n   {len(card.prompts)} prompts, {len(card.ids)} datapoints; "
-        f"words: {', '.join(card.words[:8])}\n   {first.prompt[:70]!r} → {first.answer[:60]!r}"
-    )
+    return [
+        "",
+        f"{card.cluster.id}. {card.verdict}",
+        f"   {len(card.prompts)} prompts, {len(card.ids)} datapoints; words: {', '.join(card.words[:8])}",
+        f"   {first.prompt[:70]!r} → {first.answer[:60]!r}",
+    ]

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import progress_lines
+from explorer.cli.output import progress_lines, say
 
 
 def add_demo(commands: Any) -> None:
@@ -29,13 +29,13 @@ def add_demo(commands: Any) -> None:
 def _path(_arguments: argparse.Namespace) -> None:
     from explorer.model.embedded import embedded_folder
 
-    print(embedded_folder(progress_lines()))
+    say(str(embedded_folder(progress_lines())))
 
 
 def _build(arguments: argparse.Namespace) -> None:
     from explorer.demo.build import build_demo, default_folder
 
-    print(build_demo(arguments.folder or default_folder()).folder)
+    say(str(build_demo(arguments.folder or default_folder()).folder))
 
 
 def _train(arguments: argparse.Namespace) -> None:

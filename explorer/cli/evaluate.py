@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import progress_lines, write_json
+from explorer.cli.output import progress_lines, say, write_json
 
 
 def add_evaluate(commands: Any) -> None:
@@ -32,4 +32,4 @@ def _evaluate(given: argparse.Namespace) -> None:
         low, high = s.interval
         how = f"{'centred' if s.centre else 'plain':7} {s.query:8} {s.measure:6}"
         where = f"{s.checkpoint:8} {s.layer or '':>3}"
-        print(f"{s.behavior:20} {s.method:22} {where} {how} AP {s.average_precision:.3f} [{low:.3f}, {high:.3f}]")
+        say(f"{s.behavior:20} {s.method:22} {where} {how} AP {s.average_precision:.3f} [{low:.3f}, {high:.3f}]")

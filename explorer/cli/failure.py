@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import MODEL, progress_lines, write, write_json
+from explorer.cli.output import MODEL, file_kind, progress_lines, say, write, write_json
 
 if TYPE_CHECKING:
     from explorer.data.failures import Failure
@@ -85,10 +85,6 @@ def _model_spec(a: argparse.Namespace) -> "ModelSpec":
     return ModelSpec(a.model, a.adapter, a.device, a.dtype)
 
 
-def _file_kind(path: str) -> str:
-    return Path(path).suffix.removeprefix(".").lower()
-
-
 def _trace(a: argparse.Namespace) -> None:
     from explorer.figures.heatmap import export_heatmap
     from explorer.model.load import load_model
@@ -97,11 +93,11 @@ def _trace(a: argparse.Namespace) -> None:
     loaded = load_model(_model_spec(a), progress_lines())
     explanation = explain(_failure(a), loaded, rule=a.rule, layer=a.layer, whole=a.whole)
     if a.out:
-        write(a.out, export_heatmap(explanation, _file_kind(a.out)))
+        write(a.out, export_heatmap(explanation, file_kind(a.out)))
     if a.json:
         write_json(a.json, explanation.to_json())
     else:
-        print(explanation.table())
+        say(*explanation.table().split("\n"))
 
 
 def _graph(a: argparse.Namespace) -> None:
@@ -117,13 +113,13 @@ def _graph(a: argparse.Namespace) -> None:
     if a.matrices:
         write_matrices(loaded, graph.explanation, Path(a.matrices))
     if a.out:
-        write(a.out, export_graph(graph, _file_kind(a.out)))
+        write(a.out, export_graph(graph, file_kind(a.out)))
     if a.json:
         write(a.json, export_graph(graph, "json"))
         return
     drawing = graph.drawing
-    print(f"{len(drawing.nodes)} of {drawing.total_nodes} nodes hold {drawing.node_share:.0%} of |relevance|")
-    print(f"{len(drawing.edges)} of {drawing.total_edges} edges hold {drawing.edge_share:.0%} of the sum of |A|")
+    say(f"{len(drawing.nodes)} of {drawing.total_nodes} nodes hold {drawing.node_share:.0%} of |relevance|")
+    say(f"{len(drawing.edges)} of {drawing.total_edges} edges hold {drawing.edge_share:.0%} of the sum of |A|")
 
 
 def _compare(a: argparse.Namespace) -> None:
@@ -133,8 +129,8 @@ def _compare(a: argparse.Namespace) -> None:
     models = parse_models(a.models, _model_spec(a))
     readings = compare(_failure(a), models, rule=a.rule, layer=a.layer, whole=a.whole, progress=progress_lines())
     if a.out:
-        write(a.out, export_gaps(readings, _file_kind(a.out)))
+        write(a.out, export_gaps(readings, file_kind(a.out)))
     if a.json:
         write_json(a.json, {"models": [reading.to_json() for reading in readings]})
     else:
-        print(comparison_table(readings))
+        say(*comparison_table(readings).split("\n"))

@@ -12,6 +12,7 @@ from explorer.cli.demo import add_demo
 from explorer.cli.evaluate import add_evaluate
 from explorer.cli.failure import add_compare, add_graph, add_trace
 from explorer.cli.new import add_new
+from explorer.cli.output import say
 from explorer.cli.rank import add_rank
 from explorer.cli.repair import add_repair
 from explorer.errors import ExplorerError
@@ -23,10 +24,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except ExplorerError as error:
-        print(f"explorer: {' '.join(str(error).split())}", file=sys.stderr)
+        say(f"explorer: {' '.join(str(error).split())}", to_stderr=True)
         return 2
     except KeyboardInterrupt:
-        print("explorer: stopped", file=sys.stderr)
+        say("explorer: stopped", to_stderr=True)
         return 130
 
 
@@ -34,7 +35,8 @@ class _Parser(argparse.ArgumentParser):
     """Wrong arguments are one line on stderr and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"explorer: {message} (see '{self.prog} --help')\n")
+        say(f"explorer: {message} (see '{self.prog} --help')", to_stderr=True)
+        sys.exit(2)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.output import MODEL, write_json
+from explorer.cli.output import MODEL, say, write_json
 from explorer.data.checkpoints import adapter_entry
 from explorer.errors import ExplorerError
 
@@ -50,21 +50,21 @@ def _new(arguments: argparse.Namespace) -> None:
     given = {name: getattr(arguments, name) for name in (*names, "template", "turns", "answer_tokens")}
     ends = {"yes": True, "no": False}.get(arguments.end_of_turn)
     new = prepare_study(arguments.study, **given, end_of_turn=ends)
-    print(*new.lines(), sep="\n", file=sys.stderr)
+    say(*new.lines(), to_stderr=True)
     folder = None
     if not arguments.dry_run and (arguments.yes or _confirmed(new.folder)):
         folder = str(new.write().folder)
     if arguments.json:
         write_json(arguments.json, new.data.to_json() | {"study": folder})
     if folder and arguments.json != "-":
-        print(folder)
+        say(folder)
 
 
 def _confirmed(folder: Path) -> bool:
     """Ask whether to write if somebody sits at a terminal; yes elsewhere. Raises ExplorerError for a no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
-    print(f"Write the study {folder}? [y/N] ", end="", file=sys.stderr, flush=True)
+    say(f"Write the study {folder}? [y/N]", to_stderr=True)
     if sys.stdin.readline().strip().lower() in ("y", "yes"):
         return True
     raise ExplorerError(f"{folder}: not written; expected y to go on.")

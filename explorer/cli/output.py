@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from explorer.files import writing
+from explorer.files import write_whole, writing
 from explorer.progress import Pace, Progress
+from explorer.safe_text import escape_invisible
 
 MODEL = "smollm2, a hub id (owner/name or owner/name@revision), a folder or a .gguf file"
 """Help of the options that take a model."""
@@ -15,21 +16,37 @@ EVERY = 5.0
 """Seconds between two lines about the same work; its end always has one."""
 
 
+def say(*lines: str, to_stderr: bool = False) -> None:
+    """Print lines for people: each stays one line, and nothing of a model or a study commands the terminal."""
+    print(*map(escape_invisible, lines), sep="\n", file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
+
 def write(path: str | Path, data: str | bytes) -> None:
-    """Write text (as UTF-8) or bytes; raises ExplorerError where that can't be done."""
+    """Write text (as UTF-8) or bytes; raises ExplorerError where that can't be done.
+
+    A file is written whole or not at all; stdout, a pipe or a device is written to.
+    """
     whole = data.encode() if isinstance(data, str) else data
     with writing(path):
         if str(path) == "-":
             sys.stdout.flush()  # what was printed comes first
             sys.stdout.buffer.write(whole)
             sys.stdout.buffer.flush()
+        elif (target := Path(path)).exists() and not target.is_file():
+            target.write_bytes(whole)
         else:
-            Path(path).write_bytes(whole)
+            target.parent.stat()  # no such folder is told before a scratch file is tried
+            write_whole(target.resolve() if target.is_symlink() else target, lambda scratch: scratch.write_bytes(whole))
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
     """Write one JSON value, on one line unless it is indented."""
     write(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+
+
+def file_kind(path: str) -> str:
+    """Return what a file is by its name: ``svg`` of ``x.SVG``, empty for a name without an ending."""
+    return Path(path).suffix.removeprefix(".").lower()
 
 
 def progress_lines() -> Progress:
@@ -46,6 +63,6 @@ def progress_lines() -> Progress:
         if left is not None:
             minutes, seconds = divmod(round(left), 60)
             line += f", {rate:.1f} a second, {minutes}:{seconds:02d} left"
-        print(line, file=sys.stderr, flush=True)
+        say(line, to_stderr=True)
 
     return show

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import progress_lines, write_json
+from explorer.cli.output import progress_lines, say, write_json
 from explorer.errors import ExplorerError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _rank(given: argparse.Namespace) -> None:
         return
     for row in datapoints:
         about = row.get("label") or row.get("source") or ""
-        print(f"{row['score']:7.3f}  {row['id']}  [{about}]  {row['text'][:120]!r}")
+        say(f"{row['score']:7.3f}  {row['id']}  [{about}]  {row['text'][:120]!r}")
 
 
 def _question(study: "Study", given: argparse.Namespace) -> "Question":

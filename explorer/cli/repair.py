@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.output import progress_lines, write, write_json
+from explorer.cli.output import progress_lines, say, write, write_json
 from explorer.errors import ExplorerError
 from explorer.progress import Progress
 from explorer.repair.plan import ARMS, EDITS, PRESETS, REPAIRS
@@ -88,8 +88,8 @@ def _write_result(folder: Path, arguments: argparse.Namespace, kind: str) -> Non
         return
     for line in pooled(result.arms):
         rate, seeds = f"{line.rate:.0%} ({line.low:.0%}–{line.high:.0%})", seed_rates(line)
-        print(f"{line.arm:7} k {line.k:<5} {rate:16} seeds {seeds}")
-    print(result.verdict)
+        say(f"{line.arm:7} k {line.k:<5} {rate:16} seeds {seeds}")
+    say(result.verdict)
 
 
 def _check_edit(arguments: argparse.Namespace) -> None:

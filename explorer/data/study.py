@@ -187,7 +187,7 @@ def create_study(
     if reference:
         settings["reference"] = adapter_entry(reference) if reference in adapters else reference
     settings |= _read_as(**read_as)
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    lines = [f"{k} = {json.dumps(v, ensure_ascii=False)}".replace("\x7f", r"\u007f") for k, v in settings.items()]
     with whole_folder(folder, last=SETTINGS) as scratch:
         pq.write_table(_as_table(datapoints), scratch / DATAPOINTS)
         write_json_lines(scratch / BEHAVIORS, behaviors)

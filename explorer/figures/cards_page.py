@@ -9,18 +9,20 @@ from explorer.behaviors.cards import MEANING, Card
 from explorer.figures.save import html_page
 from explorer.figures.style import coloured
 from explorer.ranking.metrics import Enrichment
+from explorer.safe_text import hold_direction
 
 _PROMPTS = 12
 """Prompts of a card; more are counted."""
 _STYLE = coloured("""
-body{font:15px/1.45 system-ui,sans-serif;color:#1c1c22;max-width:1080px;margin:2rem auto;padding:0 1rem}
+body{font:15px/1.45 system-ui,sans-serif;color:#1c1c22;max-width:1080px;margin:2rem auto;padding:0 1rem;
+overflow-wrap:anywhere}
 article{border:1px solid #d9d9e0;border-radius:8px;padding:1rem 1.25rem;margin:1.25rem 0}
 article.emergent{border-left:5px solid rgb($RED)}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin:0}h3{font-size:.9rem;color:#55555f;margin:1rem 0 .3rem}
 p{margin:.35rem 0}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;border-top:1px solid #ececf0;white-space:pre-wrap;
-overflow-wrap:anywhere}
-th{color:#55555f;font-weight:600}.n{color:#55555f}.w{background:#f1f1f5;border-radius:4px;padding:0 .4rem}
+th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;border-top:1px solid #ececf0;white-space:pre-wrap}
+th{color:#55555f;font-weight:600}.n{color:#55555f}
+.w{background:#f1f1f5;border-radius:4px;padding:0 .4rem;unicode-bidi:isolate}
 """)
 
 
@@ -36,7 +38,9 @@ def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[st
 
 def _card(card: Card, heads: Sequence[str]) -> str:
     c = card.cluster
-    names = ", ".join(dict.fromkeys(prompt.name for prompt in card.prompts if prompt.name))
+    names = ", ".join(
+        hold_direction(name) for name in dict.fromkeys(prompt.name for prompt in card.prompts if prompt.name)
+    )
     p, stability = ("–" if isnan(x) else format(x, digits) for x, digits in ((c.null_p, ".2g"), (c.stability, ".2f")))
     numbers = (
         f"{len(card.prompts)} prompts · {len(c.datapoints)} datapoints · mean similarity {c.mean_similarity:.2f} · "

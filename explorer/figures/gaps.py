@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from explorer.figures.labels import printable
 from explorer.figures.save import save_figure, styled
 from explorer.figures.style import BLUE, MUTED, RED
 from explorer.trace.compare import ModelReading
@@ -20,7 +21,7 @@ def export_gaps(readings: Sequence[ModelReading], kind: str) -> bytes:
 def gaps_figure(readings: Sequence[ModelReading]) -> Figure:
     """Draw one bar a model, with its probabilities and answer beneath its name."""
     explanation = readings[0].explanation
-    wrong, right = (" ".join(side.split()) for side in explanation.sides)
+    wrong, right = (printable(" ".join(side.split())) for side in explanation.sides)
     gaps = [reading.explanation.trace.gap for reading in readings]
     with styled():
         figure = Figure(figsize=(7.2, 0.9 + 0.62 * len(gaps)), layout="constrained")
@@ -38,11 +39,14 @@ def gaps_figure(readings: Sequence[ModelReading]) -> Figure:
 
 def _prompt(reading: ModelReading) -> str:
     tokens = reading.explanation.tokens
-    return "".join(t.text for t in tokens if t.segment not in ("template", "generated")).strip()
+    text = "".join(t.text for t in tokens if t.segment not in ("template", "generated"))
+    return printable(" ".join(text.split()))
 
 
 def _label(reading: ModelReading) -> str:
     prediction = reading.prediction
-    name, answer = (textwrap.shorten(text, 46) for text in (reading.name, prediction.answer))
+    name, answer = (
+        textwrap.shorten(printable(" ".join(text.split())), 46) for text in (reading.name, prediction.answer)
+    )
     wrong, right = prediction.wrong_probability, prediction.right_probability
     return f"{name}\nP wrong {wrong:.1%}, right {right:.1%}\n“{answer}”"

@@ -16,6 +16,7 @@ from explorer.graph.graph_json import node_id
 from explorer.graph.layout import AttributionGraph
 from explorer.graph.paths import Path
 from explorer.graph.prune import Edge, Node
+from explorer.safe_text import hold_direction
 
 
 def canvas_file(kind: str) -> str:
@@ -54,7 +55,7 @@ def canvas_data(
         halves: layer below a block → its parts, for blocks that are opened into attention and MLP.
     """
     scene, explanation = _Scene(graph, halves), graph.explanation
-    wrong, right = explanation.sides
+    wrong, right = map(hold_direction, explanation.sides)
     return {
         "nodes": scene.nodes,
         "edges": scene.edges,

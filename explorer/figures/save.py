@@ -2,8 +2,10 @@
 
 import html
 import io
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import matplotlib as mpl
@@ -20,15 +22,25 @@ FONTS = ["DejaVu Sans"] + [
     name for name in ("Noto Sans", "Noto Sans CJK JP", "Noto Emoji", "Arial Unicode MS") if name in get_font_names()
 ]
 _STYLE: dict[Any, Any] = {"font.family": FONTS, "svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "explorer"}
+_DATES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+"""What a file says of the day it was written on: nothing, so that the same figure is the same bytes."""
+_COMMENT = re.compile(rb"<!--.*?-->\n?", re.DOTALL)
+_DRAWING = RLock()
 _CSS = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem; background: #fff; color: #1c1c22; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem; background: #fff; color: #1c1c22;
+       overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; }
 """
 
 
-def styled() -> AbstractContextManager[None]:
-    """Context in which every figure is made: fonts that cover many scripts, text as paths, reproducible SVG."""
-    return mpl.rc_context(_STYLE)
+@contextmanager
+def styled() -> Iterator[None]:
+    """Context in which every figure is made: fonts that cover many scripts, text as paths, reproducible SVG.
+
+    matplotlib's style and caches belong to the process, so one thread draws or saves at a time.
+    """
+    with _DRAWING, mpl.rc_context(_STYLE):
+        yield
 
 
 def check_format(kind: str, formats: Iterable[str] = FORMATS) -> None:
@@ -46,10 +58,13 @@ def save_figure(figure: Figure, kind: str, title: str = "", note: str = "", dpi:
     drawn = "svg" if kind == "html" else kind
     out = io.BytesIO()
     with styled():
-        figure.savefig(out, format=drawn, dpi=dpi, metadata={"Date": None} if drawn == "svg" else None)
+        figure.savefig(out, format=drawn, dpi=dpi, metadata=_DATES.get(drawn))
+    data = out.getvalue()
+    if drawn == "svg":  # beside its outlines, matplotlib writes a text as a comment, where it can be no valid XML
+        data = _COMMENT.sub(b"", data)
     if kind != "html":
-        return out.getvalue()
-    svg = out.getvalue().decode()
+        return data
+    svg = data.decode()
     below = f"<p>{html.escape(note)}</p>" if note else ""
     return html_page(title, f"<p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}").encode()
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
-from explorer.files import writing
+from explorer.files import write_whole, writing
 from explorer.graph.block_parts import VerticalParts, vertical_parts
 from explorer.graph.collect import LayerEdges, collect_edges, from_rows
 from explorer.graph.edges import edge_matrix
@@ -154,5 +154,6 @@ def write_matrices(loaded: LoadedModel, explanation: Explanation, path: Path) ->
     if not path.parent.is_dir():
         raise ExplorerError(f"{path} can't be written: no such folder.")
     matrices = {f"layer.{layer}": edge_matrix(view, trace, layer).float().cpu() for layer in range(depth)}
+    about = {"rule": trace.rule, "rows": "target token", "columns": "source token"}
     with writing(path, SafetensorError):
-        save_file(matrices, path, metadata={"rule": trace.rule, "rows": "target token", "columns": "source token"})
+        write_whole(path, lambda scratch: save_file(matrices, scratch, metadata=about))

@@ -18,7 +18,8 @@ from explorer.vectors.items import table_items
 pc: Any = pyarrow.compute  # its functions are made at import, which type checkers do not see
 FILES = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 """What a table can be written as, with the media type."""
-_FORMULA = r"^([=+\-@\t\r])"
+_FORMULA = r"^([=+\-@\t\r\n＝＋－＠])"
+"""How a cell begins that a spreadsheet runs; the wide signs do in East Asian ones."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def texts(table: pa.Table) -> list[str]:
 def write_rows(table: pa.Table, kind: str) -> bytes:
     """Return the table as ``csv``, ``jsonl`` or ``parquet``.
 
-    In CSV a text that a spreadsheet would run as a formula gets an apostrophe before it, and nested values are JSON.
+    In CSV whatever is no number is text, with an apostrophe before what a spreadsheet would run as a formula.
     """
     out = io.BytesIO()
     if kind == "parquet":
@@ -87,14 +88,22 @@ def _json(value: Any) -> str:
 
 
 def _cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column for CSV: nested values as JSON, no text a formula."""
-    kind = values.type
-    if pa.types.is_nested(kind):
-        encoded = [None if value is None else _json(value) for value in values.to_pylist()]
-        values = pa.chunked_array([pa.array(encoded, pa.large_string())])
-    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    """A column for CSV: numbers as they are, anything else as text that is no formula; nested values as JSON."""
+    kind, types = values.type, pa.types
+    if any(test(kind) for test in (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)):
         return values
+    if types.is_dictionary(kind):
+        return _cells(pa.chunked_array([chunk.dictionary_decode() for chunk in values.chunks], kind.value_type))
+    if not (types.is_string(kind) or types.is_large_string(kind)):
+        encoded = [None if value is None else _cell(value) for value in values.to_pylist()]
+        values = pa.chunked_array([pa.array(encoded, pa.large_string())])
     return pc.replace_substring_regex(values.cast(pa.large_string()), _FORMULA, r"'\1")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return _json(value) if isinstance(value, dict | list) else str(value)
 
 
 def _strings(table: pa.Table, name: str) -> pa.ChunkedArray:

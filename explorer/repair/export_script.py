@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from trl import {kind}Config, {kind}Trainer
 
 MODEL = {model!r}
-tokenizer = AutoTokenizer.from_pretrained(MODEL)
+tokenizer = AutoTokenizer.from_pretrained(MODEL, trust_remote_code=False)
 END = {end}  # the token that ends an answer{no_loss}
 
 

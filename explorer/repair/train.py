@@ -110,10 +110,12 @@ def load_base(recipe: Recipe) -> LoadedModel:
     """Load the bare model of a recipe for this training alone, which changes it."""
     spec = ModelSpec(recipe.source)
     place = str(embedded.embedded_folder()) if spec.source == embedded.NAME else spec.source
-    which: dict[str, Any] = {"trust_remote_code": False} | ({"revision": spec.revision} if spec.revision else {})
-    tokenizer = AutoTokenizer.from_pretrained(place, **which)
+    which: dict[str, Any] = {"revision": spec.revision} if spec.revision else {}
+    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **which)
     dtype = dtype_of(ModelSpec())  # many processors only emulate bfloat16, three times slower than float32
-    model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, use_safetensors=True, **which)
+    model = AutoModelForCausalLM.from_pretrained(
+        place, dtype=dtype, trust_remote_code=False, use_safetensors=True, **which
+    )
     return LoadedModel(spec, model, tokenizer)
 
 

@@ -16,6 +16,9 @@ from explorer.ui.components import bars, case_bar, token_map
 from explorer.ui.session import select_token, selected_token
 from explorer.ui.sidebar import step
 
+_AXIS_LABEL = {"rotate": 60, "fontSize": 10, "interval": "auto", "width": 100, "overflow": "truncate"}
+"""Of a token below a chart, on one line of so many pixels."""
+
 
 def case_row() -> tuple[DeltaGenerator, DeltaGenerator]:
     """Draw the row that begins a page, with buttons to the failures beside this one.
@@ -145,7 +148,7 @@ def _layers_chart(explanation: Explanation, cells: list[list[float]]) -> dict[st
         "animation": False,
         "grid": {"left": 52, "right": 16, "top": 8, "bottom": 96},
         "tooltip": {"position": "top"},
-        "xAxis": {"type": "category", "data": labels, "axisLabel": {"rotate": 60, "fontSize": 10, "interval": "auto"}},
+        "xAxis": {"type": "category", "data": labels, "axisLabel": _AXIS_LABEL},
         "yAxis": {"type": "category", "data": [str(layer) for layer in range(depth)], "name": "layer", "nameGap": 6},
         "visualMap": {"show": False, "min": -scale, "max": scale, "dimension": 2, "inRange": {"color": colours}},
         "series": [series | {"markLine": line}],

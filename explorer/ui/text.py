@@ -7,6 +7,7 @@ from typing import NoReturn
 import streamlit as st
 
 from explorer.errors import ExplorerError
+from explorer.safe_text import hold_direction
 from explorer.trace.explain import Explanation
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~:$&]")
@@ -21,7 +22,7 @@ _SPLIT = ":small[]"
 
 def plain(text: str) -> str:
     """Text with markdown switched off, for widgets that render it: prompts, answers and file names are hostile."""
-    pieces = _REPLACED.split(_INDENT.sub(" ", text))
+    pieces = _REPLACED.split(_INDENT.sub(" ", hold_direction(text)))
     return _SPLIT.join(_MARKUP.sub(r"\\\g<0>", piece) for piece in pieces)
 
 

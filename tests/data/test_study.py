@@ -83,3 +83,8 @@ def test_rows_with_unlike_columns_keep_all_of_them(tmp_path):
     study = create_study(tmp_path / "s", name="n", model="smollm2", datapoints=rows)
     nothing = dict.fromkeys(("response", "chosen", "rejected"))
     assert study.datapoints().to_pylist() == [nothing | row for row in rows]
+
+
+def test_a_name_of_any_characters_reads_back(tmp_path):
+    name = '"\\ \x00\x1b\x7f\x9f\u2028\u202e\n\t\r 🐳 = [x] # {{y}}'
+    assert create_study(tmp_path / "s", name=name, model="smollm2", datapoints=DATA).name == name

@@ -1,7 +1,10 @@
 """Filters over a ranking, and the files that it is written as."""
 
+import csv
 import io
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -73,3 +76,43 @@ def test_files_hold_every_row_and_no_formula(table):
 def test_names_of_columns_are_no_formulas_either():
     made = write_rows(pa.table({"=x": ["a"], "y": [1]}), "csv")
     assert made.splitlines()[0] == b'"\'=x","y"'
+
+
+ATTACKS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＋1", "－1", "＠x")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.dictionary(pa.int32(), pa.binary()),
+        pa.list_(pa.string()),
+        pa.struct({"x": pa.string()}),
+        pa.map_(pa.string(), pa.string()),
+    ],
+    ids=str,
+)
+def test_no_kind_of_column_holds_a_formula(kind):
+    nested = {"list": lambda x: [x], "struct": lambda x: {"x": x}, "map": lambda x: [(x, x)]}
+    shape = nested.get(str(kind).split("<")[0], lambda x: x)
+    binary = "binary" in str(kind)
+    cells = [shape(text.encode() if binary else text) for text in ATTACKS]
+    table = pa.table({"a": pa.array(cells, kind), "=x": pa.array([*range(-5, 6)])})
+    lines = list(csv.reader(io.StringIO(write_rows(table, "csv").decode(), newline="")))
+    assert lines[0] == ["a", "'=x"]
+    assert all(line[0][0] in "'[{" for line in lines[1:])
+    assert [int(line[1]) for line in lines[1:]] == [*range(-5, 6)]
+    if kind == pa.string():
+        assert [line[0] for line in lines[1:]] == [f"'{text}" for text in ATTACKS]
+
+
+def test_what_is_no_text_is_written_too():
+    when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    columns = {"t": [when], "d": [when - when], "x": [Decimal("-1.50")], "b": [b"\xff\x00"], "n": [None], "ok": [True]}
+    lines = list(csv.reader(io.StringIO(write_rows(pa.table(columns), "csv").decode(), newline="")))
+    assert lines[1] == ["2026-01-02 03:04:05+00:00", "0:00:00", "-1.50", "\\xff\x00", "", "true"]

@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.figures.gaps import export_gaps
 from explorer.figures.heatmap import saturation
+from explorer.safe_text import hold_direction
 from explorer.trace.compare import ModelReading, relevance_change
 from explorer.trace.explain import RULES
 from explorer.ui import charts
@@ -29,7 +30,7 @@ def show_gaps(readings: Readings) -> None:
 
 def show_predictions(readings: Readings) -> None:
     """Draw the probabilities of the contrasted tokens as a table."""
-    wrong, right = (" ".join(side.split()) for side in readings[0].explanation.sides)
+    wrong, right = (hold_direction(" ".join(side.split())) for side in readings[0].explanation.sides)
     pairs = ((reading.name, reading.prediction) for reading in readings)
     rows = [
         {"Model": name, "wrong": 100 * p.wrong_probability, "right": 100 * p.right_probability} for name, p in pairs
@@ -48,12 +49,13 @@ def show_maps(readings: Readings, changes: bool) -> None:
     for reading in readings:
         explanation = reading.explanation
         values, gap = explanation.relevance, explanation.trace.gap
-        caption = f"{reading.name} · Δℓ = {gap:+.2f} · {RULES[explanation.rule]}"
+        name = hold_direction(reading.name)
+        caption = f"{name} · Δℓ = {gap:+.2f} · {RULES[explanation.rule]}"
         if changes and reading is not first:
             change = relevance_change(first.explanation, explanation)
-            values, caption = change, f"{reading.name} − {first.name}"
+            values, caption = change, f"{name} − {hold_direction(first.name)}"
             if change is None:
-                values, caption = explanation.relevance, f"{reading.name} (reads other tokens: its own map)"
+                values, caption = explanation.relevance, f"{name} (reads other tokens: its own map)"
         maps.append((reading, values, caption))
     scale = max(saturation(reading.explanation.tokens, values) for reading, values, _ in maps)
     for number, (reading, values, caption) in enumerate(maps):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -31,7 +32,7 @@ from explorer.repair.results import (
     trained_models,
 )
 from explorer.ui import navigation
-from explorer.ui.downloads import format_buttons
+from explorer.ui.downloads import format_buttons, table_button
 from explorer.ui.page_states import CompareState
 from explorer.ui.repair.export import show_plan_export
 from explorer.ui.session import model_spec, set_case, set_model
@@ -204,6 +205,7 @@ def show_examples(study: Study, result: Result) -> None:
     st.caption(
         f"{SHOWS.strip()} shows the behavior. Greedy answers of the models of seed 0 to the first held-out prompts."
     )
+    table_button(pd.DataFrame(table), "answers", "answers-csv")
 
 
 def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) -> None:

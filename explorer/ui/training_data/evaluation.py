@@ -15,6 +15,7 @@ from explorer.ranking.metrics import KS
 from explorer.ui import link
 from explorer.ui.caching import cached, file_version, study_version
 from explorer.ui.corpus import Corpus
+from explorer.ui.downloads import table_button
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.text import plain, show_error
 from explorer.ui.training_data.charts import show_layer_curve
@@ -144,4 +145,6 @@ def _show_table(table: pd.DataFrame, k: str) -> None:
         "AP": st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1, help=precision),
         "95 %": st.column_config.TextColumn(help="bootstrap over the behavior's prompts"),
     }
-    st.dataframe(pd.DataFrame(columns), hide_index=True, height=330, column_config=config)
+    shown = pd.DataFrame(columns)
+    st.dataframe(shown, hide_index=True, height=330, column_config=config)
+    table_button(shown, "evaluation", "evaluation-csv")
