@@ -14,6 +14,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from streamlit.testing.v1 import AppTest
 
+from explorer.data.basket import read_basket
 from explorer.behaviors.clusters import cluster
 from explorer.behaviors.notes import FILE, Note, read_notes
 from explorer.data.study import Study, open_study
@@ -162,8 +163,7 @@ def test_a_clusters_datapoints_go_into_the_basket(study: Study):
     app.button(key="basket-cluster").click().run()
     rows = shown(app, "card-rows")["sections"][1]["rows"]
     assert rows and all(row["ticked"] for row in rows)
-    held = app.session_state["baskets"][str(study.folder)]
-    assert {row["id"] for row in rows} <= set(held)
+    assert {row["id"] for row in rows} <= set(read_basket(study.folder))
 
 
 def test_two_clusters_are_compared(study: Study):

@@ -15,6 +15,7 @@ import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
+from explorer.data.basket import read_basket
 from explorer.data.study import Study
 from explorer.figures.save import FORMATS
 from explorer.files import write_json, write_json_lines
@@ -316,5 +317,5 @@ def test_rebasket(study):
     folder = write_result(study, plan_of(study, [1], chosen=["sft-0001", "sft-0002"]))
     app = open_page(study, what="true")
     app.button(key="rebasket").click().run()
-    assert list(app.session_state["baskets"][str(study.folder)]) == ["sft-0001", "sft-0002"]
+    assert read_basket(study.folder) == ["sft-0001", "sft-0002"]
     assert app.selectbox(key="repair-repair").value == folder.name

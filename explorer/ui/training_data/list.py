@@ -79,7 +79,7 @@ def _show_basket(corpus: Corpus, rows: np.ndarray, ticked: list[str]) -> None:
         ids = "\n".join(ticked) + "\n"
         st.download_button("Download the ids", ids, "basket.txt", "text/plain", key="ids", on_click="ignore", **wide)
         navigation.page_link(navigation.REPAIR, "Repair: edit these", RepairState(repair="new", by="basket"))
-    st.caption("What is in the basket can be dropped or swapped in a repair. It lasts as long as this session.")
+    st.caption("What is in the basket can be dropped or swapped in a repair. It is kept with the study.")
 
 
 def _show_export(corpus: Corpus, ranking: Ranking, rows: np.ndarray) -> None:
