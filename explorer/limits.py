@@ -11,3 +11,27 @@ COLUMNS = 500
 """Columns of a file of training data."""
 TRAINING_TOKENS = 2048
 """Tokens of a training example that vectors are made of; what is longer is cut, and counted."""
+ERROR_CHARS = 400
+"""Characters of an error's sentence; what it quotes is cut."""
+JSON_BYTES = 32_000_000
+"""A JSON or JSON lines file of a study: behaviors, failures, plans, results, notes."""
+DATA_JSON_BYTES = 256_000_000
+"""A file of training data that is one JSON value, and so is read whole."""
+TOML_BYTES = 64_000
+"""``study.toml``."""
+TOML_DOTS = 1_000
+"""Dots in a line of ``study.toml``: the reader takes time and memory by the square of a key's parts."""
+NESTING = 64
+"""Levels of lists and objects inside each other."""
+NUMBER_DIGITS = 300
+"""Digits of a whole number."""
+PATTERN_CHARS = 10_000
+"""Characters of a regular expression."""
+PATTERN_SECONDS = 1
+"""Seconds that a regular expression may take on one answer."""
+DATA_ROWS = 10_000_000
+"""Rows of training data."""
+DATA_BYTES = 2_000_000_000
+"""Text of the training data of a study, which lies in memory."""
+ANSWER_TOKENS = 8_192
+"""Tokens of an answer that a study's models generate."""

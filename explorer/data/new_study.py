@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from explorer.data.checkpoints import ADAPTER, adapter_entry, check_checkpoint, resolve
 from explorer.data.importer import ImportedData, import_data
 from explorer.errors import ExplorerError, first_line
-from explorer.files import read_json_lines
 from explorer.model import embedded
 from explorer.model.spec import HUB_ID, place_of, split_revision
+from explorer.reading import read_json_lines
 
 if TYPE_CHECKING:  # torch, which the study needs, takes seconds to import: reading the data is quicker without it
     from explorer.data.study import Study

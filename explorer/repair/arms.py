@@ -20,10 +20,11 @@ import numpy as np
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import append_lines, read_whole_lines, write_json
+from explorer.files import append_lines, write_json
 from explorer.model.generate import answers, generate
 from explorer.model.load import ModelSpec, dtype_of, load_model
 from explorer.progress import Progress
+from explorer.reading import read_whole_lines
 from explorer.repair.checks import UNSTATED, Check, check_prompts, held_out
 from explorer.repair.choose import sampled
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, run_folder

@@ -15,8 +15,9 @@ from typing import Any
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import read_json_lines, require_pattern, require_text
 from explorer.model.prompts import Prompt
+from explorer.patterns import require_pattern
+from explorer.reading import read_json_lines, require_text
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 UNSTATED = {"answer_tokens": 28}

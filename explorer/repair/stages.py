@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import require_text, write_json, wrong_field
+from explorer.files import write_json
 from explorer.model import embedded
 from explorer.model.load import ModelSpec
+from explorer.reading import require_text, wrong_field
 from explorer.repair.plan import DROP, REPLACE, SWAP
 
 TRAINING = "training.json"
