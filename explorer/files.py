@@ -61,10 +61,15 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 
+def no_link(path: str, flags: int) -> int:
+    """Open a file for writing where it stands (an ``opener``): not what a symbolic link leads to, nor a pipe."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
 def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add rows to a JSON lines file, whose folder is made; a line that a kill cut short stays a line of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with open(path, "a", encoding="utf-8", opener=no_link) as file:
         file.write("\n".join(["", *(json.dumps(dict(row), ensure_ascii=False) for row in rows)]))
 
 

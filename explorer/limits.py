@@ -33,5 +33,7 @@ DATA_ROWS = 10_000_000
 """Rows of training data."""
 DATA_BYTES = 2_000_000_000
 """Text of the training data of a study, which lies in memory."""
+LOG_BYTES = 200_000
+"""The end of a repair's log that a page shows."""
 ANSWER_TOKENS = 8_192
 """Tokens of an answer that a study's models generate."""

@@ -104,7 +104,7 @@ def read_json(path: Path, expected: str, kind: type[T] | Any = Any, most: int = 
 def as_type(value: Any, kind: type[T] | Any, where: object, expected: str) -> T:
     """Return a JSON value as a type, every field of a dataclass checked; fields that it does not have are ignored."""
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(value, kind, str_keys=True)
     except (ValueError, TypeError, OverflowError) as error:  # msgspec.ValidationError is a ValueError
         what, _, place = str(error).replace("`", "").partition(" - at $")
         if missing := what.removeprefix(_MISSING) * what.startswith(_MISSING):
@@ -152,7 +152,7 @@ def check_value(value: Any, where: object, strict: bool = True) -> None:
 def _half_character(text: str) -> str:
     """The first surrogate that stands alone, written as an escape; such text can't be encoded."""
     try:
-        text.isascii() or text.encode()
+        text.encode()
         return ""
     except UnicodeEncodeError as error:
         return f"\\u{ord(text[error.start]):04x}"
