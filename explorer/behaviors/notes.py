@@ -45,7 +45,7 @@ def read_notes(study: Path) -> dict[str, Note]:
         file: _File = read_json(path, "format 1 and an object 'clusters' of names and notes", _File)
     except ExplorerError as error:
         hint = "damaged, so names and notes are neither shown nor saved; repair it or move it away"
-        raise ExplorerError(f"{str(error).rstrip('.')} ({hint}).") from error
+        raise ExplorerError(f"{path}: {hint} ({str(error).removeprefix(str(path)).strip(':,. ')}).") from error
     return {key: Note(**note) for key, note in file.clusters.items()}
 
 
