@@ -59,14 +59,22 @@ class TableFile:
         return reader
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield batches of at most ``BATCH_ROWS`` rows, every value checked, text maybe as a dictionary."""
+        """Yield batches of at most ``BATCH_ROWS`` rows, every value checked, text maybe as a dictionary.
+
+        Raises ExplorerError for a damaged file, and above ``DATA_ROWS`` and ``DATA_BYTES``.
+        """
         with self._sentences():
-            rows = 0
+            rows = size = 0
             for whole in self._raw_batches(columns):
                 rows += whole.num_rows
                 _check_rows(self.path, rows)
                 batch = whole.select(columns) if columns is not None else whole
                 batch.validate(full=True)  # offsets that point outside a broken file would end the process
+                size += decoded_bytes(batch)
+                if size > DATA_BYTES:
+                    raise ExplorerError(
+                        f"{self.path}: {size:,} bytes of text up to here; expected at most {DATA_BYTES:,}."
+                    )
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield batch.slice(start, BATCH_ROWS)
 
@@ -93,11 +101,8 @@ class TableFile:
 
 def read_table(path: Path) -> pa.Table:
     """Read a Parquet file whole, of at most ``DATA_BYTES`` as text. Raises ExplorerError."""
-    file, size, batches = TableFile(path, "Parquet"), 0, []
+    file, batches = TableFile(path, "Parquet"), []
     for batch in file.batches():
-        size += decoded_bytes(batch)
-        if size > DATA_BYTES:
-            raise ExplorerError(f"{path}: more than {DATA_BYTES:,} bytes of text; expected at most that.")
         batches.append(
             pa.table(
                 [column.cast(file.schema.field(i).type) for i, column in enumerate(batch.columns)], schema=file.schema

@@ -74,9 +74,11 @@ VALUES = st.sampled_from([value for value in TRAPS if value is not None])
 
 @pytest.fixture(autouse=True)
 def restored(study: Study):
-    """Put back the files that a test breaks."""
+    """Put back the files that a test breaks, and take away those that it adds."""
     kept = {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()}
     yield
+    for path in [path for path in study.folder.rglob("*") if path.is_file() and path not in kept]:
+        path.unlink()
     for path, data in kept.items():
         path.write_bytes(data)
 

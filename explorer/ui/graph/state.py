@@ -46,7 +46,7 @@ def read_view(depth: int, length: int) -> GraphView:
 
     def numbers(name: str, most: int) -> frozenset[int]:
         parts = link.get(name).split(".")
-        return frozenset(int(part) for part in parts if part.isdecimal() and int(part) < most)
+        return frozenset(int(part) for part in parts if part.isdecimal() and len(part) < 10 and int(part) < most)
 
     def known(ids: list[str]) -> tuple[Node, ...]:
         nodes = (_node(text) for text in ids)
@@ -102,7 +102,7 @@ def selection(picked: str, drawing: Drawing) -> Selection:
         nodes = nodes[:1] if len(set(nodes)) == 1 else nodes  # from a half of a block to its own output
         drawn = tuple(node for node in nodes if node in drawing.nodes)
         return Selection(drawn) if len(drawn) == len(nodes) else Selection()
-    numbers = [int(name) for name in names if name.isdecimal()]
+    numbers = [int(name) for name in names if name.isdecimal() and len(name) < 10]
     if kind == "gap" and len(numbers) == 2 and (numbers[0], numbers[1]) in set(pairwise(drawing.layers)):
         return Selection(gap=(numbers[0], numbers[1]))
     if kind == "fold" and len(numbers) == 1:

@@ -194,7 +194,9 @@ def show_examples(study: Study, result: Result) -> None:
         for key, answer in example["answers"].items():
             arm, _, k = key.rpartition("-")
             mark = SHOWS if pattern and _shows(pattern, answer) else ""
-            cells[arm_label(arm, int(k), result.by_hand) if k.isdecimal() else key] = mark + " ".join(answer.split())
+            cells[arm_label(arm, int(k), result.by_hand) if k.isdecimal() and len(k) < 10 else key] = mark + " ".join(
+                answer.split()
+            )
         table.append(cells)
     if not table:
         st.caption("No answer is made yet.")

@@ -152,7 +152,7 @@ def _linked_question(corpus: Corpus, case: Failure) -> LikeDatapoint | AboutNode
         st.warning(f"The study has no datapoint {plain(name[:80])}.")
     if node := link.get("node"):
         parts = node.split(":")
-        if len(parts) == 2 and all(part.isdecimal() for part in parts):
+        if len(parts) == 2 and all(part.isdecimal() and len(part) < 10 for part in parts):
             half: Any = link.choice("half", HALVES, "state")
             return AboutNode(case, int(parts[0]), int(parts[1]), half)
         st.warning(f"{plain(node[:80])} is no node; expected a layer and a token, e.g. 15:40.")
