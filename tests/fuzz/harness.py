@@ -91,7 +91,7 @@ def _break(value: Any, rng: random.Random) -> None:
             del value[key]
         elif action == 1 and isinstance(value, dict):
             value[str(rng.choice(TRAPS))[:50]] = value.pop(key)
-        elif action == 1:
+        elif action == 1 and isinstance(value, list):
             value.insert(key, inner)
         elif action == 2:
             for _ in range(rng.choice((2, 30, 70, 200))):
