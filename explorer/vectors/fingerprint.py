@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +30,7 @@ def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
     """
     spec = model if isinstance(model, ModelSpec) else model.spec
     dtype = dtype_of(spec) if isinstance(model, ModelSpec) else model.model.dtype
-    path = Path(spec.source).expanduser()
+    path = Path(os.path.expanduser(spec.source))
     if spec.source == embedded.NAME:
         source = f"pypi:{embedded.PACKAGE}:{embedded.WHEEL_SHA256}"
     elif path.exists():

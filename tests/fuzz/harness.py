@@ -26,8 +26,8 @@ CASES: Counter[str] = Counter()
 TRAPS: tuple[Any, ...] = (
     None, True, False, -1, 0, 1, 2, 64, 10**6, 10**12, 10**30, 10**299, -(10**18), 0.5, -0.0, 1e308, -1e-308,
     "", " ", "\n", "x", "1", "-1", "true", "x" * 300, "x" * 5_000, "\0", "a\0b", "..", "../../outside/secret",
-    "/etc/passwd", "/dev/zero", "/dev/stdin", "~nobody/x", "~", ".", "/" + "y/" * 2_500, "\u202eabc\u200b",
-    "\x1b[31mred", "\ud800",
+    "/etc/passwd", "/dev/zero", "/dev/stdin", "~nobody/x", "~no-such-user/x", "~", ".", "/" + "y/" * 2_500,
+    "\u202eabc\u200b", "\x1b[31mred", "\ud800",
     "\ufeff", "<script>alert(1)</script>", "=1+1", "(a|aa)+$", "((a+)+)+$", "(", "a{99999999999}", "[" * 200,
     "drop", "sft", "dpo", "top", "none", "running", "queued", "before", "base", "NaN",
     [], {}, [[]], [{}], {"a": 1}, [1, "a", None], ["x"] * 50, {"id": "x"},

@@ -154,8 +154,8 @@ def test_plan(study: Study, data: bytes):
     rewritten(folder / "plan.json", data, "plan.json", read)
 
 
-@fuzz(1_500)
-@given(data=contents(SMALL_RESULT))
+@fuzz(2_500)
+@given(data=st.one_of(contents(SMALL_RESULT), contents({"arms": SMALL_RESULT["arms"]})))
 def test_result(study: Study, data: bytes):
     folder = study.folder / REPAIRS / RUN
 
