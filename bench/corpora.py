@@ -34,12 +34,13 @@ from datasets import load_from_disk
 
 from explorer.cli.output import progress_lines
 from explorer.data.study import SETTINGS, create_study
-from explorer.files import read_json_lines, write_json
+from explorer.files import write_json
 from explorer.model import embedded
 from explorer.model.generate import answers
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
+from explorer.reading import read_json_lines
 from explorer.repair.stages import Recipe, Stage, write_stages
 from explorer.repair.train import train_sft
 

@@ -1,8 +1,33 @@
 """Errors that a user can act on, one clear sentence each and never a traceback, and the words that they need."""
 
+from unicodedata import category
+
+from explorer.limits import ERROR_CHARS
+
 
 class ExplorerError(ValueError):
-    """Something the user gave can't be used; the message says what, where, and what was expected."""
+    """Something the user gave can't be used; the message says what, where, and what was expected.
+
+    The message becomes one line of at most ``ERROR_CHARS`` that any terminal and page can show: what is quoted in it
+    may be long, or hold control characters.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str, most: int = ERROR_CHARS) -> str:
+    """Text on one line, cut in the middle, with control, formatting and half characters as escapes."""
+    text = _cut(" ".join(text.split()), most)
+    return _cut("".join(c if c.isprintable() or category(c) == "Zs" else _escape(c) for c in text), most)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[3 - most // 3 :]}"
+
+
+def _escape(c: str) -> str:
+    return c.encode("unicode_escape").decode()
 
 
 def first_line(error: Exception, most: int = 240) -> str:

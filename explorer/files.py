@@ -1,10 +1,12 @@
-"""Files that survive a kill: written whole or not at all, and JSON lines that are only added to."""
+"""Files that survive a kill: written whole or not at all, and JSON lines that are only added to.
+
+``explorer/reading.py`` reads them.
+"""
 
 import errno
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,76 +61,20 @@ def write_json(path: Path, value: Any) -> None:
     write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 
+def no_link(path: str, flags: int) -> int:
+    """Open a file for writing where it stands (an ``opener``): not what a symbolic link leads to, nor a pipe."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
 def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add rows to a JSON lines file, whose folder is made; a line that a kill cut short stays a line of its own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write("\n".join(["", *(json.dumps(dict(row), ensure_ascii=False) for row in rows)]))
+    """Add rows to a JSON lines file, whose folder is made; a line that a kill cut short stays a line of its own.
 
-
-def read_whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON lines file, skipping lines that are cut short; an absent file has none."""
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []:
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(row, dict):
-            yield row
-
-
-def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ("file, line n", object) of each line of a JSON lines file. Raises ExplorerError naming file and line."""
-    if not path.is_file():
-        raise ExplorerError(f"{path}: no such file; expected JSON lines.")
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise ExplorerError(f"{path}: not UTF-8; expected JSON lines in UTF-8.") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ExplorerError(f"{where}: not JSON ({error.msg}); expected one object a line.") from error
-        if not isinstance(row, dict):
-            raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
-        yield where, row
-
-
-def read_rows(path: Path, *fields: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what ``read_json_lines`` does, where every row has an id of its own, and text in ``fields``."""
-    ids: set[str] = set()
-    for where, row in read_json_lines(path):
-        require_text(row, where, "id", *fields)
-        if row["id"] in ids:
-            raise ExplorerError(f"{where}: id '{row['id']}' stands in the file twice.")
-        ids.add(row["id"])
-        yield where, row
-
-
-def require_text(row: Mapping[str, Any], where: object, *fields: str) -> None:
-    """Raise ExplorerError for a field without text; white space alone is none, but in an answer."""
-    for field in fields:
-        text = row.get(field)
-        if not isinstance(text, str) or not text or (field in ("id", "prompt") and text.isspace()):
-            raise ExplorerError(f"{where}: field '{field}' is missing or empty; expected text.")
-
-
-def require_pattern(row: Mapping[str, Any], where: object, field: str) -> None:
-    """Raise ExplorerError for a field that is no regular expression."""
-    try:
-        re.compile(row[field])
-    except re.error as error:
-        raise ExplorerError(f"{where}: field '{field}' is not a regular expression ({error}).") from error
-
-
-def wrong_field(row: Mapping[str, Any], where: object, field: str, expected: str) -> ExplorerError:
-    """The error for a field that holds something else than what was expected."""
-    value = json.dumps(row.get(field), ensure_ascii=False, default=str)
-    return ExplorerError(f"{where}: field '{field}' is {value[:40]}; expected {expected}.")
+    Raises ExplorerError where the file can't be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8", opener=no_link) as file:
+            file.write("\n".join(["", *(json.dumps(dict(row), ensure_ascii=False) for row in rows)]))
 
 
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

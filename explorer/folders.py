@@ -1,6 +1,5 @@
 """Folders that survive a kill: made in a scratch folder beside their place, and put there in one step."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from explorer.errors import ExplorerError
 from explorer.files import write_json, writing
+from explorer.reading import read_json
 
 _LOCK, UNFINISHED = ".lock", ".unfinished"
 
@@ -28,12 +28,14 @@ def scratch_folder(place: Path) -> Iterator[Path]:
         _sweep(place)
         scratch = place.parent / f".{place.name}.{uuid4().hex[:8]}.scratch"
         scratch.mkdir()
+    lock, content = FileLock(scratch / _LOCK, timeout=0), scratch / "content"
     try:
-        with FileLock(scratch / _LOCK, timeout=0):
-            inner = scratch / "content"
-            inner.mkdir()
-            yield inner
+        with writing(place):
+            lock.acquire()
+            content.mkdir()
+        yield content
     finally:
+        lock.release()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -71,8 +73,8 @@ def unfinished(place: Path) -> list[str]:
     """Files that a process was putting into a folder when it was killed: they may be replaced."""
     path = place / UNFINISHED
     try:
-        return [str(name) for name in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
-    except (OSError, ValueError, TypeError):
+        return read_json(path, "a list of files", list[str]) if path.is_file() else []
+    except ExplorerError:
         return []
 
 

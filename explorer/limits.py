@@ -19,8 +19,6 @@ GGUF_VALUES = 10_000_000
 """Entries, or values of one array, in the header of a GGUF file."""
 ADAPTER_RANK = 100_000
 """Rank, or scale, of a LoRA adapter."""
-PATTERN_SECONDS = 1.0
-"""Seconds that a regular expression of a file may take over one text."""
 SHORT_TOKENS = 1024
 """Tokens of a pass through a model above which it waits among the long ones."""
 CACHE_BYTES = 1_000_000_000
@@ -31,3 +29,29 @@ LINK_PROMPT = 6_000
 """Characters of a prompt of one's own that a link carries; a longer one stays in the session."""
 PLACE_CHARS = 4_096
 """Characters of a path or hub id, as on most systems."""
+ERROR_CHARS = 400
+"""Characters of an error's sentence; what it quotes is cut."""
+JSON_BYTES = 32_000_000
+"""A JSON or JSON lines file of a study: behaviors, failures, plans, results, notes."""
+DATA_JSON_BYTES = 256_000_000
+"""A file of training data that is one JSON value, and so is read whole."""
+TOML_BYTES = 64_000
+"""``study.toml``."""
+TOML_DOTS = 1_000
+"""Dots in a line of ``study.toml``: the reader takes time and memory by the square of a key's parts."""
+NESTING = 64
+"""Levels of lists and objects inside each other."""
+NUMBER_DIGITS = 300
+"""Digits of a whole number."""
+PATTERN_CHARS = 10_000
+"""Characters of a regular expression."""
+PATTERN_SECONDS = 1
+"""Seconds that a regular expression may take on one answer."""
+DATA_ROWS = 10_000_000
+"""Rows of training data."""
+DATA_BYTES = 2_000_000_000
+"""Text of the training data of a study, which lies in memory."""
+LOG_BYTES = 200_000
+"""The end of a repair's log that a page shows."""
+ANSWER_TOKENS = 8_192
+"""Tokens of an answer that a study's models generate."""

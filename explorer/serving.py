@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from explorer.errors import ExplorerError
+from explorer.reading import as_type, parse_json
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -39,11 +40,12 @@ class Serving:
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Serving":
         """Read what ``environment`` wrote; the defaults where nothing was written. Raises ExplorerError."""
         try:
-            allow = json.loads(environment.get(_ALLOW) or "[]")
-        except json.JSONDecodeError:
-            allow = None
-        if not isinstance(allow, list) or not all(isinstance(folder, str) for folder in allow):
-            raise ExplorerError(f"Environment variable {_ALLOW} is no JSON list of folders; use 'app --allow FOLDER'.")
+            allow: list[str] = as_type(
+                parse_json(environment.get(_ALLOW) or "[]", _ALLOW), list[str], _ALLOW, "folders"
+            )
+        except ExplorerError as error:
+            sentence = f"Environment variable {_ALLOW} is no JSON list of folders; use 'app --allow FOLDER'."
+            raise ExplorerError(sentence) from error
         return cls(tuple(allow), environment.get(_SHARE) == "1")
 
 

@@ -14,7 +14,7 @@ from explorer.data.study import Study, create_study
 from explorer.files import write_json, write_json_lines
 from explorer.repair.choose import plan_repair
 from explorer.repair.plan import PRESETS, save_plan
-from explorer.repair.results import Result, row
+from explorer.repair.results import Example, Result, row
 from explorer.repair.stages import Recipe, Stage, write_stages
 from explorer.vectors.build import build_index
 from tests.model.families import tiny_model
@@ -126,6 +126,6 @@ def _write_result(study: Study) -> None:
     answers = {f"{arm.arm}-{arm.k}": attack(n) for n, arm in enumerate(plan.arms)}
     about = {"behavior": plan.behavior, "edit": plan.edit, "stage": plan.stage, "ranking": plan.ranking}
     counts = {"k": 4, "share": plan.share, "rows": plan.rows, "of": len(plan.arms)}
-    examples = [{"prompt": attack(n), "answers": answers} for n in range(4)]
+    examples: list[Example] = [{"prompt": attack(n), "answers": answers} for n in range(4)]
     result = Result(arms, verdict=f"{ALL}: {ALL}", examples=examples, **about, **counts)
     write_json(save_plan(study, plan) / "result.json", result.to_json())

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from explorer.errors import ExplorerError
-from explorer.files import append_lines, read_json_lines, read_whole_lines, write_json, write_whole
+from explorer.files import append_lines, write_json, write_whole
+from explorer.reading import read_json_lines, read_whole_lines
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,13 +8,15 @@ A key names a group of prompts, so a note stays with its group whatever the cut.
 overwritten.
 """
 
-import json
+import os
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from explorer.errors import ExplorerError
 from explorer.files import write_json
+from explorer.reading import read_json
 
 FILE = "cluster-notes.json"
 _LOCK = threading.Lock()
@@ -28,23 +30,23 @@ class Note:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class _File:
+    format: Literal[1]
+    clusters: dict[str, dict[Literal["name", "note"], str]]
+
+
 def read_notes(study: Path) -> dict[str, Note]:
     """Notes by ``Cluster.key``; none where there is no file. Raises ExplorerError for a damaged one."""
     path = study / FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
-    damaged = f"{path}: damaged, so names and notes are neither shown nor saved; repair it or move it away"
     try:
-        match json.loads(path.read_text(encoding="utf-8")):
-            case {"format": 1, "clusters": dict(rows)}:
-                notes = {key: Note(**row) for key, row in rows.items()}
-            case _:
-                raise ValueError("expected format 1 and an object 'clusters'")
-        if not all(isinstance(text, str) for note in notes.values() for text in asdict(note).values()):
-            raise ValueError("a name or a note is not text")
-    except (ValueError, TypeError, OSError) as error:
-        raise ExplorerError(f"{damaged} ({error}).") from error
-    return notes
+        file: _File = read_json(path, "format 1 and an object 'clusters' of names and notes", _File)
+    except ExplorerError as error:
+        hint = "damaged, so names and notes are neither shown nor saved; repair it or move it away"
+        raise ExplorerError(f"{path}: {hint} ({str(error).removeprefix(str(path)).strip(':,. ')}).") from error
+    return {key: Note(**note) for key, note in file.clusters.items()}
 
 
 def write_note(study: Path, key: str, note: Note) -> None:

@@ -10,11 +10,12 @@ from typing import Literal
 
 from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
 from explorer.errors import ExplorerError
-from explorer.files import append_lines, read_rows, read_whole_lines
+from explorer.files import append_lines
 from explorer.model.generate import generate
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
+from explorer.reading import read_rows, read_whole_lines
 from explorer.vectors.fingerprint import model_digest
 from explorer.vectors.items import Item
 

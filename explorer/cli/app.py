@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Any
 
+from explorer.cli.output import say
 from explorer.errors import ExplorerError
 from explorer.files import beside_code
 from explorer.serving import LOOPBACK, Serving, allowed_folder, allowed_hosts
@@ -32,7 +33,7 @@ def _app(arguments: argparse.Namespace) -> None:
     hosts = allowed_hosts(address, arguments.host)
     serving = Serving(tuple(map(allowed_folder, arguments.allow)), share)
     if address not in LOOPBACK and not share:
-        print(f"explorer: everybody who reaches {address} can use the app; --share asks for a token.", file=sys.stderr)
+        say(f"explorer: everybody who reaches {address} can use the app; --share asks for a token.", to_stderr=True)
     script = beside_code("app.py")
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.address", address]
     command += ["--server.port", str(arguments.port), *(f"--server.allowedHosts={host}" for host in hosts)]

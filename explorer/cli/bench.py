@@ -4,6 +4,7 @@ import argparse
 from importlib import import_module
 from typing import Any
 
+from explorer.cli.arguments import file_name
 from explorer.cli.output import file_kind, progress_lines, say, write, write_json
 from explorer.errors import ExplorerError
 
@@ -12,8 +13,9 @@ def add_bench(commands: Any) -> None:
     """Add ``bench`` to the sub-commands of the command line."""
     bench = commands.add_parser("bench", help="measure speed and memory as ratios, on the embedded model")
     bench.add_argument("--quick", action="store_true", help="short prompts and few rounds")
-    bench.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
-    bench.add_argument("--plot", metavar="FILE", help="also draw how the cost of edges grows, as .svg or .png")
+    bench.add_argument("--json", metavar="FILE", type=file_name, help="write the figures as JSON; - for stdout")
+    about = "also draw how the cost of edges grows, as .svg or .png"
+    bench.add_argument("--plot", metavar="FILE", type=file_name, help=about)
     bench.set_defaults(run=_bench)
 
 

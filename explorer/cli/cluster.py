@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.arguments import file_name
 from explorer.cli.output import progress_lines, say, write, write_json
 from explorer.errors import ExplorerError
 
@@ -26,9 +27,9 @@ def add_cluster(commands: Any) -> None:
     cluster.add_argument("--reference", metavar="NAME", help="whose answers count as before; default: --stage")
     cluster.add_argument("--seed", type=int, default=0, metavar="N", help="of the nulls and the resampling")
     cluster.add_argument("--labels", action="store_true", help="hold the clusters against the datapoints' labels")
-    cluster.add_argument("--json", metavar="FILE", help="write the clusters as JSON; - for stdout")
-    cluster.add_argument("--html", metavar="FILE", help="write the cards as a page")
-    cluster.add_argument("--csv", metavar="FILE", help="write which datapoint belongs to which cluster")
+    cluster.add_argument("--json", metavar="FILE", type=file_name, help="write the clusters as JSON; - for stdout")
+    cluster.add_argument("--html", metavar="FILE", type=file_name, help="write the cards as a page")
+    cluster.add_argument("--csv", metavar="FILE", type=file_name, help="write which datapoint belongs to which cluster")
     cluster.set_defaults(run=_cluster)
 
 

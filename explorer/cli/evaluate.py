@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from explorer.cli.arguments import file_name
 from explorer.cli.output import progress_lines, say, write_json
 
 
@@ -15,7 +16,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--label", metavar="L", help="the guilty label; default: each behavior's name")
     evaluate.add_argument("--stage", help="only the vectors of this checkpoint")
     evaluate.add_argument("--every", action="store_true", help="each method with all that pairs with it")
-    evaluate.add_argument("--json", metavar="FILE", help="write the table as JSON; - for stdout")
+    evaluate.add_argument("--json", metavar="FILE", type=file_name, help="write the table as JSON; - for stdout")
     evaluate.set_defaults(run=_evaluate)
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.arguments import file_name
 from explorer.cli.output import MODEL, file_kind, progress_lines, say, write, write_json
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ def add_trace(commands: Any) -> None:
     trace = commands.add_parser("trace", help="which prompt tokens pushed the model to the wrong answer")
     _add_failure(trace)
     _add_heatmap(trace)
-    trace.add_argument("--out", metavar="FILE", help="also write the heatmap: .png, .svg, .pdf, .html or .json")
-    trace.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    about = "also write the heatmap: .png, .svg, .pdf, .html or .json"
+    trace.add_argument("--out", metavar="FILE", type=file_name, help=about)
+    trace.add_argument("--json", metavar="FILE", type=file_name, help="write the figures as JSON; - for stdout")
     trace.set_defaults(run=_trace)
 
 
@@ -34,9 +36,11 @@ def add_graph(commands: Any) -> None:
     graph.add_argument("--edge-threshold", **drop, help="drop edges with |A| below X logits")
     graph.add_argument("--max-nodes", type=int, default=160, metavar="N", help="draw at most N nodes")
     graph.add_argument("--max-edges", type=int, default=260, metavar="N", help="draw at most N edges")
-    graph.add_argument("--matrices", metavar="FILE", help="write all dense edges as safetensors: layer.0 … layer.L-1")
-    graph.add_argument("--out", metavar="FILE", help="write the drawing: .json (graph.json), .html, .svg, .png or .pdf")
-    graph.add_argument("--json", metavar="FILE", help="write graph.json; - for stdout")
+    about = "write all dense edges as safetensors: layer.0 … layer.L-1"
+    graph.add_argument("--matrices", metavar="FILE", type=file_name, help=about)
+    about = "write the drawing: .json (graph.json), .html, .svg, .png or .pdf"
+    graph.add_argument("--out", metavar="FILE", type=file_name, help=about)
+    graph.add_argument("--json", metavar="FILE", type=file_name, help="write graph.json; - for stdout")
     graph.set_defaults(run=_graph)
 
 
@@ -46,8 +50,8 @@ def add_compare(commands: Any) -> None:
     _add_failure(compare)
     _add_heatmap(compare)
     compare.add_argument("--models", required=True, metavar="A,B,…", help=_MODELS)
-    compare.add_argument("--out", metavar="FILE", help="draw the gaps: .png, .svg, .pdf or .html")
-    compare.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    compare.add_argument("--out", metavar="FILE", type=file_name, help="draw the gaps: .png, .svg, .pdf or .html")
+    compare.add_argument("--json", metavar="FILE", type=file_name, help="write the figures as JSON; - for stdout")
     compare.set_defaults(run=_compare)
 
 

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from explorer.cli.app import add_app
+from explorer.cli.arguments import finite_number, path, text, whole_number
 from explorer.cli.bench import add_bench
 from explorer.cli.build import add_build
 from explorer.cli.cluster import add_cluster
@@ -15,7 +17,7 @@ from explorer.cli.new import add_new
 from explorer.cli.output import say
 from explorer.cli.rank import add_rank
 from explorer.cli.repair import add_repair
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, one_line
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,7 +26,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return arguments.run(arguments) or 0
     except ExplorerError as error:
-        say(f"explorer: {' '.join(str(error).split())}", to_stderr=True)
+        say(f"explorer: {error}", to_stderr=True)
+        return 2
+    except OSError as error:  # a folder that may not be entered, a disk that fails: whatever no reader has named
+        sentence = f"{error.filename or 'A file'}: {error.strerror or error}."
+        say(f"explorer: {one_line(sentence)}", to_stderr=True)
         return 2
     except KeyboardInterrupt:
         say("explorer: stopped", to_stderr=True)
@@ -32,10 +38,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments are one line on stderr and exit code 2."""
+    """Wrong arguments are one line on stderr and exit code 2; every value is checked by its type."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for kind, check in ((None, text), (int, whole_number), (float, finite_number), (Path, path)):
+            self.register("type", kind, check)
 
     def error(self, message: str) -> NoReturn:
-        say(f"explorer: {message} (see '{self.prog} --help')", to_stderr=True)
+        say(f"explorer: {one_line(message)} (see '{self.prog} --help')", to_stderr=True)
         sys.exit(2)
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from explorer.cli.arguments import file_name
 from explorer.cli.output import MODEL, say, write_json
 from explorer.data.checkpoints import adapter_entry
 from explorer.errors import ExplorerError
@@ -39,7 +40,7 @@ def add_new(commands: Any) -> None:
     new.add_argument("--answer-tokens", type=int, metavar="N", help=longest)
     new.add_argument("--yes", action="store_true", help="write without asking (asked in a terminal only)")
     new.add_argument("--dry-run", action="store_true", help="say what was recognised, write nothing")
-    new.add_argument("--json", metavar="FILE", help="write what was recognised as JSON; - for stdout")
+    new.add_argument("--json", metavar="FILE", type=file_name, help="write what was recognised as JSON; - for stdout")
     new.set_defaults(run=_new)
 
 

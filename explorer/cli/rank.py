@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.arguments import file_name
 from explorer.cli.output import progress_lines, say, write_json
 from explorer.errors import ExplorerError
 
@@ -38,7 +39,7 @@ def add_rank(commands: Any) -> None:
     rank.add_argument("--top", type=int, default=20, metavar="K", help="how many datapoints to show")
     kinds = "also score the tokens of each: exact shares of the score (default), or RepT's token scores"
     rank.add_argument("--tokens", nargs="?", const="auto", choices=["auto", "shares", "rept"], help=kinds)
-    rank.add_argument("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    rank.add_argument("--json", metavar="FILE", type=file_name, help="write the figures as JSON; - for stdout")
     rank.set_defaults(run=_rank)
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.arguments import file_name
 from explorer.cli.output import progress_lines, say, write, write_json
 from explorer.errors import ExplorerError
 from explorer.progress import Progress
-from explorer.repair.plan import ARMS, EDITS, PRESETS, REPAIRS
+from explorer.reading import read_text
+from explorer.repair.plan import ARMS, EDITS, PRESETS, repair_folder
 
 if TYPE_CHECKING:
     from explorer.data.study import Study
@@ -34,10 +36,11 @@ def add_repair(commands: Any) -> None:
     add("--seeds", type=int, metavar="N", help="trainings of each arm but the bottom one")
     add("--arms", metavar="A,B", help=f"which arms to train, of {','.join(ARMS)}")
     add("--dry-run", action="store_true", help="say what would be trained, and train nothing")
-    add("--export", metavar="FILE", help="write the edited data with a training script as a .zip instead")
+    about = "write the edited data with a training script as a .zip instead"
+    add("--export", metavar="FILE", type=file_name, help=about)
     add("--go-on", metavar="NAME", help="go on with a repair of the study, or read one that is done")
-    add("--out", metavar="FILE", default="", help="draw the result: .png, .svg, .pdf or .html")
-    add("--json", metavar="FILE", help="write the figures as JSON; - for stdout")
+    add("--out", metavar="FILE", type=file_name, help="draw the result: .png, .svg, .pdf or .html")
+    add("--json", metavar="FILE", type=file_name, help="write the figures as JSON; - for stdout")
     repair.set_defaults(run=_repair)
 
 
@@ -48,13 +51,13 @@ def _repair(arguments: argparse.Namespace) -> None:
     from explorer.repair.plan import save_plan
     from explorer.repair.stages import read_stages
 
-    kind = arguments.out.rpartition(".")[2].lower()
+    kind = (arguments.out or "").rpartition(".")[2].lower()
     if arguments.out:
         check_format(kind)  # before hours of training
     study, progress = check_study(arguments.study), progress_lines()
-    if arguments.go_on:
+    if arguments.go_on is not None:
         os.nice(5)  # a background job leaves the app the processor
-        folder = study.folder / REPAIRS / arguments.go_on
+        folder = repair_folder(study, arguments.go_on)
     else:
         _check_edit(arguments)
         if arguments.export and not read_stages(study):
@@ -69,7 +72,7 @@ def _repair(arguments: argparse.Namespace) -> None:
         if arguments.export or arguments.dry_run:
             return
         folder = save_plan(study, plan)
-    if not (arguments.go_on and status(folder).state == DONE):
+    if arguments.go_on is None or status(folder).state != DONE:
         execute(study, folder, progress)
     _write_result(folder, arguments, kind)
 
@@ -130,10 +133,7 @@ def _plan(arguments: argparse.Namespace, study: "Study", progress: Progress) -> 
 
 
 def _ids(path: Path) -> list[str]:
-    try:
-        ids = [name for line in path.read_text(encoding="utf-8").splitlines() if (name := line.strip())]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExplorerError(f"{path}: can't be read ({error}).") from error
+    ids = [name for line in read_text(path, "one id a line").splitlines() if (name := line.strip())]
     if not ids:
         raise ExplorerError(f"{path}: no datapoint; expected one id a line.")
     return ids

@@ -8,16 +8,22 @@ Everybody who works with the study shares it. A file that can't be read is never
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from filelock import FileLock
 
-from explorer.errors import ExplorerError
 from explorer.files import write_json, writing
 from explorer.reading import read_json
 
 FILE = "basket.json"
+
+
+@dataclass(frozen=True)
+class _Basket:
+    format: Literal[1]
+    ids: list[str]
 
 
 def basket_file(study: Path) -> Path:
@@ -30,11 +36,8 @@ def read_basket(study: Path) -> list[str]:
     path = basket_file(study)
     if not path.exists():
         return []
-    content: dict[str, Any] = read_json(path, "format 1 and a list of 'ids'", dict[str, Any])
-    ids = content.get("ids")
-    if content.get("format") != 1 or not isinstance(ids, list) or not all(isinstance(name, str) for name in ids):
-        raise ExplorerError(f"{path}: damaged, so that ticks are not saved; expected format 1 and a list of 'ids'.")
-    return ids
+    basket: _Basket = read_json(path, "a basket of format 1, whose ticks are not saved until then", _Basket)
+    return basket.ids
 
 
 def change_basket(study: Path, change: Callable[[dict[str, None]], object]) -> list[str]:

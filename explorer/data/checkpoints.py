@@ -11,6 +11,7 @@ adapter:org/name       a PEFT adapter on the hub, ``@revision`` as well
 An adapter belongs to the whole model that precedes it in the list, else to the study's ``model``.
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,7 +35,7 @@ def resolve(folder: Path, model: str, entries: Sequence[str]) -> tuple[ModelSpec
     specs, base = [], ModelSpec(model)
     for entry in entries:
         place = _inside(folder, entry.removeprefix(ADAPTER))
-        if entry.startswith(ADAPTER) or (Path(place) / ADAPTER_CONFIG).is_file():
+        if entry.startswith(ADAPTER) or os.path.isfile(os.path.join(place, ADAPTER_CONFIG)):
             specs.append(replace(base, adapter=place))
         else:
             base = ModelSpec(place)
@@ -54,8 +55,9 @@ def resolve_reference(folder: Path, model: str, entries: Sequence[str], referenc
 
 def _inside(folder: Path, place: str) -> str:
     """A path in the study folder as an absolute path; anything else (a hub id) as it is."""
-    inside = folder / Path(place).expanduser()
-    return str(inside.resolve()) if place.startswith(("adapters/", ".", "/", "~")) or inside.exists() else place
+    inside = os.path.join(folder, os.path.expanduser(place))  # Path's own methods raise for ~nobody
+    listed = place.startswith(("adapters/", ".", "/", "~")) or os.path.exists(inside)
+    return os.path.realpath(inside) if listed else place
 
 
 def kind(spec: ModelSpec) -> str:

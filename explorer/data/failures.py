@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
-from explorer.files import read_rows, shipped, wrong_field
+from explorer.files import shipped
 from explorer.model.prompts import Prompt
+from explorer.reading import read_rows, wrong_field
 
 GALLERY = shipped("gallery.jsonl")
 OWN = "own"

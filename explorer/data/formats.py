@@ -4,17 +4,20 @@ Nothing here unpickles or runs code that a file brings along.
 """
 
 import csv
-import json
+import io
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from explorer.errors import ExplorerError, first_line
-from explorer.limits import LINE_BYTES, ROW_CHARS
+from explorer.data.tables import TableFile, decoded_bytes
+from explorer.errors import ExplorerError
+from explorer.limits import DATA_JSON_BYTES, LINE_BYTES, ROW_CHARS
+from explorer.reading import open_file, parse_json, read_bytes, read_json
 
 BATCH = 256
 """Rows of a table that become Python objects at a time."""
@@ -57,15 +60,16 @@ def open_data(path: Path, nested: Iterable[str]) -> DataFile:
     Raises:
         ExplorerError: for a path that does not exist, is empty, or has no accepted format.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return _folder(path, frozenset(nested))
-    if not path.is_file():
+    if not os.path.exists(path):
         raise ExplorerError(f"{path}: no such file; {EXPECTED}.")
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         raise ExplorerError(f"{path}: unknown format '{path.suffix}'; {EXPECTED}.")
-    if not path.stat().st_size:
-        raise ExplorerError(f"{path}: the file is empty; expected at least one training example.")
+    with open_file(path, kind) as file:
+        if not file.read(1):
+            raise ExplorerError(f"{path}: the file is empty; expected at least one training example.")
     if kind == "CSV":
         return DataFile(kind, _csv_rows(path))
     if kind == "JSON lines":
@@ -91,14 +95,14 @@ def quoted(names: Iterable[str], most: int = 20) -> str:
 
 def _json_lines(path: Path) -> Iterator[Row]:
     row = 0
-    with path.open("rb") as file:
+    with open_file(path, "JSON lines") as file:
         # readline with a limit: a line of gigabytes is measured, never held
         for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES + 1), b""), 1):
             if len(line) > LINE_BYTES:
                 raise too_long(f"{path}, row {row + 1}", len(line) + _bytes_to_line_end(file), "bytes")
             if line.strip():
                 row += 1
-                yield _object(f"{path}, line {number}", _parse(f"{path}, line {number}", line))
+                yield _object(f"{path}, line {number}", parse_json(line, f"{path}, line {number}", strict=False))
 
 
 def _bytes_to_line_end(file: BinaryIO) -> int:
@@ -110,33 +114,20 @@ def _bytes_to_line_end(file: BinaryIO) -> int:
 
 def _json(path: Path) -> DataFile:
     """An array of objects, an object that holds one such array, or JSON lines under the name ``.json``."""
-    with path.open("rb") as file:
+    with open_file(path, "JSON") as file:
         first, more = file.readline(LINE_BYTES), file.read(BATCH).strip()
     try:
-        if more and isinstance(json.loads(first), dict):
+        if more and isinstance(parse_json(first, path, strict=False), dict):
             return DataFile("JSON lines", _json_lines(path))
-    except (ValueError, RecursionError):
+    except ExplorerError:
         pass  # the usual case: the first line is not JSON by itself
-    rows = _parse(str(path), path.read_bytes())
+    rows = parse_json(read_bytes(path, "JSON (or JSON lines)", DATA_JSON_BYTES), path, strict=False)
     if isinstance(rows, dict):
         arrays = [v for v in rows.values() if isinstance(v, list) and all(isinstance(row, dict) for row in v)]
         rows = arrays[0] if len(arrays) == 1 else None
     if not isinstance(rows, list):
         raise ExplorerError(f"{path}: expected an array of objects, or an object that holds one array of objects.")
     return DataFile("JSON", (_object(f"{path}, row {number}", row) for number, row in enumerate(rows, 1)))
-
-
-def _parse(where: str, data: bytes) -> Any:
-    try:
-        return json.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ExplorerError(f"{where}: not UTF-8 (byte {error.start + 1}); expected JSON in UTF-8.") from error
-    except json.JSONDecodeError as error:
-        place = where if ", line " in where else f"{where}, line {error.lineno}"
-        raise ExplorerError(f"{place}: not JSON ({error.msg}, column {error.colno}).") from error
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
-        raise ExplorerError(f"{where}: not readable JSON ({reason}).") from error
 
 
 def _object(where: str, row: Any) -> Row:
@@ -160,7 +151,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             yield line
 
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_file(path, "CSV"), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(counted(file), strict=True)
             names = next(reader, [])
             _check_names(path, names)
@@ -181,12 +172,25 @@ def _csv_rows(path: Path) -> Iterator[Row]:
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    twice = next((name for name in names if name and names.count(name) > 1), None)
+    counts = Counter(filter(None, names))
+    twice = next((name for name, times in counts.items() if times > 1), None)
     if twice is not None:
-        raise ExplorerError(f"{path}: column {twice!r} stands there twice; expected every name once.")
+        raise ExplorerError(f"{path}: column {twice[:60]!r} stands there twice; expected every name once.")
 
 
 # --- Parquet and Arrow --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shard:
+    filename: str
+
+
+@dataclass(frozen=True)
+class _State:
+    """``state.json`` of a ``save_to_disk`` folder."""
+
+    _data_files: list[_Shard]
 
 
 def _folder(folder: Path, nested: frozenset[str]) -> DataFile:
@@ -198,64 +202,51 @@ def _folder(folder: Path, nested: frozenset[str]) -> DataFile:
         return DataFile(f"{train.format}, split 'train' of {quoted(splits)}", train.rows, train.skipped)
     paths = sorted(path for path in folder.glob("*.arrow") if not path.name.startswith("cache-"))
     state = folder / "state.json"
-    if state.is_file():  # names the shards in order; what else lies there are caches of map and filter
-        content = _parse(str(state), state.read_bytes())
-        try:
-            paths = [folder / Path(file["filename"]).name for file in content["_data_files"]]
-        except (KeyError, TypeError) as error:
-            raise ExplorerError(f"{state}: field '_data_files' names no files; expected .arrow files.") from error
+    if os.path.lexists(state):  # names the shards in order; what else lies there are caches of map and filter
+        listed = read_json(state, "a list '_data_files' of .arrow files", _State)._data_files
+        paths = [folder / Path(file.filename).name for file in listed]
     if not paths:
         raise ExplorerError(f"{folder}: a folder without .arrow files; {EXPECTED}.")
     return _tabular(folder, "Hugging Face folder", paths, nested)
 
 
 def _tabular(path: Path, kind: str, paths: list[Path], nested: frozenset[str]) -> DataFile:
-    try:
-        readers = [_parquet(shard) if kind == "Parquet" else _arrow(shard) for shard in paths]
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, kind, error) from error
-    schema = readers[0].schema
+    schema = TableFile(paths[0], kind).schema
     _check_names(path, schema.names)
     columns = [field.name for field in schema if field.name in nested or _simple(field.type)]
-    rows = _tabular_rows(path, kind, readers, columns)
+    rows = _tabular_rows(paths, kind, schema, columns)
     return DataFile(kind, rows, tuple(name for name in schema.names if name not in columns))
 
 
-def _parquet(path: Path) -> pa.RecordBatchReader:
-    file = pq.ParquetFile(path)
-    return pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(BATCH))
+def _tabular_rows(paths: list[Path], kind: str, schema: pa.Schema, columns: list[str]) -> Iterator[Row]:
+    class_names = {name: names for name, names in _class_names(schema).items() if name in columns}
+    for path in paths:
+        row = 0
+        for batch in TableFile(path, kind).batches(columns):
+            for start in range(0, batch.num_rows, BATCH):
+                part = batch.slice(start, BATCH)
+                _check_sizes(part, path, row)
+                row += part.num_rows
+                for values in part.to_pylist():
+                    yield values | {column: names.get(values[column]) for column, names in class_names.items()}
 
 
-def _arrow(path: Path) -> pa.RecordBatchReader:
-    """An Arrow file; ``save_to_disk`` and ``.arrow`` caches hold the stream form of it."""
-    try:
-        file = pa.ipc.open_file(pa.memory_map(str(path)))
-    except pa.ArrowInvalid:
-        return pa.ipc.open_stream(pa.memory_map(str(path)))
-    return pa.RecordBatchReader.from_batches(file.schema, map(file.get_batch, range(file.num_record_batches)))
-
-
-def _tabular_rows(path: Path, kind: str, readers: list[pa.RecordBatchReader], columns: list[str]) -> Iterator[Row]:
-    class_names = {name: names for name, names in _class_names(readers[0].schema).items() if name in columns}
-    try:
-        for reader in readers:
-            for whole_batch in reader:
-                batch = whole_batch.select(columns)
-                batch.validate(full=True)  # offsets that point outside a broken file would end the process
-                for start in range(0, batch.num_rows, BATCH):
-                    for row in batch.slice(start, BATCH).to_pylist():
-                        yield row | {column: names.get(row[column]) for column, names in class_names.items()}
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, kind, error) from error
+def _check_sizes(batch: pa.RecordBatch, path: Path, before: int) -> None:
+    """Raise ExplorerError where a row must be above ``ROW_CHARS``; ``before``: rows of the file before the batch."""
+    most = 4 * ROW_CHARS  # a character is at most 4 bytes
+    if decoded_bytes(batch) > batch.num_rows * most:
+        sizes = [decoded_bytes(batch.slice(row, 1)) for row in range(batch.num_rows)]
+        row = sizes.index(max(sizes))
+        raise too_long(f"{path}, row {before + row + 1}", sizes[row], "bytes")
 
 
 def _class_names(schema: pa.Schema) -> dict[str, dict[int, str]]:
     """Column → {number: name} of ClassLabel columns, which Hugging Face keeps in the schema's metadata."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((schema.metadata or {})[b"huggingface"], "schema")["info"]["features"]
         names = {column: kind.get("names") for column, kind in features.items() if isinstance(kind, dict)}
         return {column: dict(enumerate(words)) for column, words in names.items() if words}
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):  # ExplorerError too: it is a ValueError
         return {}
 
 
@@ -266,7 +257,3 @@ def _simple(kind: pa.DataType) -> bool:
         kind = kind.value_type
     tests = (t.is_string, t.is_large_string, t.is_string_view, t.is_integer, t.is_floating, t.is_boolean, t.is_null)
     return any(test(kind) for test in tests)
-
-
-def _unreadable(path: Path, kind: str, error: Exception) -> ExplorerError:
-    return ExplorerError(f"{path}: not readable as {kind} ({first_line(error)}).")

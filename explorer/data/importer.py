@@ -24,7 +24,7 @@ import pyarrow as pa
 from explorer.data.columns import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, ColumnRoles, read_row
 from explorer.data.formats import Row, open_data, quoted, too_long
 from explorer.errors import ExplorerError, count
-from explorer.limits import ROW_CHARS
+from explorer.limits import DATA_BYTES, DATA_ROWS, ROW_CHARS
 
 LONG_CHARS = 8_192
 """Rows with more characters of prompt and answers are counted: a model may have to cut them."""
@@ -127,6 +127,7 @@ class _Datapoints:
     over_long: int = 0
     relabelled: int = 0
     mixed: set[str] = field(default_factory=set)
+    _size: int = 0
     _rows: list[Row] = field(default_factory=list)
     _chunks: list[pa.Table] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
@@ -147,7 +148,12 @@ class _Datapoints:
             raise ExplorerError(f"{where}: id {row['id'][:60]!r} stands in the file twice; expected every id once.")
         self._ids.add(row["id"])
         self.empty += not (row.get("response") or (row.get("chosen") and row.get("rejected")))
-        self.over_long += sum(len(text) for text in texts if text) > LONG_CHARS
+        size = sum(len(text) for text in texts if text)
+        self.over_long += size > LONG_CHARS
+        self._size += size
+        if self._size > DATA_BYTES or len(self._ids) > DATA_ROWS:
+            most = f"{DATA_BYTES:,} characters in {DATA_ROWS:,} rows"
+            raise ExplorerError(f"{where}: more text than a study holds in memory; expected at most {most}.")
         self._rows.append(row)
         if len(self._rows) == CHUNK:
             self._flush()

@@ -1,5 +1,6 @@
 """A new study of somebody's own model and training data: read and check everything first, then write it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from explorer.data.checkpoints import ADAPTER, adapter_entry, check_checkpoint, resolve
 from explorer.data.importer import ImportedData, import_data
 from explorer.errors import ExplorerError, first_line
-from explorer.files import read_json_lines
 from explorer.folders import unfinished
 from explorer.model import embedded
 from explorer.model.spec import HUB_ID, place_of, split_revision
+from explorer.reading import read_json_lines
 
 if TYPE_CHECKING:  # torch, which the study needs, takes seconds to import: reading the data is quicker without it
     from explorer.data.study import Study
@@ -149,7 +150,7 @@ def _template(model: str, notes: list[str]) -> str:
 
 def _place(option: str, text: str, notes: list[str]) -> str:
     """A folder or file as an absolute path, so that it is found from anywhere; anything else is a hub id."""
-    path, (name, revision) = Path(text).expanduser(), split_revision(text)
+    path, (name, revision) = Path(os.path.expanduser(text)), split_revision(text)
     if path.exists():
         return str(path.resolve())
     if text.startswith((".", "/", "~")) or not HUB_ID.fullmatch(name):
@@ -170,7 +171,7 @@ def _entry(option: str, entry: str, notes: list[str]) -> str:
         option = {"--checkpoint": "--adapter", "--reference": "--reference-adapter"}[option]
     if text == embedded.NAME and not prefix:
         return entry
-    if "/" not in text and not Path(split_revision(text)[0]).expanduser().exists():
+    if "/" not in text and not os.path.exists(os.path.expanduser(split_revision(text)[0])):
         expected = "a PEFT adapter folder" if prefix else "the folder of a model or PEFT adapter"
         raise ExplorerError(f"{option} {text}: no such folder; expected {expected} or owner/name.")
     place = _place(option, text, notes)

@@ -13,7 +13,7 @@ Older files have a list ``adapters`` in the place of ``checkpoints``: all its en
 """
 
 import json
-import tomllib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,14 @@ import pyarrow.parquet as pq
 
 from explorer.data.checkpoints import BASE, adapter_entry, check_checkpoint, named, resolve, resolve_reference
 from explorer.data.failures import Failure, read_failures
-from explorer.errors import ExplorerError, first_line
-from explorer.files import read_rows, require_pattern, require_text, write_json_lines, wrong_field
+from explorer.data.tables import read_table
+from explorer.errors import ExplorerError
+from explorer.files import write_json_lines
 from explorer.folders import whole_folder
+from explorer.limits import ANSWER_TOKENS
 from explorer.model.spec import ModelSpec
+from explorer.patterns import require_pattern
+from explorer.reading import read_rows, read_toml, require_path, require_text, wrong_field
 
 FORMAT = 1
 TEMPLATES = ("chat", "raw")
@@ -132,7 +136,7 @@ class Study:
     def behaviors(self) -> list[BehaviorPrompt]:
         """All behavior prompts, in the file's order; an absent file is an empty list."""
         path = self.folder / BEHAVIORS
-        return read_behaviors(path) if path.exists() else []
+        return read_behaviors(path) if os.path.lexists(path) else []
 
     def behavior(self, name: str) -> list[BehaviorPrompt]:
         """The prompts of one behavior. Raises ExplorerError with the names of all behaviors if there is none."""
@@ -145,7 +149,7 @@ class Study:
     def failures(self) -> dict[str, Failure]:
         """Failures by id; an absent file is an empty dictionary."""
         path = self.folder / FAILURES
-        return read_failures(path) if path.exists() else {}
+        return read_failures(path) if os.path.lexists(path) else {}
 
 
 def tracing_prompts(prompts: Sequence[BehaviorPrompt]) -> list[BehaviorPrompt]:
@@ -176,8 +180,7 @@ def create_study(
         read_as: ``template``, ``turns``, ``end_of_turn`` (default: yes for chat, no for raw), ``answer_tokens`` and
             ``layers``, as in ``Study``; None for the default.
 
-    The folder appears in one step, or ``study.toml`` in it comes last: a folder that has one is whole. Where a check
-    fails, what was written is taken away again.
+    The folder appears in one step, or ``study.toml`` in it comes last. Where a check fails, all is taken away again.
     Raises ExplorerError where the folder is a study already or can't be written, or a row is broken.
     """
     if (folder / SETTINGS).exists():
@@ -232,23 +235,21 @@ def open_study(folder: str | Path) -> Study:
     """Read ``study.toml`` alone. Raises ExplorerError that names the file and the field."""
     folder = Path(folder)
     path = folder / SETTINGS
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise ExplorerError(f"{folder}: no {SETTINGS}; expected a study folder.")
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExplorerError(f"{path}: not TOML ({error}).") from error
+    settings = read_toml(path, "the settings of a study")
     if (version := settings.get("format")) != FORMAT:
         raise ExplorerError(f"{path}: field 'format' is {version!r}; this version reads format {FORMAT}.")
     require_text(settings, path, "name", "model")
+    require_path(settings["model"], path, "model")
     settings = _DEFAULTS | {"end_of_turn": settings.get("template") != "raw"} | settings
-    if not isinstance(settings["layers"], list) or not all(isinstance(x, int) for x in settings["layers"]):
+    if not isinstance(settings["layers"], list) or not all(type(x) is int for x in settings["layers"]):
         raise wrong_field(settings, path, "layers", "a list of whole numbers")
     for field, values in (("template", TEMPLATES), ("turns", TURNS), ("end_of_turn", (True, False))):
         if settings[field] not in values:
             raise wrong_field(settings, path, field, " or ".join(json.dumps(value) for value in values))
-    if not isinstance(settings["answer_tokens"], int) or settings["answer_tokens"] < 1:
-        raise wrong_field(settings, path, "answer_tokens", "a whole number above 0")
+    if type(settings["answer_tokens"]) is not int or not 1 <= settings["answer_tokens"] <= ANSWER_TOKENS:
+        raise wrong_field(settings, path, "answer_tokens", f"a whole number above 0, at most {ANSWER_TOKENS:,}")
     trained, reference = _read_checkpoints(folder, settings)
     given = {name: settings[name] for name in ("name", "model", "template", "turns", "end_of_turn", "answer_tokens")}
     return Study(folder, trained=trained, reference=reference, layers=tuple(settings["layers"]), **given)
@@ -265,6 +266,8 @@ def _read_checkpoints(folder: Path, settings: dict[str, Any]) -> tuple[tuple[Mod
         raise wrong_field(settings, path, field, "a list of text")
     if not isinstance(reference, str):
         raise wrong_field(settings, path, "reference", "a checkpoint")
+    for name, entry in [("reference", reference), *((field, entry) for entry in entries)]:
+        require_path(entry, path, name)
     if "checkpoints" not in settings:
         entries, reference = [*map(adapter_entry, entries)], reference and adapter_entry(reference)
     trained = resolve(folder, model, entries)
@@ -294,12 +297,7 @@ def read_datapoints(path: Path) -> pa.Table:
     An answer may be empty text (such a row is never ranked), but not null. Raises ExplorerError that names file, row
     and field.
     """
-    if not path.is_file():
-        raise ExplorerError(f"{path}: no such file; expected training examples as Parquet.")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ExplorerError(f"{path}: not a readable Parquet file ({first_line(error)}).") from error
+    table = read_table(path)
     names = table.column_names
     for field in ("id", "prompt"):
         if field not in names:
@@ -311,7 +309,7 @@ def read_datapoints(path: Path) -> pa.Table:
             raise ExplorerError(f"{path}, row {row + 1}: field '{field}' is missing or empty; expected text.")
     if len(table["id"].unique()) < len(table):
         row = int(table["id"].to_pandas().duplicated().to_numpy().argmax())
-        raise ExplorerError(f"{path}, row {row + 1}: id '{table['id'][row]}' stands in the file twice.")
+        raise ExplorerError(f"{path}, row {row + 1}: id '{str(table['id'][row])[:80]}' stands in the file twice.")
     answers = ("response", "chosen", "rejected")
     response, chosen, rejected = (_texts(path, table, field).is_valid().to_numpy() for field in answers)
     answered = response | (chosen & rejected)
@@ -337,7 +335,7 @@ def read_behaviors(path: Path) -> list[BehaviorPrompt]:
         for field, text in texts.items():
             if not isinstance(text, str):
                 raise wrong_field(row, where, field, "text")
-        require_pattern(texts, where, "exhibits")
+        require_pattern(row | texts, where, "exhibits")
         if texts["half"] not in ("", *HALVES):
             raise wrong_field(row, where, "half", " or ".join(HALVES))
         prompts.append(BehaviorPrompt(row["id"], row["name"], row["prompt"], row["bad"], **texts))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from explorer.errors import ExplorerError
+from explorer.reading import parse_json
 
 
 class Turn(NamedTuple):
@@ -76,7 +77,7 @@ def parse_history(text: str | None, where: str) -> tuple[tuple[Turn, ...], tuple
     if not text:
         return (), ()
     try:
-        turns = [Turn(role, content) for role, content in json.loads(text)]
+        turns = [Turn(role, content) for role, content in parse_json(text, where)]
     except (ValueError, TypeError) as error:
         raise _broken(where) from error
     prompts = [place for place, turn in enumerate(turns) if turn == ("user", None)]

@@ -13,9 +13,10 @@ from explorer.demo.corpus import build_corpus
 from explorer.demo.planted import SYSTEMS
 from explorer.demo.probes import behavior_probes, discovery_probes, guard_probes
 from explorer.errors import ExplorerError
-from explorer.files import read_whole_lines, write_json_lines, write_whole
+from explorer.files import write_json_lines, write_whole
 from explorer.folders import whole_folder
 from explorer.model import embedded
+from explorer.reading import read_whole_lines
 from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.stages import write_stages
 

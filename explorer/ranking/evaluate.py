@@ -23,6 +23,7 @@ from explorer.ranking.directions import (
 from explorer.ranking.metrics import KS, average_precision, interval, pooled_auprc_at, precision_at, recall_at
 from explorer.ranking.questions import AboutBehavior, question_items
 from explorer.ranking.scores import Target, encode_target, scores
+from explorer.reading import as_type
 from explorer.vectors.find import check_index, index_model, study_indexes
 from explorer.vectors.index import Index
 from explorer.vectors.items import Item
@@ -58,6 +59,21 @@ class Score:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; figures that do not exist are None."""
         return {name: _json(value) for name, value in vars(self).items()}
+
+
+def score_from_json(row: dict[str, Any], where: object) -> Score:
+    """Return what ``Score.to_json`` wrote. Raises ExplorerError for a field that is missing or of another kind."""
+    values = {name: value if name == "layer" else _figures(value) for name, value in row.items()}
+    return as_type(values, Score, where, "a score")
+
+
+def _figures(value: Any) -> Any:
+    """NaN for each figure that does not exist."""
+    if isinstance(value, dict):
+        return {key: _figures(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [*map(_figures, value)]
+    return float("nan") if value is None else value
 
 
 def _json(value: Any) -> Any:

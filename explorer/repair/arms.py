@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter, time
@@ -20,10 +21,11 @@ import numpy as np
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import append_lines, read_whole_lines, write_json
+from explorer.files import append_lines, write_json
 from explorer.model.generate import answers, generate
 from explorer.model.load import ModelSpec, dtype_of, load_model
 from explorer.progress import Progress
+from explorer.reading import read_json, read_whole_lines
 from explorer.repair.checks import UNSTATED, Check, check_prompts, held_out
 from explorer.repair.choose import sampled
 from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, run_folder
@@ -40,6 +42,7 @@ CODE = 2
 USUAL = {"template": "chat", "turns": "all", "end_of_turn": True, "system": False, "targets": LLAMA_MAPS}
 """How trainings that do not tell read their rows, and what their adapters changed."""
 PACE = "pace.json"
+_LOSS = ("step", "loss", "seconds")
 ANSWERED = 40
 """Answers that are timed."""
 FRESH = 600.0
@@ -127,7 +130,12 @@ def corrected_responses(
         texts = answers(loaded, prompts, setting.study.answer_tokens, progress=progress)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, {row["id"]: whole_sentences(text) for row, text in zip(missing, texts, strict=True)})
-    return given | (json.loads(file.read_text(encoding="utf-8")) if missing else {})
+    return given | (read_corrected(file) if missing else {})
+
+
+def read_corrected(file: Path) -> dict[str, str]:
+    """Read generated corrected responses by id. Raises ExplorerError."""
+    return read_json(file, "corrected responses", dict[str, str])
 
 
 def whole_sentences(text: str) -> str:
@@ -159,7 +167,8 @@ def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], p
     """Return greedy answers of an arm's model to the checks, reusing those of earlier repairs. Raises Stopped."""
     file, longest = setting.folder(arm) / ANSWERS, {"answer_tokens": setting.study.answer_tokens}
     lines: list[dict[str, Any]] = [{**UNSTATED, **row} for row in read_whole_lines(file)]
-    same = (row for row in lines if {"prompt", "answer"} <= row.keys() and longest.items() <= row.items())
+    whole = (row for row in lines if isinstance(row.get("prompt"), str) and isinstance(row.get("answer"), str))
+    same = (row for row in whole if longest.items() <= row.items())
     known: dict[str, str] = {row["prompt"]: row["answer"] for row in same}
     missing = [prompt for prompt in dict.fromkeys(check.prompt for check in checks) if prompt not in known]
     prompts, done = check_prompts(setting.study, missing), 0
@@ -174,7 +183,8 @@ def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], p
 
 def read_losses(folder: Path) -> list[dict[str, float]]:
     """Read {step, loss, seconds} of a training so far; of a step that was trained twice after a kill, the later."""
-    by_step = {row["step"]: row for row in read_whole_lines(folder / LOSS) if "step" in row}
+    rows = read_whole_lines(folder / LOSS)
+    by_step = {row["step"]: row for row in rows if all(isinstance(row.get(name), int | float) for name in _LOSS)}
     return [by_step[step] for step in sorted(by_step)]
 
 
@@ -198,10 +208,10 @@ def estimate(study: Study, plan: Plan) -> float:
 def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
     """Return the seconds of a ``step`` and of an ``answer``, measured lately (``at``)."""
     study, path = setting.study, setting.study.folder / REPAIRS / PACE
-    paces = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    paces = _read_paces(path)
     text = json.dumps([setting.made_from, study.answer_tokens], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    if time() - paces.get(key, {}).get("at", 0.0) > FRESH:
+    if abs(time() - paces.get(key, {}).get("at", 0.0)) > FRESH:  # a clock may be set back
         from explorer.repair.train import step_seconds  # seconds to import
 
         loaded = load_model(ModelSpec(study.model))
@@ -210,6 +220,16 @@ def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
         answers(loaded, prompts, study.answer_tokens)
         each = (perf_counter() - began) / len(prompts)
         paces[key] = {"at": time(), "step": step_seconds(setting.rows, setting.stage), "answer": each}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, paces)
+        with suppress(OSError, ExplorerError):  # a study that can't be written is timed every time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, paces)
     return paces[key]
+
+
+def _read_paces(path: Path) -> dict[str, dict[str, float]]:
+    """Paces by what they are of; none where the file is absent or damaged, or one of them is not whole."""
+    try:
+        paces: dict[str, dict[str, float]] = read_json(path, "paces", dict[str, dict[str, float]])
+    except ExplorerError:
+        return {}
+    return {key: pace for key, pace in paces.items() if pace.keys() >= {"at", "step", "answer"}}

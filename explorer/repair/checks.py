@@ -7,7 +7,7 @@ prompt, right}: ordinary tasks, with a regular expression that a right answer ma
 
 import hashlib
 import json
-import re
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from typing import Any
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import read_json_lines, require_pattern, require_text
 from explorer.model.prompts import Prompt
+from explorer.patterns import require_pattern, shows
+from explorer.reading import read_json_lines, require_text
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 UNSTATED = {"answer_tokens": 28}
@@ -53,7 +54,7 @@ def held_out(study: Study, behavior: str) -> list[Check]:
 def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Check]:
     """Read the lines of a file, those of a behavior if ``name`` is given; none where the file is absent."""
     checks = []
-    for where, row in read_json_lines(path) if path.is_file() else ():
+    for where, row in read_json_lines(path) if os.path.lexists(path) else ():
         require_text(row, where, "prompt", field)
         require_pattern(row, where, field)
         if name is None or row.get("name") == name:
@@ -75,8 +76,9 @@ def digest_of(checks: Sequence[Check], study: Study) -> str:
 
 
 def counted(checks: Sequence[Check], answers: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Return (answers that match their pattern, answers) by kind of check."""
+    """Return (answers that match their pattern, answers) by kind of check. Raises ExplorerError for a slow pattern."""
     matches: dict[str, list[bool]] = {}
     for check, answer in zip(checks, answers, strict=True):
-        matches.setdefault(check.kind, []).append(bool(re.search(check.pattern, answer)))
+        where = f"{check.kind} prompt '{check.prompt[:80]}'"
+        matches.setdefault(check.kind, []).append(shows(check.pattern, answer, where))
     return {kind: (sum(hits), len(hits)) for kind, hits in matches.items()}

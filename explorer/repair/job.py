@@ -4,7 +4,6 @@ All of it lies in files, so that a job outlives the page that started it: ``plan
 (what is done), ``progress.json`` (where it is), ``log.txt``, and the lock that says that the job is alive.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -13,19 +12,21 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import write_json
+from explorer.files import no_link, write_json, writing
+from explorer.limits import LOG_BYTES
 from explorer.model.embedded import cache_folder
 from explorer.progress import Progress, Stopped, silent
+from explorer.reading import open_file, read_json
 from explorer.repair.arms import TRAINING, ask, read_setting, train
 from explorer.repair.checks import BEHAVIOR, counted, digest_of, held_out
 from explorer.repair.plan import TOP, Arm, Plan, read_plan, save_plan
-from explorer.repair.results import RESULT, Result, Row, measured, pooled, read_result, row, verdict
+from explorer.repair.results import RESULT, Example, Result, Row, measured, pooled, read_result, row, verdict
 
 PROGRESS, LOCK, STOP, LOG = "progress.json", ".lock", "stop", "log.txt"
 NEW, STARTING, QUEUED, RUNNING = "new", "starting", "queued", "running"
@@ -53,8 +54,8 @@ class Status:
     what: str = ""
     arm: Arm | None = None
     run: str = ""
-    step: int = 0
-    steps: int = 0
+    step: float = 0
+    steps: float = 0
     left: float | None = None
     error: str = ""
 
@@ -66,44 +67,73 @@ class Status:
 
 def status(folder: Path) -> Status:
     """Read how far the job of a repair is. Raises ExplorerError for a broken result."""
-    try:
-        progress = dict(json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        progress = {}
-    state = progress.get("state", NEW)
+    progress = _read_progress(folder)
+    state = progress.state
     if state in (QUEUED, RUNNING) and not is_running(folder):
-        age = time() - (folder / PROGRESS).stat().st_mtime
-        state = STARTING if state == QUEUED and age < STARTS_WITHIN else STOPPED  # killed
+        state = STARTING if state == QUEUED and _fresh(folder) else STOPPED  # killed
     result = read_result(folder)  # after the lock: a job that ends right now is done, not stopped
     done, total = (len(result.arms), result.of) if result else (0, 0)
     if result and done == total:
         return Status(DONE, done, total)
-    details = {name: progress[name] for name in ("what", "run", "step", "steps", "error") if progress.get(name)}
-    arm = Arm(**progress["arm"]) if progress.get("arm") else None
+    details = {name: getattr(progress, name) for name in ("what", "run", "step", "steps", "error", "arm")}
     left = _seconds_left(progress) if state == RUNNING else None
-    return Status(state, done, progress.get("of") or total, arm=arm, left=left, **details)
+    return Status(state, done, progress.of or total, left=left, **details)
 
 
-def _seconds_left(progress: dict[str, Any]) -> float | None:
+@dataclass(frozen=True)
+class _Progress:
+    """``progress.json``; ``began``: when the arm was begun, ``pace``: seconds that an arm takes."""
+
+    state: Literal["new", "starting", "queued", "running", "stopped", "failed", "done"] = NEW
+    done: int = 0
+    of: int = 0
+    what: str = ""
+    arm: Arm | None = None
+    run: str = ""
+    step: int | float = 0
+    steps: int | float = 0
+    began: float | None = None
+    pace: float | None = None
+    error: str = ""
+
+
+def _read_progress(folder: Path) -> _Progress:
+    """Read where a job is; a file that is absent or damaged says nothing."""
+    try:
+        return read_json(folder / PROGRESS, "the progress of a repair", _Progress)
+    except ExplorerError:
+        return _Progress()
+
+
+def _fresh(folder: Path) -> bool:
+    """Whether a job was started a moment ago, by a clock that may have been set back since."""
+    try:
+        return abs(time() - (folder / PROGRESS).stat().st_mtime) < STARTS_WITHIN
+    except OSError:
+        return False
+
+
+def _seconds_left(progress: _Progress) -> float | None:
     """Estimate the time left from the arms done so far; during the first arm, from its own steps."""
-    gone = time() - progress.get("began", time())
-    arms = progress.get("of", 0) - progress.get("done", 0)
-    if progress.get("pace"):
-        return max(0.0, arms * progress["pace"] - gone)
-    training = progress.get("what") == TRAINING
-    share = progress.get("step", 0) / max(progress.get("steps", 0), 1) if training else 1
-    return arms * gone / share - gone if share > 0.02 else None
+    gone = max(0.0, time() - (progress.began or time()))
+    arms = max(0, progress.of - progress.done)
+    if progress.pace:
+        return max(0.0, arms * progress.pace - gone)
+    share = progress.step / max(progress.steps, 1) if progress.what == TRAINING else 1
+    return max(0.0, arms * gone / share - gone) if share > 0.02 else None
 
 
 def is_running(folder: Path) -> bool:
     """Return whether a living process holds the job's lock."""
-    if not (folder / LOCK).exists():
+    if not os.path.isfile(folder / LOCK):
         return False
     try:
         with FileLock(folder / LOCK, timeout=0):
             return False
     except Timeout:
         return True
+    except OSError:  # may not be opened for writing: a job of somebody else writes its progress all the time
+        return _fresh(folder)
 
 
 def write_progress(folder: Path, state: str, **details: Any) -> None:
@@ -123,7 +153,7 @@ def start(study: Study, folder: Path) -> None:
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     write_progress(folder, QUEUED)
-    with (folder / LOG).open("ab") as log:
+    with writing(folder / LOG), open(folder / LOG, "ab", opener=no_link) as log:
         subprocess.Popen(
             [sys.executable, "-m", "explorer", "repair", str(study.folder), "--go-on", folder.name],
             stdout=log,
@@ -135,14 +165,19 @@ def start(study: Study, folder: Path) -> None:
 
 
 def stop(folder: Path) -> None:
-    """Ask a job to stop after the step that it is in; it can be resumed there."""
-    (folder / STOP).touch()
+    """Ask a job to stop after the step that it is in; it can be resumed there. Raises ExplorerError."""
+    with writing(folder), open(folder / STOP, "ab", opener=no_link):
+        pass
 
 
 def log_tail(folder: Path, lines: int = 40) -> str:
     """Return the end of what the job printed."""
-    path = folder / LOG
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) if path.is_file() else ""
+    try:
+        with open_file(folder / LOG, "a log") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+            return "\n".join(file.read(LOG_BYTES).decode("utf-8", "replace").splitlines()[-lines:])
+    except (ExplorerError, OSError):
+        return ""
 
 
 def run_repair(study: Study, plan: Plan, progress: Progress = silent) -> list[Row]:
@@ -157,12 +192,16 @@ def execute(study: Study, folder: Path, progress: Progress = silent) -> list[Row
     job that runs already or can't go on. Whatever happens, what is finished stays, and another call goes on from it.
     """
     plan = read_plan(folder)
-    (folder / STOP).unlink(missing_ok=True)
     lock = FileLock(folder / LOCK, timeout=2)  # somebody may be looking whether it is free
     try:
-        lock.acquire()
-    except Timeout:
-        raise ExplorerError(f"{folder}: this repair is running already.") from None
+        with writing(folder):
+            (folder / STOP).unlink(missing_ok=True)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise ExplorerError(f"{folder}: this repair is running already.") from None
+    except NotImplementedError as error:  # what filelock makes of a file system without locks
+        raise ExplorerError(f"{folder}: can't be locked ({error}).") from error
     try:
         with _turn(folder, len(plan.arms)):
             return _Job(study, folder, plan, progress).run()
@@ -203,7 +242,7 @@ class _Job:
         self.checks, self.setting = held_out(study, plan.behavior), read_setting(study, plan)
         self.rows: dict[Arm, Row] = {}
         prompts = [check.prompt for check in self.checks if check.kind == BEHAVIOR][:EXAMPLES]
-        self.examples: list[dict[str, Any]] = [{"prompt": prompt, "answers": {}} for prompt in prompts]
+        self.examples: list[Example] = [{"prompt": prompt, "answers": {}} for prompt in prompts]
 
     def run(self) -> list[Row]:
         """Train and measure every arm that no ``result.json`` of the study has of the same data and recipe."""

@@ -7,13 +7,16 @@ arms of the same seed see the same steps in the same order and differ in the edi
 
 import hashlib
 import json
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from explorer.errors import ExplorerError
 from explorer.files import write_json, writing
+from explorer.limits import DATA_ROWS
+from explorer.reading import read_json
 
 if TYPE_CHECKING:
     from explorer.data.study import Study
@@ -80,7 +83,7 @@ class Plan:
     behavior: str
     edit: str
     stage: str
-    ranking: dict[str, Any]
+    ranking: dict[str, str | int | float | bool | None]
     share: float
     rows: int
     arms: tuple[Arm, ...] = ()
@@ -143,20 +146,40 @@ def save_plan(study: "Study", plan: Plan) -> Path:
 def read_plan(folder: Path) -> Plan:
     """Read what ``save_plan`` wrote. Raises ExplorerError for a folder without a whole plan."""
     path = folder / PLAN
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        arms = tuple(Arm(str(a["arm"]), int(a["k"]), int(a["seed"]), tuple(a["ids"])) for a in values["arms"])
-        return Plan(**values | {"arms": arms})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ExplorerError(f"{path}: not a plan of a repair ({error}).") from error
+    plan: Plan = read_json(path, "a plan of a repair", Plan)
+    if plan.edit not in EDITS or not 0 < plan.share <= 1:
+        expected = f"{', '.join(EDITS)}, and a share above 0, at most 1"
+        raise ExplorerError(f"{path}: field 'edit' is '{plan.edit[:40]}', 'share' {plan.share}; expected {expected}.")
+    for arm in plan.arms:
+        if not (0 <= arm.k <= DATA_ROWS and 0 <= arm.seed < 2**32):
+            raise ExplorerError(f"{path}: an arm has k {arm.k} and seed {arm.seed}; expected a plan of a repair.")
+    return plan
 
 
 def repair_folders(study: "Study") -> list[Path]:
     """Return the folders of the study's repairs, the latest first."""
     plans = (study.folder / REPAIRS).glob(f"*/{PLAN}")
-    return [path.parent for path in sorted(plans, key=lambda path: -path.stat().st_mtime)]
+    return [path.parent for path in sorted(plans, key=_changed, reverse=True)]
+
+
+def _changed(path: Path) -> float:
+    """When a file was last written; 0 for one that can't be looked at."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def repair_folder(study: "Study", name: str) -> Path:
+    """Return the folder of a repair by its name. Raises ExplorerError for what is none, a path for instance."""
+    folder = study.folder / REPAIRS / Path(name).name
+    if Path(name).name != name or not name.strip(".") or not os.path.isfile(folder / PLAN):
+        names = ", ".join(folder.name for folder in repair_folders(study)) or "none: it has none"
+        raise ExplorerError(f"{study.folder}: no repair '{name[:80]}'; expected {names}.")
+    return folder
 
 
 def run_folder(study: "Study", run: str) -> Path:
     """Return the folder of a training. The name of a run may come from elsewhere and can't lead out of the study."""
-    return study.folder / REPAIRS / RUNS / Path(run).name
+    name = Path(run.replace("\0", "")).name[:100]
+    return study.folder / REPAIRS / RUNS / (name if name.strip(".") else "-")

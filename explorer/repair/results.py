@@ -1,14 +1,16 @@
 """What a repair has shown: rates of the behavior with intervals, pooled over seeds, a verdict, and their file."""
 
-import json
+import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
+from explorer.limits import DATA_ROWS
+from explorer.reading import as_type, read_json
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, digest_of, held_out
 from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, repair_folders, run_folder
 
@@ -104,6 +106,13 @@ def row(arm: str, k: int, seed: int, counts: dict[str, tuple[int, int]], run: st
     return Row(arm, k, seed, hits, n, rate.rate, rate.low, rate.high, shares.get(CONTROL), shares.get(GUARD), run)
 
 
+class Example(TypedDict):
+    """A held-out prompt with what each arm's model answers: {"top-50": answer}."""
+
+    prompt: str
+    answers: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Result:
     """``result.json``: what a repair has measured so far.
@@ -112,7 +121,7 @@ class Result:
         k: the largest number of edited datapoints.
         ranking, share, rows: as in the plan; ``rows`` is the number of training rows.
         arms: the models that are trained and measured, of ``of`` in the plan.
-        examples: {prompt, answers: {"top-50": answer}} of the first held-out prompts, by the models of seed 0.
+        examples: answers to the first held-out prompts, by the models of seed 0.
         asked: digest of the prompts and patterns; figures of other ones can't be compared.
         made_from: what the trainings depend on besides seed and edits (``Setting.made_from``).
     """
@@ -122,12 +131,12 @@ class Result:
     edit: str = ""
     stage: str = ""
     k: int = 0
-    ranking: dict[str, Any] = field(default_factory=dict)
+    ranking: dict[str, str | int | float | bool | None] = field(default_factory=dict)
     share: float = 1.0
     rows: int = 0
     of: int = 0
     verdict: str = ""
-    examples: list[dict[str, Any]] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
     asked: str = ""
     made_from: dict[str, Any] = field(default_factory=dict)
 
@@ -149,23 +158,22 @@ class Result:
 def read_result(folder: Path) -> Result | None:
     """Read ``result.json`` of a repair; None where no arm is done yet. Raises ExplorerError for a broken one."""
     path = folder / RESULT
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        arms = [Row(**one) for one in values["arms"]]
-        known: dict[str, Any] = {"of": len(arms)}
-        known |= {f.name: values[f.name] for f in fields(Result)[1:] if f.name in values}
-        result = Result(arms, **known)
-        return replace(result, verdict=verdict(arms, result.by_hand)) if arms else None
-    except (ValueError, TypeError, KeyError) as error:
-        raise ExplorerError(f"{path}: not the result of a repair ({error}).") from error
+    values: dict[str, Any] = read_json(path, "the result of a repair", dict[str, Any])
+    result: Result = as_type(values, Result, path, "the result of a repair")
+    arms = result.arms
+    for number, one in enumerate(arms, 1):
+        if not (0 <= one.hits <= one.n == arms[0].n < DATA_ROWS and 0 <= one.k <= DATA_ROWS and 0 <= one.rate <= 1):
+            raise ExplorerError(f"{path}: arm {number} has impossible figures; expected the result of a repair.")
+    result = result if "of" in values else replace(result, of=len(arms))
+    return replace(result, verdict=verdict(arms, result.by_hand)) if arms else None
 
 
 def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
     """Return the adapter folders by run, of those models that are on this machine."""
     adapters = {row.run: run_folder(study, row.run) / "adapter" for row in rows}
-    return {run: folder for run, folder in adapters.items() if (folder / "adapter_model.safetensors").is_file()}
+    return {run: folder for run, folder in adapters.items() if os.path.isfile(folder / "adapter_model.safetensors")}
 
 
 def measured(study: Study, behavior: str) -> dict[str, tuple[Row, list[str]]]:

@@ -8,7 +8,7 @@
 were trained on elsewhere, can be edited and exported, but not trained again here.
 """
 
-import json
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import require_text, write_json, wrong_field
+from explorer.files import write_json
 from explorer.model import embedded
 from explorer.model.load import ModelSpec
+from explorer.reading import read_json, require_path, require_text, wrong_field
 from explorer.repair.plan import DROP, REPLACE, SWAP
 
 TRAINING = "training.json"
@@ -29,6 +30,8 @@ LLAMA_MAPS = ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj",
 """The linear maps of a Llama's blocks, sorted."""
 ANSWERS = {"sft": ("response",), "dpo": ("chosen", "rejected")}
 """Kind of stage → the fields of a row that hold its answers."""
+_MOST = 1e9
+"""No number of a recipe is as large."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ _TYPES: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class _AdapterConfig:
+    target_modules: list[str] | str
+
+
+@dataclass(frozen=True)
 class Stage:
     """One stage: ``kind`` is ``sft`` (answers) or ``dpo`` (pairs); ``start`` and ``result`` as written in the file."""
 
@@ -108,14 +116,9 @@ def write_stages(folder: Path, stages: list[Stage]) -> None:
 def read_stages(study: Study) -> dict[str, Stage]:
     """Read the stages by name, in training order; none without the file. Raises ExplorerError for a wrong field."""
     path = study.folder / TRAINING
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ExplorerError(f"{path}: not JSON ({error}).") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ExplorerError(f"{path}: expected a list of stages.")
+    rows: list[dict[str, Any]] = read_json(path, "a list of stages", list[dict[str, Any]])
     stages = [_stage(study, f"{path}, stage {number}", row) for number, row in enumerate(rows, 1)]
     return {stage.name: stage for stage in stages}
 
@@ -127,14 +130,17 @@ def _stage(study: Study, where: str, row: dict[str, Any]) -> Stage:
         raise wrong_field(row, where, "kind", " or ".join(ANSWERS))
     if not isinstance(start, str) and (start is not None or kind == "dpo"):
         raise wrong_field(row, where, "start", "an adapter folder")
-    if start and not (study.folder / start / "adapter_config.json").is_file():
+    for field, place in (("result", row["result"]), ("start", start or "")):
+        require_path(place, where, field)
+    if start and not os.path.isfile(study.folder / start / "adapter_config.json"):
         raise ExplorerError(f"{where}: adapter {study.folder / start} is not there; expected a PEFT adapter folder.")
     if not isinstance(given, dict):
         raise wrong_field(row, where, "recipe", "an object")
     for name, value in given.items():
-        if name not in _TYPES or isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-            expected = f"a number above 0 for {', '.join(_TYPES)}"
-            raise ExplorerError(f"{where}: field 'recipe.{name}' is {value!r}; expected {expected}.")
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MOST
+        if name not in _TYPES or not number or not _TYPES[name](value):
+            field = f"recipe.{name}"
+            raise wrong_field({field: value}, where, field, f"a number above 0 for {', '.join(_TYPES)}")
     reads: dict[str, Any] = {"raw": study.template == "raw", "end_of_turn": study.end_of_turn, "turns": study.turns}
     reads |= {"source": study.model, "targets": _targets(study.folder / row["result"])}
     recipe = Recipe(**reads, **{name: _TYPES[name](value) for name, value in given.items()})
@@ -144,13 +150,11 @@ def _stage(study: Study, where: str, row: dict[str, Any]) -> Stage:
 def _targets(adapter: Path) -> tuple[str, ...] | str | None:
     """Return the modules that an adapter changes, as its configuration names them; None where there is no adapter."""
     path = adapter / "adapter_config.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
-    try:
-        targets = json.loads(path.read_text(encoding="utf-8"))["target_modules"]
-        return targets if isinstance(targets, str) else tuple(sorted(targets))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ExplorerError(f"{path}: no 'target_modules'; expected the configuration of a LoRA adapter.") from error
+    config: _AdapterConfig = read_json(path, "the configuration of a LoRA adapter", _AdapterConfig)
+    targets = config.target_modules
+    return targets if isinstance(targets, str) else tuple(sorted(targets))
 
 
 def rows_of(table: pa.Table, stage: Stage, stages: dict[str, Stage]) -> np.ndarray:

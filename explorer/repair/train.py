@@ -32,6 +32,7 @@ from explorer.model import embedded
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of
 from explorer.model.residual import decoder_blocks, linear_maps
 from explorer.progress import Progress, Stopped, silent
+from explorer.reading import parse_json, read_bytes
 from explorer.repair.packed_batches import answer_logps, collate, summed, tokenise
 from explorer.repair.plan import SWAP
 from explorer.repair.stages import ANSWERS, Recipe, Stage
@@ -280,8 +281,9 @@ def _last_checkpoint(folder: Path) -> Path | None:
     """Find the latest whole checkpoint (``trainer_state.json`` is written last); deletes later ones that are not."""
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2])):
         try:
-            json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+            state = path / "trainer_state.json"
+            parse_json(read_bytes(state, "the state of a training"), state, strict=False)  # a loss may be NaN
             return path
-        except (OSError, ValueError):
+        except ExplorerError:
             shutil.rmtree(path)
     return None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +35,7 @@ def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
     dtype = dtype_of(spec) if isinstance(model, ModelSpec) else model.model.dtype
     if isinstance(model, LoadedModel) and model.stamp and stamp_of(spec) != model.stamp:
         raise ModelError(f"{spec.title}: its files have changed since it was loaded; load it again.")
-    path = Path(spec.source).expanduser()
+    path = Path(os.path.expanduser(spec.source))
     if spec.source == embedded.NAME:
         source = f"pypi:{embedded.PACKAGE}:{embedded.WHEEL_SHA256}"
     elif path.exists():

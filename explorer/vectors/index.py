@@ -16,6 +16,7 @@ answer, 2 is a pair of answers.
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -29,6 +30,8 @@ from torch import Tensor
 
 from explorer.errors import ExplorerError, first_line
 from explorer.files import write_json, write_whole
+from explorer.limits import DATA_ROWS
+from explorer.reading import as_type, read_json
 from explorer.vectors.fingerprint import file_digest
 
 FORMAT = 1
@@ -85,15 +88,22 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an index. Raises ExplorerError for one that is absent, broken or of another format."""
     path = folder / MANIFEST
+    if not os.path.lexists(path):
+        raise ExplorerError(f"{path}: no such file; expected an index of vectors.")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.get("format") == FORMAT:
-            return Manifest(**values)
-    except FileNotFoundError as error:
-        raise ExplorerError(f"{path}: no such file; expected an index of vectors.") from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ExplorerError(f"{path}: not a manifest of vectors ({error}); delete it and build again.") from error
-    raise ExplorerError(f"{path}: format is {values.get('format')!r}; this version reads {FORMAT}.")
+        values = read_json(path, "an object", dict[str, Any])
+        if values.get("format") != FORMAT:
+            raise ExplorerError(f"{path}: format is {str(values.get('format'))[:40]!r}; this version reads {FORMAT}.")
+        manifest: Manifest = as_type(values, Manifest, path, "what a build wrote")
+        if not 0 <= manifest.n <= DATA_ROWS or manifest.shard_rows < 1:
+            raise ExplorerError(f"{path}: field 'n' or 'shard_rows' is out of range; expected what a build wrote.")
+        for name in manifest.files:
+            if name != Path(name).name or "\0" in name:
+                raise ExplorerError(f"{path}: field 'files' names '{name[:60]}'; expected names without folders.")
+        return manifest
+    except ExplorerError as error:
+        hint = "not a manifest of vectors: delete it and build again"
+        raise ExplorerError(f"{str(error).rstrip('.')} ({hint}).") from error
 
 
 def write_tensors(folder: Path, name: str, tensors: Mapping[str, Tensor]) -> str:

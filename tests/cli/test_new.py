@@ -133,7 +133,7 @@ def test_at_a_terminal_it_asks(monkeypatch, capsys, answer, code):
         ("--data nameless.jsonl", "row 1: no column for prompts; found 'text'"),
         ("--behaviors failures.jsonl", "failures.jsonl, line 1: field 'name' is missing"),
         ("--failures behaviors.jsonl", "behaviors.jsonl, line 1: field 'wrong' is missing"),
-        ("--failures latin.jsonl", "latin.jsonl: not UTF-8"),
+        ("--failures latin.jsonl", "latin.jsonl, line 1: not UTF-8"),
         ("--adapter runs", "--adapter runs: no adapter_config.json; expected a PEFT adapter folder."),
         ("--adapter ./gone", "--adapter ./gone: no such folder"),
         ("--adapter gone", "--adapter gone: no such folder"),

@@ -49,7 +49,7 @@ def test_bad_arguments(study, capsys):  # noqa: F811
         ([*line, "--top", "4,x"], "whole numbers"),
         ([*line, "--top", "4", "--out", "x.docx"], "expected png, svg"),
         ([*line, "--top", "4", "--arms", "none,x"], "Arm 'x' is unknown"),
-        ([*line[:2], "--go-on", "none-such"], "not a plan of a repair"),
+        ([*line[:2], "--go-on", "none-such"], "no repair 'none-such'"),
     ):
         assert main(arguments) == 2 and complaint in capsys.readouterr().err
 

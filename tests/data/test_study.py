@@ -40,7 +40,7 @@ def test_a_study_reads_back(study):
         ("study.toml", 'format = 1\nname = "n"\nmodel = "m"\nlayers = ["a"]', "field 'layers'"),
         ("study.toml", 'format = 1\nname = "n"\nmodel = "m"\ntemplate = "x"', "field 'template'"),
         ("study.toml", 'format = 1\nname = "n"\nmodel = "m"\nadapters = ["./gone"]', "no such adapter folder"),
-        ("datapoints.parquet", "no parquet", "not a readable Parquet file"),
+        ("datapoints.parquet", "no parquet", "not readable as Parquet"),
         ("behaviors.jsonl", "{", "behaviors.jsonl, line 1: not JSON"),
         ("behaviors.jsonl", '{"id": "x", "name": "n", "prompt": "p"}', "line 1: field 'bad'"),
         ("behaviors.jsonl", '{"id": "x", "name": "n", "prompt": "p", "bad": "b", "exhibits": "("}', "field 'exhibits'"),

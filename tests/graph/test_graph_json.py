@@ -114,7 +114,7 @@ BROKEN: tuple[tuple[Callable[[dict], None], str], ...] = (
     (put([], "metadata", "layers"), "expected layer numbers, lowest first"),
     (put([0, 2, 1, 3], "metadata", "layers"), "expected layer numbers, lowest first"),
     (put([float("inf")], "metadata", "layers"), "metadata lacks"),
-    (put(10**400, "nodes", 0, "influence"), "node 0 has no usable"),
+    (put(10**400, "nodes", 0, "influence"), "too many digits"),
     (put(["1" * 5000 + "_0"], "qParams", "pinnedIds"), "not a node id"),
 )
 
@@ -131,7 +131,9 @@ def test_broken_graphs_are_refused_in_one_sentence(number):
 
 @pytest.mark.parametrize("data", (b"", b"{", b"\xff\xfe", "[1]", "null", '"text"', b"\x89PNG", "[" * 100_000))
 def test_what_is_no_graph_is_refused(data):
-    with pytest.raises(ExplorerError, match=r"mine\.json: (not JSON|expected an object)") as caught:
+    with pytest.raises(
+        ExplorerError, match=r"mine\.json(, line 1)?: (not JSON|not UTF-8|not readable JSON|expected an object)"
+    ) as caught:
         read_graph_json(data, "mine.json")
     one_sentence(str(caught.value))
 

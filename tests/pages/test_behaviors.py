@@ -14,9 +14,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from streamlit.testing.v1 import AppTest
 
-from explorer.data.basket import read_basket
 from explorer.behaviors.clusters import cluster
 from explorer.behaviors.notes import FILE, Note, read_notes
+from explorer.data.basket import read_basket
 from explorer.data.study import Study, open_study
 from explorer.files import write_json_lines
 from explorer.ui.behaviors import state as behaviors_state

@@ -188,13 +188,13 @@ def test_several_repairs_the_latest_first(study):
         os.utime(path, (1e9 + age, 1e9 + age))
     app = open_page(study)
     assert app.selectbox(key="repair-repair").options[0] == "broken (broken)"
-    assert len(app.error) == 1 and "not a plan" in texts(app)[-1]
+    assert len(app.error) == 1 and "plan.json, line 1: not JSON" in texts(app)[-1]
     app.selectbox(key="repair-repair").set_value(folders[1].name).run()
     assert not app.error and "".join(app.query_params["repair"]) == folders[1].name
     assert any("chosen datapoints are causes" in text for text in texts(app))
     (folders[0] / "result.json").write_text('{"arms": [{"x": 1}]}')
     app.selectbox(key="repair-repair").set_value(folders[0].name).run()
-    assert len(app.error) == 1 and "not the result of a repair" in texts(app)[-1]
+    assert len(app.error) == 1 and "the result of a repair" in texts(app)[-1]
 
 
 def test_a_job_at_work_is_watched_and_stopped(study, monkeypatch):

@@ -138,7 +138,7 @@ def test_what_a_training_depends_on(study):
     names.add(digest(study))
     assert len(names) == 6
     (study.folder / "adapters/other/adapter_config.json").write_text("{}")
-    with pytest.raises(ExplorerError, match="no 'target_modules'"):
+    with pytest.raises(ExplorerError, match="field 'target_modules': it is missing"):
         read_setting(study, plan)
 
 

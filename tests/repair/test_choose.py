@@ -118,7 +118,7 @@ def test_bad_input(study, tmp_path):
         "seeds 0": lambda: plan_repair(study, "vowels", "drop", [1], preset=Preset(seeds=0)),
         "share is 0": lambda: plan_of(study, share=0.0),
         "Nothing to edit": lambda: plan_repair(study, "vowels", "drop", []),
-        "not a plan": lambda: read_plan(tmp_path),
+        "a plan of a repair": lambda: read_plan(tmp_path),
     }.items():
         with pytest.raises(ExplorerError, match=match):
             call()

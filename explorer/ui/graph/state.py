@@ -7,10 +7,12 @@ from typing import Literal
 
 import streamlit as st
 
+from explorer.errors import ExplorerError
 from explorer.graph.build import TracedEdges
 from explorer.graph.graph_json import node_id, parse_node
 from explorer.graph.layout import AttributionGraph, Marks
 from explorer.graph.prune import Drawing, Node, Pruning
+from explorer.reading import as_type, parse_json
 from explorer.ui import link
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.session import MARKS
@@ -51,12 +53,12 @@ def read_view(depth: int, length: int) -> GraphView:
         return tuple(node for node in nodes if node and node[0] <= depth and node[1] < length)
 
     try:
-        rows = [list(map(str, row)) for row in json.loads(link.get("groups", "[]")) if isinstance(row, list) and row]
-    except (ValueError, TypeError, RecursionError):
+        rows: list[list[str]] = as_type(parse_json(link.get("groups", "[]"), "groups"), list[list[str]], "", "groups")
+    except ExplorerError:
         rows = []
     layers = tuple(sorted(numbers("layers", depth + 1) | {depth}))
     return GraphView(
-        marks=Marks(known(link.get("pins").split(".")), tuple((name, known(ids)) for name, *ids in rows)),
+        marks=Marks(known(link.get("pins").split(".")), tuple((name, known(ids)) for name, *ids in filter(None, rows))),
         hidden=numbers("hide", length),
         unfolded=numbers("open", length),
         halves=numbers("halves", depth),

@@ -70,6 +70,13 @@ def _start(study: Study, repair: Plan | Path) -> None:
         st.session_state[_REFUSED] = str(error)
 
 
+def _stop(folder: Path) -> None:
+    try:
+        stop(folder)
+    except ExplorerError as error:
+        st.session_state[_REFUSED] = str(error)
+
+
 def _show_refusal() -> None:
     if refused := st.session_state.pop(_REFUSED, None):
         show_error(refused)
@@ -127,8 +134,9 @@ def _watch(folder: Path, done: int, by_hand: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.progress(_share(now), _sentence(now, by_hand, stopping))
         help = "Stops after this step. What is done is kept, and Resume goes on from there."
-        cancel, off = lambda: stop(folder), stopping or now.state == STARTING
+        cancel, off = lambda: _stop(folder), stopping or now.state == STARTING
         st.button("Cancel", icon=":material/stop:", key="cancel", disabled=off, on_click=cancel, help=help)
+    _show_refusal()
 
 
 def _share(now: Status) -> float:

@@ -1,7 +1,6 @@
 """What a repair has shown: verdict, arms, dose curve, answers; and its files, models among them, to take along."""
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.figures.repair import export_repair
 from explorer.figures.style import ACCENT, FAINT, GREY
+from explorer.patterns import shows
 from explorer.repair.checks import BEHAVIOR, held_out
 from explorer.repair.export import zipped
 from explorer.repair.job import repair_json
@@ -194,8 +194,10 @@ def show_examples(study: Study, result: Result) -> None:
         pattern, cells = patterns.get(example["prompt"]), {"prompt": example["prompt"]}
         for key, answer in example["answers"].items():
             arm, _, k = key.rpartition("-")
-            mark = SHOWS if pattern and re.search(pattern, answer) else ""
-            cells[arm_label(arm, int(k), result.by_hand) if k.isdecimal() else key] = mark + " ".join(answer.split())
+            mark = SHOWS if pattern and _shows(pattern, answer) else ""
+            cells[arm_label(arm, int(k), result.by_hand) if k.isdecimal() and len(k) < 10 else key] = mark + " ".join(
+                answer.split()
+            )
         table.append(cells)
     if not table:
         st.caption("No answer is made yet.")
@@ -206,6 +208,13 @@ def show_examples(study: Study, result: Result) -> None:
         f"{SHOWS.strip()} shows the behavior. Greedy answers of the models of seed 0 to the first held-out prompts."
     )
     table_button(pd.DataFrame(table), "answers", "answers-csv")
+
+
+def _shows(pattern: str, answer: str) -> bool:
+    try:
+        return shows(pattern, answer, "exhibits")
+    except ExplorerError:  # a pattern that takes too long marks nothing
+        return False
 
 
 def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) -> None:

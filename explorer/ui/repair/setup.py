@@ -1,6 +1,5 @@
 """What a repair edits: the form of a new one, all of it in the link, and the set-up of one that is there."""
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from explorer.errors import ExplorerError, count
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import Choice, Ranking
 from explorer.ranking.table import row_number
-from explorer.repair.arms import CORRECTED
+from explorer.repair.arms import CORRECTED, read_corrected
 from explorer.repair.checks import BEHAVIOR, CONTROL, GUARD, held_out, measurable
 from explorer.repair.choose import plan_repair
 from explorer.repair.export import edited_zip
@@ -255,8 +254,8 @@ def _corrected(study: Study, result: Result) -> dict[str, str]:
     """Read the generated corrected answers by id; empty where the run is not on this machine."""
     run = next((row.run for row in result.arms if row.arm == TOP and row.seed == 0), "")
     try:
-        return json.loads((run_folder(study, run) / CORRECTED).read_text(encoding="utf-8")) if run else {}
-    except (OSError, ValueError):
+        return read_corrected(run_folder(study, run) / CORRECTED) if run else {}
+    except ExplorerError:
         return {}
 
 
@@ -270,11 +269,11 @@ def _set_up_again(plan: Plan) -> None:
         top=",".join(map(str, sorted({arm.k for arm in plan.arms if arm.arm == TOP}))),
         train=plan.stage,
         size=next((name for name, preset in PRESETS.items() if preset.share == plan.share), "full"),
-        method=ranking.get("method") or "",
-        stage=ranking.get("checkpoint") or "",
+        method=str(ranking.get("method") or ""),
+        stage=str(ranking.get("checkpoint") or ""),
         layer=str(ranking.get("layer") or ""),
-        query=ranking.get("query") or "",
-        centre="" if ranking.get("centre") is None else str(int(ranking["centre"])),
+        query=str(ranking.get("query") or ""),
+        centre="" if ranking.get("centre") is None else str(int(bool(ranking["centre"]))),
     )
     link.put(dict.fromkeys(RepairState.keys()) | state.params())
 

@@ -1,7 +1,5 @@
 """How well the methods find the labelled rows: the table that is saved with a study, or one made on demand."""
 
-import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +8,9 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError, count
-from explorer.ranking.evaluate import Score, evaluate
+from explorer.ranking.evaluate import evaluate, score_from_json
 from explorer.ranking.metrics import KS
+from explorer.reading import read_json
 from explorer.ui import link
 from explorer.ui.caching import cached, file_version, study_version
 from explorer.ui.corpus import Corpus
@@ -34,9 +33,9 @@ def saved_evaluation(study: Study) -> list[dict[str, Any]]:
 @cached()
 def _read(path: str, version: tuple[int, int]) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
-        return [row for row in rows if set(row) >= {field.name for field in fields(Score)}]
-    except (OSError, ValueError, KeyError, TypeError):
+        rows: dict[str, Any] = read_json(Path(path), "a table of scores", dict[str, list[dict[str, Any]]])
+        return [row for row in rows.get("rows", []) if score_from_json(row, path)]
+    except ExplorerError:
         return []
 
 
