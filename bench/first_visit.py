@@ -28,9 +28,7 @@ def first_visit(folder: Path, wait: float) -> dict[str, float]:
         wait: seconds between the server's first answer and the visit; 0 counts from the start of the process.
     """
     path = next(found for name in CHROMIUM if (found := shutil.which(name)))
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "explorer", "app", "--port", str(port)]  # what make app ends in
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -38,7 +36,7 @@ def first_visit(folder: Path, wait: float) -> dict[str, float]:
         began = time.perf_counter()
         server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            _wait_for(f"http://localhost:{port}/_stcore/health")
+            wait_for(f"http://localhost:{port}/_stcore/health")
             answered = time.perf_counter() - began
             if wait:
                 time.sleep(wait)
@@ -52,7 +50,15 @@ def first_visit(folder: Path, wait: float) -> dict[str, float]:
             browser.close()
 
 
-def _wait_for(address: str) -> None:
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+def wait_for(address: str) -> None:
+    """Wait until a server answers."""
     while True:
         try:
             urlopen(address, timeout=1).close()

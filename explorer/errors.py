@@ -12,7 +12,7 @@ class ExplorerError(ValueError):
     may be long, or hold control characters.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str = "") -> None:
         super().__init__(one_line(message))
 
 

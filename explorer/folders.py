@@ -41,7 +41,9 @@ def scratch_folder(place: Path) -> Iterator[Path]:
 
 def _sweep(place: Path) -> None:
     """Delete scratch folders of a place whose processes have died."""
-    for scratch in place.parent.glob(f".{place.name}.*.scratch"):
+    for scratch in place.parent.iterdir():
+        if not (scratch.name.startswith(f".{place.name}.") and scratch.name.endswith(".scratch")):
+            continue
         with suppress(OSError, Timeout), FileLock(scratch / _LOCK, timeout=0):
             shutil.rmtree(scratch)
 

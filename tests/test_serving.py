@@ -79,12 +79,12 @@ def test_an_open_address_without_a_token_is_warned_of(started, capsys):
     ("arguments", "said"),
     [
         (["--allow", "/nowhere"], "--allow '/nowhere': no such folder."),
-        (["--allow", "a\0b"], "no such folder"),
+        (["--allow", "a\0b"], "a NUL in it; expected text"),
         (["--allow", ""], "no such folder"),
         (["--host", "*"], "not a host name"),
         (["--address", ""], "not a host name"),
         (["--port", "0"], "--port 0: expected a number from 1 to 65535."),
-        (["--port", "9" * 5000], "invalid int value"),
+        (["--port", "9" * 5000], "expected a whole number up to 2,147,483,647"),
     ],
 )
 def test_arguments_that_can_not_be_used_are_one_line(started, capsys, arguments, said):

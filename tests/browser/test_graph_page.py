@@ -119,4 +119,4 @@ def test_graph_downloads_and_json_loads_back(page: Page, kind: str):
         page.locator("input[type=file]").set_input_files(
             files=[{"name": "bad.json", "mimeType": "application/json", "buffer": b"{"}]
         )
-        expect(page.get_by_text("bad.json: not JSON")).to_be_visible()
+        expect(page.get_by_text("bad.json, line 1: not JSON")).to_be_visible()

@@ -9,6 +9,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def _break(value: Any, rng: random.Random) -> None:
                 inner = [inner]
             value[key] = inner
         else:
-            value[key] = rng.choice(TRAPS)
+            value[key] = deepcopy(rng.choice(TRAPS))  # the next change may be inside it
         return
 
 

@@ -1,6 +1,7 @@
 """A study that may only be read: everything opens, and what would write says so."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,17 +64,12 @@ def test_what_would_write_says_so(read_only: Study, monkeypatch: pytest.MonkeyPa
             write()
 
 
-def test_a_clock_that_is_set_back(study: Study):
-    folder = study.folder / REPAIRS / RUN
-    (folder / "result.json").rename(folder / "kept")
-    progress: Path = folder / "progress.json"
-    kept = progress.read_text()
+def test_a_clock_that_is_set_back(study: Study, tmp_path: Path):
+    folder = shutil.copytree(study.folder / REPAIRS / RUN, tmp_path / "run")
+    (folder / "result.json").unlink()
+    progress = folder / "progress.json"
     progress.write_text('{"state": "queued"}')
-    try:
-        assert status(folder).state == job.STARTING
-        ahead = progress.stat().st_mtime + 3_600
-        os.utime(progress, (ahead, ahead))
-        assert status(folder).state == job.STOPPED and not is_running(folder)
-    finally:
-        progress.write_text(kept)
-        (folder / "kept").rename(folder / "result.json")
+    assert status(folder).state == job.STARTING
+    ahead = progress.stat().st_mtime + 3_600
+    os.utime(progress, (ahead, ahead))
+    assert status(folder).state == job.STOPPED and not is_running(folder)

@@ -169,7 +169,7 @@ def missing_adapter(folder: Path) -> str:
     [
         (broken_study, "nowhere: no study.toml; expected a study folder."),
         (broken_failures, "failures.jsonl, line 1: field 'title' is [\"x\"]; expected text."),
-        (broken_data, "datapoints.parquet: not a readable Parquet file"),
+        (broken_data, "datapoints.parquet: not readable as Parquet"),
         (missing_adapter, "adapters/gone: no such adapter folder."),
         (lambda folder: "\0", "'x00': holds control characters; expected a path or a hub id."),
         (lambda folder: "/" + "x" * 5000, "5,001 characters; a path or hub id has at most 4,096."),
