@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from explorer.errors import ExplorerError
 
 _PACKAGE = Path(__file__).parent
@@ -81,6 +83,17 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON lines, one object a row, in one step."""
     text = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
     write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that several processes change by reading and writing it. Raises ExplorerError."""
+    with writing(path):
+        try:
+            with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):
+                yield
+        except Timeout as error:
+            raise ExplorerError(f"{path}: another process has been writing it for 10 s; try again.") from error
 
 
 @contextmanager

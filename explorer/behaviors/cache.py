@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from explorer.errors import ExplorerError
 from explorer.files import writing
 from explorer.vectors.index import write_tensors
 
@@ -30,7 +32,7 @@ def read_cached(path: Path, parse: Callable[[dict[str, Tensor]], T]) -> T | None
 
 
 def write_cached(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a cached file whole, and its folder; raises ExplorerError where the disk refuses."""
-    with writing(path.parent):
+    """Write a cached file whole, and its folder; where the disk refuses, it is computed again the next time."""
+    with suppress(ExplorerError), writing(path.parent):
         path.parent.mkdir(exist_ok=True)
-    write_tensors(path.parent, path.name, tensors)
+        write_tensors(path.parent, path.name, tensors)

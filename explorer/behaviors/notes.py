@@ -9,17 +9,15 @@ overwritten.
 """
 
 import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from explorer.errors import ExplorerError
-from explorer.files import write_json
+from explorer.files import locked, write_json
 from explorer.reading import read_json
 
 FILE = "cluster-notes.json"
-_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def write_note(study: Path, key: str, note: Note) -> None:
 
     Raises ExplorerError where the file is damaged or can't be written.
     """
-    with _LOCK:
+    with locked(study / FILE):
         notes = read_notes(study)
         notes.pop(key, None)
         if note != Note():

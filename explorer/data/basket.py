@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
-
-from explorer.files import write_json, writing
+from explorer.files import locked, write_json
 from explorer.reading import read_json
 
 FILE = "basket.json"
@@ -43,7 +41,7 @@ def read_basket(study: Path) -> list[str]:
 def change_basket(study: Path, change: Callable[[dict[str, None]], object]) -> list[str]:
     """Change what is in the basket by a function of its ids as keys; return the new ids. Raises ExplorerError."""
     path = basket_file(study)
-    with writing(path), FileLock(path.with_name(f".{path.name}.lock"), timeout=10):
+    with locked(path):
         ids = dict.fromkeys(read_basket(study))
         change(ids)
         write_json(path, {"format": 1, "ids": list(ids)})

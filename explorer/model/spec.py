@@ -81,7 +81,7 @@ def place_of(source: str, revision: str | None = None) -> tuple[str, str | None]
     """
     if not source.strip():
         raise ModelError("The model is empty; expected smollm2, a hub id, a folder or a .gguf file.")
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if revision and (source == embedded.NAME or path.exists()):
         what = "the embedded model" if source == embedded.NAME else "on this machine"
         raise ModelError(f"{source} is {what} and has no revision '{revision}'; only models on the hub have revisions.")
@@ -119,7 +119,7 @@ def _check_model_folder(folder: Path) -> None:
 
 def local_adapter(adapter: str) -> Path | None:
     """Return the folder of a PEFT adapter on this machine, checked; None for a hub id. Raises ModelError."""
-    folder = Path(adapter).expanduser()
+    folder = Path(os.path.expanduser(adapter))
     if not folder.exists() and not adapter.startswith(_PATH) and HUB_ID.fullmatch(split_revision(adapter)[0]):
         return None
     if not folder.is_dir():

@@ -18,9 +18,9 @@ def stamp_of(spec: ModelSpec) -> Stamp:
     if spec.source == embedded.NAME and not spec.revision:
         place = embedded.final_folder()
     else:
-        place = Path(spec.source).expanduser()
+        place = Path(os.path.expanduser(spec.source))
     files = [place] if place.is_file() else list(named_files(place, MODEL_FILES)) if place.is_dir() else []
-    if spec.adapter and (adapter := Path(spec.adapter).expanduser()).is_dir():
+    if spec.adapter and (adapter := Path(os.path.expanduser(spec.adapter))).is_dir():
         files += named_files(local_adapter(spec.adapter) or adapter, MODEL_FILES)
     return tuple((str(file), *_version(file)) for file in files)
 

@@ -1,9 +1,9 @@
 """One failure read by several models: the checkpoints of a training, a retrained model, or unrelated ones."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,7 +139,7 @@ def parse_models(text: str, usual: ModelSpec) -> list[ModelSpec]:
     specs = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         source, _, adapter = part.partition("+")
-        if not adapter and (Path(part).expanduser() / "adapter_config.json").is_file():
+        if not adapter and os.path.isfile(os.path.join(os.path.expanduser(part), "adapter_config.json")):
             source, adapter = usual.name, part
         specs.append(replace(usual, source=source, revision=None, adapter=adapter or None))
     return specs

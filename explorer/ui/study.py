@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import streamlit as st
 
 from explorer.data.checkpoints import BASE, kind
 from explorer.data.failures import Failure, shipped_failures
 from explorer.data.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study, open_study
+from explorer.data.tables import TableFile
 from explorer.demo.build import build_demo, default_folder
 from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec
@@ -74,10 +73,7 @@ def opened(folder: Path) -> Opened:
 @st.cache_resource(max_entries=8, show_spinner="Opening the study")
 def _read(folder: Path, versions: list[tuple[int, int]]) -> Opened:
     study = open_study(folder)
-    try:
-        examples = pq.read_metadata(study.folder / DATAPOINTS).num_rows
-    except (pa.ArrowException, OSError):
-        examples = study.datapoints().num_rows  # raises a sentence about what is wrong with the file
+    examples = TableFile(study.folder / DATAPOINTS, "Parquet").rows
     failures = study.failures()
     if study.template == "raw":
         failures = {name: replace(failure, raw=True) for name, failure in failures.items()}
