@@ -47,7 +47,7 @@ def test_sessions_at_once_get_what_they_get_alone(smollm, tiny, tmp_path):
     busy = tiny_study(tmp_path / "busy", Path(tiny.source), mixed_rows(80), behaviors=BEHAVIORS)
     expected = files_of(build(calm, shard_rows=16).folder)
     ranking = rank(calm, AboutBehavior("b"), layer=1).scores
-    long = Failure("river " * 1500, wrong="Sydney", right="Canberra")
+    long = Failure("river " * 1100, wrong="Sydney", right="Canberra")
     with ThreadPoolExecutor(SESSIONS + 2) as pool:
         building = pool.submit(lambda: build(busy, shard_rows=16))
         tracing = pool.submit(lambda: explain(long, ModelSpec()).trace.relevance)
