@@ -10,6 +10,9 @@ from explorer.errors import ExplorerError
 from explorer.files import beside_code
 from explorer.serving import LOOPBACK, Serving, allowed_folder, allowed_hosts
 
+_ALLOCATOR = {"MALLOC_ARENA_MAX": "2"}
+"""Read by glibc: every session's thread would keep freed memory to itself otherwise, gigabytes after some hours."""
+
 
 def add_app(commands: Any) -> None:
     """Add the sub-command."""
@@ -39,4 +42,4 @@ def _app(arguments: argparse.Namespace) -> None:
     command += ["--server.port", str(arguments.port), *(f"--server.allowedHosts={host}" for host in hosts)]
     sys.stdout.flush()
     os.chdir(script.parent)  # Streamlit reads its settings there
-    os.execve(sys.executable, command, os.environ | serving.environment())
+    os.execve(sys.executable, command, _ALLOCATOR | os.environ | serving.environment())
