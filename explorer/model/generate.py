@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
+from explorer.model import memory
 from explorer.model.load import LoadedModel
+from explorer.model.passes import ADVICE
 from explorer.model.prompts import EncodedPrompt, Prompt, check_length, encode_prompt, token_texts
 from explorer.progress import Progress, silent
 
@@ -122,7 +124,7 @@ def _generate(
         pad_token_id=pad,
         **options,
     )
-    with torch.inference_mode():
+    with torch.inference_mode(), memory.guard(f"Answering ({width:,} tokens, {len(rows)} at once)", ADVICE):
         return loaded.model.generate(  # pyright: ignore[reportCallIssue]
             ids, attention_mask=mask, generation_config=config, stopping_criteria=list(watches)
         )

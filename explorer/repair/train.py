@@ -28,7 +28,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from explorer.errors import ExplorerError, first_line
 from explorer.files import append_lines, write_whole
-from explorer.model import embedded
+from explorer.model import embedded, memory
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of
 from explorer.model.residual import decoder_blocks, linear_maps
 from explorer.progress import Progress, Stopped, silent
@@ -271,7 +271,8 @@ def _run(kind: Any, model: Any, args: Any, data: list[dict], tokenizer: Any, aft
     out = after_step.out
     last = _last_checkpoint(out / "resume")
     after_step.progress(f"{len(data)} examples; {'going on at ' + last.name if last else 'starting'}")
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    with memory.guard("The training", "use a smaller batch in training.json, or a smaller model"):
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     if after_step.stopped:
         raise after_step.stopped
     return [out / f"adapter-{k}" for k in range(1, after_step.recipe.keep + 1)]

@@ -11,8 +11,10 @@ import torch
 
 from explorer.data.failures import Failure
 from explorer.errors import ExplorerError
+from explorer.model import memory
 from explorer.model.generate import greedy_answer
 from explorer.model.load import LoadedModel, ModelSpec, load_model
+from explorer.model.passes import ADVICE
 from explorer.model.prompts import encode_prompt
 from explorer.progress import Progress, Stopped, silent
 from explorer.trace.contrast import make_contrast
@@ -55,8 +57,9 @@ def predict(failure: Failure, loaded: LoadedModel) -> Prediction:
     encoded = encode_prompt(loaded, failure.as_prompt())
     contrast = make_contrast(loaded, encoded, failure.wrong, failure.right)
     ids = torch.tensor([contrast.ids], device=loaded.model.device)
-    with torch.no_grad():
-        probabilities = loaded.model(ids, use_cache=False).logits[0, -1].float().softmax(-1)
+    with torch.no_grad(), memory.guard(f"Reading {len(contrast.ids):,} tokens", ADVICE):
+        logits = loaded.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0, -1]
+    probabilities = logits.float().softmax(-1)
     answer = greedy_answer(loaded, encoded, ANSWER_TOKENS, top=1).text
     return Prediction(probabilities[contrast.target].item(), probabilities[contrast.foil].item(), answer)
 
