@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import psutil
@@ -21,7 +22,7 @@ from explorer.graph.edges import edge_matrix
 from explorer.graph.layout import AttributionGraph
 from explorer.graph.prune import Node, Pruning, prune
 from explorer.graph.replay import skip_edges
-from explorer.model.load import LoadedModel, ModelSpec
+from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.progress import Progress, silent
 from explorer.trace.explain import Explanation, explain, ready_model
 
@@ -33,11 +34,12 @@ _MOST = 64
 class TracedEdges:
     """The edges of one recorded explanation, each computed on first use; threads can share it.
 
-    At most ``_MOST`` results are held besides the edges of neighbouring layers.
+    At most ``_MOST`` results are held besides the edges of neighbouring layers. The model is not held: one that was let
+    go of is loaded again.
     """
 
     def __init__(self, loaded: LoadedModel, explanation: Explanation) -> None:
-        self.loaded, self.explanation = loaded, explanation
+        self.explanation, self._spec, self._loaded = explanation, loaded.spec, ref(loaded)
         self._lock = threading.RLock()
         self._neighbours: tuple[LayerEdges, ...] | None = None
         self._results: dict[tuple, Any] = {}
@@ -61,7 +63,7 @@ class TracedEdges:
             return self._once(("edges", low, high), lambda: self._distant(low, high, progress))
         with self._lock:
             if self._neighbours is None:
-                self._neighbours = collect_edges(self._view, self.explanation.trace, progress=progress)
+                self._neighbours = collect_edges(self.view, self.explanation.trace, progress=progress)
             return self._neighbours[low]
 
     def seen_from(self, node: Node) -> np.ndarray:
@@ -70,14 +72,24 @@ class TracedEdges:
         trace = self.explanation.trace
         if layer == 0:
             return np.where(np.arange(len(trace.ids)) == token, trace.relevance[0], 0.0)
-        return self._once(("seen", node), lambda: skip_edges(self._view, trace, 0, layer, [token])[0])
+        return self._once(("seen", node), lambda: skip_edges(self.view, trace, 0, layer, [token])[0])
 
     def halves(self, layer: int) -> VerticalParts:
         """Return the same-token edges of a block, split into residual connection, attention and MLP."""
-        return self._once(("halves", layer), lambda: vertical_parts(self._view, self.explanation.trace, layer))
+        return self._once(("halves", layer), lambda: vertical_parts(self.view, self.explanation.trace, layer))
 
     @property
-    def _view(self) -> PreTrainedModel:
+    def loaded(self) -> LoadedModel:
+        """The model of the explanation."""
+        loaded = self._loaded()
+        if loaded is None:
+            loaded = load_model(self._spec)
+            self._loaded = ref(loaded)
+        return loaded
+
+    @property
+    def view(self) -> PreTrainedModel:
+        """The view that the edges are computed with."""
         return self.loaded.view(self.explanation.trace.rule, len(self.explanation.trace.ids))
 
     def _distant(self, low: int, high: int, progress: Progress) -> LayerEdges:
@@ -86,7 +98,7 @@ class TracedEdges:
         order = size.argsort()[::-1]
         enough = int((size[order].cumsum() < TARGET_SHARE * size.sum()).sum()) + 1
         targets = sorted(order[:enough].tolist())
-        rows = skip_edges(self._view, trace, low, high, targets, progress=progress)
+        rows = skip_edges(self.view, trace, low, high, targets, progress=progress)
         return from_rows(low, high, targets, rows)
 
     def _once(self, key: tuple, compute: Callable[[], Any]) -> Any:

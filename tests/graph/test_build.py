@@ -1,5 +1,7 @@
 """The edges of a trace, each computed once, and the graph in one call."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,8 @@ from explorer.graph.build import TARGET_SHARE, TracedEdges, parse_layers
 from explorer.graph.edges import edge_matrix
 from explorer.graph.prune import Pruning, prune
 from explorer.graph.replay import skip_edges
+from explorer.model.load import ModelSpec
+from tests.vectors.tiny import save_tiny
 
 FAILURE = Failure("What is the capital of Australia?", wrong="Sydney", right="Canberra")
 
@@ -91,3 +95,17 @@ def test_thresholds_that_leave_nothing(smollm, edges):
 def test_what_can_not_be_drawn(smollm, change, complaint):
     with pytest.raises(ExplorerError, match=complaint):
         attribution_graph(FAILURE, smollm, **change)
+
+
+def test_edges_hold_no_model_and_load_it_again(tmp_path, monkeypatch):
+    from explorer.model import load
+
+    monkeypatch.setattr(load, "_kept", {})
+    loaded = load.load_model(ModelSpec(str(save_tiny(tmp_path / "model"))))
+    edges = TracedEdges(loaded, explain(Failure("is it", wrong="one", right="two"), loaded, record=True))
+    before, alive = edges.seen_from((2, 1)), weakref.ref(loaded)
+    del loaded
+    load._kept.clear()
+    gc.collect()
+    assert alive() is None
+    assert (edges.seen_from((2, 0)) != before).any() and edges.loaded.n_layers == 3

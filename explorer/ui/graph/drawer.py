@@ -72,7 +72,7 @@ def _ablation(edges: TracedEdges, view: GraphView, node: Node) -> None:
         nodes = [node] if which == "this one" else list(view.marks.pinned)
         if st.button("Run the model without", width="stretch", disabled=not nodes):
             trace, contrast = edges.explanation.trace, edges.explanation.contrast
-            result = ablate(edges.loaded.view(trace.rule), trace, (contrast.target, contrast.foil), nodes, how)
+            result = ablate(edges.view, trace, (contrast.target, contrast.foil), nodes, how)
             st.metric("Δℓ without", f"{result.after:+.2f}", f"{result.after - result.before:+.2f}", delta_color="off")
             st.caption(
                 f"before {result.before:+.2f}; the graph predicts {result.predicted:+.2f} "
@@ -88,7 +88,7 @@ def edge_drawer(edges: TracedEdges, source: Node, target: Node) -> None:
     if target[0] != source[0] + 1:
         st.caption("This edge spans several layers: open the gap to see its heads.")
         return
-    view = edges.loaded.view(explanation.trace.rule)
+    view = edges.view
     split = split_edge(view, explanation.trace, source[0], target[1], source[1])
     st.caption(f"{split.total:+.3g} logits in all; exact, from the same trace")
     heads = [
