@@ -4,6 +4,7 @@ An adapter's configuration is somebody else's: of its fields only those of a LoR
 each of its type. peft would import a module that one of the others names, or unpickle a file.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -52,7 +53,8 @@ def merge_adapter(model: PreTrainedModel, adapter: str) -> PreTrainedModel:
     try:
         with memory.guard(f"Merging the adapter {adapter}", "use a smaller model"):
             weights = load((folder / ADAPTER_WEIGHTS).read_bytes())  # not mapped: the file may shrink
-            peft_model = get_peft_model(model, LoraConfig(**settings))
+            with warnings.catch_warnings(action="ignore", category=FutureWarning):
+                peft_model = get_peft_model(model, LoraConfig(**settings))
             report = set_peft_model_state_dict(peft_model, weights)
             if lacking := [key for key in report.missing_keys if "lora_" in key]:
                 raise ModelError(f"{folder}: lacks weights that its configuration asks for, e.g. {lacking[0]}.")

@@ -185,16 +185,26 @@ def bytes_per_token(view: PreTrainedModel, record: bool) -> int:
     return len(blocks) * (outputs + (8 if record else 4) * width) * view.dtype.itemsize
 
 
+def most_tokens(view: PreTrainedModel) -> int:
+    """Estimate the tokens of the longest prompt whose heatmap fits into the memory that is free now."""
+    free = 0.9 * memory.free_bytes(view.device)
+    at_once, by_blocks = (int(free / each(view, record=False)) for each in (bytes_per_token, _bytes_blockwise))
+    return by_blocks if by_blocks >= LONG_HEATMAP else min(at_once, LONG_HEATMAP - 1)
+
+
+def _bytes_blockwise(view: PreTrainedModel, record: bool) -> int:
+    """``bytes_per_token`` of a trace that holds one block's graph at a time, beside states and gradients."""
+    depth, width = len(decoder_blocks(view)), view.config.get_text_config().hidden_size
+    return bytes_per_token(view, record) // depth + 2 * depth * width * view.dtype.itemsize
+
+
 def check_memory(
     view: PreTrainedModel, length: int, record: bool, blockwise: bool = False, free: int | None = None
 ) -> None:
     """Raise PromptError where a trace of ``length`` tokens would not fit in ``free`` bytes (default: what is free)."""
     if free is None:
         free = memory.free_bytes(view.device)
-    each = bytes_per_token(view, record)
-    if blockwise:  # one block's graph at a time, beside states and gradients
-        depth, width = len(decoder_blocks(view)), view.config.get_text_config().hidden_size
-        each = each // depth + 2 * depth * width * view.dtype.itemsize
+    each = _bytes_blockwise(view, record) if blockwise else bytes_per_token(view, record)
     needed = length * each
     if needed > 0.9 * free:
         raise PromptError(

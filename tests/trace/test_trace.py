@@ -3,7 +3,8 @@
 import pytest
 
 from explorer.errors import PromptError
-from explorer.trace.trace import bytes_per_token, check_memory, trace_ids
+from explorer.model import memory
+from explorer.trace.trace import LONG_HEATMAP, bytes_per_token, check_memory, most_tokens, trace_ids
 
 
 def test_a_prompt_that_does_not_fit_in_memory_says_what_to_do(smollm):
@@ -38,3 +39,13 @@ def test_the_memory_estimate_is_an_upper_bound_of_the_right_order(smollm):
         trace_ids(view, list(range(length)), 1, 2)
     real = sum(size for pointer, size in saved.items() if pointer not in weights) / length
     assert 0.7 * real < bytes_per_token(view, record=False) < 3 * real
+
+
+def test_the_longest_prompt_that_is_promised_fits_and_one_more_does_not(smollm, monkeypatch):
+    view = smollm.view("attnlrp")
+    for free in (200_000_000, 2_000_000_000):
+        monkeypatch.setattr(memory, "free_bytes", lambda _device, free=free: free)
+        most = most_tokens(view)
+        check_memory(view, most, record=False, blockwise=most >= LONG_HEATMAP)
+        with pytest.raises(PromptError, match="shorten the prompt"):
+            check_memory(view, most + 1, record=False, blockwise=most + 1 >= LONG_HEATMAP)

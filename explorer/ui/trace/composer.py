@@ -10,7 +10,8 @@ from explorer.errors import ExplorerError
 from explorer.figures.labels import visible
 from explorer.model.generate import Answer
 from explorer.model.load import LoadedModel
-from explorer.model.prompts import Prompt
+from explorer.model.prompts import Prompt, encode_prompt
+from explorer.trace.trace import most_tokens
 from explorer.ui.components import token_map
 from explorer.ui.explained import answered
 from explorer.ui.session import set_case
@@ -34,6 +35,7 @@ def composer(loaded: LoadedModel, start: Failure) -> None:
         left, right = st.columns([3, 2], gap="medium")
         with left:
             prompt = _prompt_fields(start, chat=bool(loaded.tokenizer.chat_template))
+            st.caption(_room(loaded, prompt))
         with right:
             _ask(loaded, prompt)
             _type_answers(prompt)
@@ -48,6 +50,16 @@ def _prompt_fields(start: Failure, chat: bool) -> Prompt:
     hint = "optional: the words of the prompt that should have decided it"
     evidence = st.text_input("Evidence", placeholder=hint)
     return Prompt(text, system or None, raw, evidence or None)
+
+
+def _room(loaded: LoadedModel, prompt: Prompt) -> str:
+    """How many tokens the prompt has, of how many that the model reads and the memory holds."""
+    try:
+        tokens = len(encode_prompt(loaded, prompt).tokens)
+    except ExplorerError as error:
+        return plain(str(error))
+    most = min(loaded.max_tokens or 10**9, most_tokens(loaded.view("attnlrp")))
+    return f"{tokens:,} of at most {most:,} tokens"
 
 
 def _ask(loaded: LoadedModel, prompt: Prompt) -> None:
