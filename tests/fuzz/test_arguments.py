@@ -136,7 +136,3 @@ def test_links(values: dict[str, str]):
             assert RepairState.read().params() is not None and TrainingDataState.read().params() is not None
 
         check("link", read)
-
-
-# explorer/tensor_file.py: its headers (safetensors, GGUF) are fuzzed here once it is there. Until then
-# tests/fuzz/test_study_files.py::test_manifest covers what is read before a tensor is.
