@@ -142,3 +142,12 @@ def test_light_dark_wide_and_narrow(page: Page, width: int, height: int, scheme:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     ink = token.evaluate("node => getComputedStyle(node).color").removeprefix("rgb(").split(",")[0]
     assert (int(ink) > 128) == (scheme == "dark")
+
+
+def test_the_tab_key_leaves_a_token_and_a_bar(page: Page):
+    page.goto(f"/{DOG}")
+    for place in (".token", ".bars .row"):
+        expect(page.locator(place).first).to_be_visible()
+        page.locator(place).first.focus()
+        page.keyboard.press("Tab")
+        expect(page.locator(place).first).not_to_be_focused()

@@ -26,7 +26,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
         row.tabIndex = 0;
         const next = index === data.selected ? null : index;
         row.onclick = () => (data.linked ? setTriggerValue("selected", next ?? -1) : setStateValue("selected", next));
-        row.onkeydown = (event) => event.key === "Enter" && row.onclick();
+        row.onkeydown = (event) => { if (event.key === "Enter") row.onclick(); };
       }
       children.push(row);
     }

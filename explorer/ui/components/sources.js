@@ -16,7 +16,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     node.title = `${name}: show only these`;
     node.tabIndex = 0;
     node.onclick = () => setTriggerValue("picked", name);
-    node.onkeydown = (event) => event.key === "Enter" && node.onclick();
+    node.onkeydown = (event) => { if (event.key === "Enter") node.onclick(); };
     return node;
   });
   root.replaceChildren(row("top", data.head), ...rows);

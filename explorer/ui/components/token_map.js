@@ -52,7 +52,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       if (data.linked) setTriggerValue("selected", selected ?? -1);
       else setStateValue("selected", selected);
     };
-    node.onkeydown = (event) => event.key === "Enter" && node.onclick();
+    node.onkeydown = (event) => { if (event.key === "Enter") node.onclick(); };
     nodes.push(node);
     if (text.includes("\n") && !(data.compact && segment === "template")) nodes.push(document.createElement("br"));
   });
