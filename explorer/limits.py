@@ -55,3 +55,11 @@ LOG_BYTES = 200_000
 """The end of a repair's log that a page shows."""
 ANSWER_TOKENS = 8_192
 """Tokens of an answer that a study's models generate."""
+STORED_EDGES = 16_384
+"""Edges of a graph kept for each pair of neighbouring layers, the strongest: all of them up to about 180 tokens."""
+DRAWN_NODES = 600
+"""Nodes that the Graph page draws at most."""
+DRAWN_EDGES = 1_500
+"""Edges that the Graph page draws at most."""
+WINDOWS = 64
+"""Browser windows that a server serves at once."""

@@ -8,12 +8,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from explorer.graph.edges import head_inputs, row_blocks
+from explorer.limits import STORED_EDGES
 from explorer.progress import Progress, silent
 from explorer.trace.trace import Trace
 
 _WHAT = "Computing the edges of each layer"
-MOST_EDGES = 16_384
-"""Edges stored per layer pair: all of them up to about 180 tokens."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class LayerEdges:
 
 
 def collect_edges(
-    view: PreTrainedModel, trace: Trace, most: int = MOST_EDGES, progress: Progress = silent
+    view: PreTrainedModel, trace: Trace, most: int = STORED_EDGES, progress: Progress = silent
 ) -> tuple[LayerEdges, ...]:
     """Compute the edges of all neighbouring layers, (0, 1) first, and store the ``most`` strongest of each pair.
 

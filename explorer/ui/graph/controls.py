@@ -6,6 +6,7 @@ from explorer.errors import ExplorerError
 from explorer.graph.build import parse_layers
 from explorer.graph.graph_json import check_same, read_graph_json
 from explorer.graph.prune import Drawing, Pruning
+from explorer.limits import DRAWN_EDGES, DRAWN_NODES
 from explorer.trace.explain import RULES, Explanation
 from explorer.ui import link
 from explorer.ui.graph.state import change, change_button, write_groups
@@ -38,8 +39,8 @@ def pruning_menu() -> Pruning:
     with st.popover("Pruning", icon=":material/filter_alt:"):
         return Pruning(
             mass=link.slider("Share of Σ|A| per layer", "mass", 0.3, 1.0, usual.mass, step=0.01),
-            max_edges=link.slider("At most so many edges", "edges", 20, 1500, usual.max_edges, step=10),
-            max_nodes=link.slider("At most so many nodes", "nodes", 10, 600, usual.max_nodes, step=10),
+            max_edges=link.slider("At most so many edges", "edges", 20, DRAWN_EDGES, usual.max_edges, step=10),
+            max_nodes=link.slider("At most so many nodes", "nodes", 10, DRAWN_NODES, usual.max_nodes, step=10),
             edge_threshold=link.number("Least |A| (logits)", "least", 0.0, min_value=0.0, step=0.01),
             node_threshold=link.number("Least |R| (logits)", "leastnode", 0.0, min_value=0.0, step=0.01),
         )

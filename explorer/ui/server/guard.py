@@ -1,5 +1,7 @@
 """What every request and web socket passes before it reaches Streamlit: host, origin, share token, security headers."""
 
+from contextlib import nullcontext
+
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
@@ -9,6 +11,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from explorer.ui.server.headers import security_headers
 from explorer.ui.server.share import Gate, share_token
+from explorer.ui.server.windows import connected
 
 
 class Guard:
@@ -31,7 +34,8 @@ class Guard:
             await send(message)
 
         answer = self._refusal(HTTPConnection(scope)) or self._app
-        await answer(scope, receive, send_with_headers)
+        with connected() if scope["type"] == "websocket" else nullcontext():
+            await answer(scope, receive, send_with_headers)
 
     def _refusal(self, connection: HTTPConnection) -> Response | None:
         headers = connection.headers
