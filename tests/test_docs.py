@@ -170,3 +170,12 @@ def definitions(path: Path) -> dict[str, int]:
     body = ast.parse(path.read_text(encoding="utf-8")).body
     named = [node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     return {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in named}
+
+
+def test_the_soak_in_the_docs_is_the_one_that_ran():
+    soak, text = json.loads((ROOT / "docs/soak.json").read_text()), (ROOT / "docs/reliability.md").read_text()
+    first, slope = soak["memory_mb"][0][1], f"{soak['slope_mb_per_minute_in_the_second_half']:+.1f}".replace("-", "−")
+    assert soak["interactions"] >= 200 and not soak["errors"]
+    for figure in (f"{soak['interactions']} interactions", f"{first:,} MB at the start", f"{slope} MB a minute"):
+        assert figure in text
+    assert f"at most {soak['memory_mb_most']:,} MB" in text
