@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -14,6 +15,8 @@ from explorer.files import write_json, writing
 from explorer.reading import read_json
 
 _LOCK, UNFINISHED = ".lock", ".unfinished"
+_YOUNG = 60.0
+"""Seconds in which a process has locked the scratch folder that it has made."""
 
 
 @contextmanager
@@ -44,8 +47,11 @@ def _sweep(place: Path) -> None:
     for scratch in place.parent.iterdir():
         if not (scratch.name.startswith(f".{place.name}.") and scratch.name.endswith(".scratch")):
             continue
-        with suppress(OSError, Timeout), FileLock(scratch / _LOCK, timeout=0):
-            shutil.rmtree(scratch)
+        with suppress(OSError, Timeout):
+            if not (scratch / _LOCK).exists() and time() < scratch.stat().st_mtime + _YOUNG:
+                continue  # another process makes it right now
+            with FileLock(scratch / _LOCK, timeout=0):
+                shutil.rmtree(scratch)
 
 
 @contextmanager

@@ -206,6 +206,7 @@ def test_what_a_killed_conversion_left_is_swept(cached):
     left = cached.parent / f".{cached.name}.deadbeef.scratch" / "content"
     left.mkdir(parents=True)
     (left / "big").write_bytes(b"x" * 1000)
+    (left.parent / ".lock").touch()
     damage(cached, "half a folder")
     embedded.embedded_folder()
     assert not left.exists()
