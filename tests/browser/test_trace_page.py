@@ -89,7 +89,7 @@ def test_hostile_prompt_stays_text(page: Page):
 @pytest.mark.parametrize("kind", ["PNG", "SVG", "PDF", "HTML", "JSON"])
 def test_downloads(page: Page, kind: str):
     page.goto(f"/{DOG}")
-    page.get_by_role("button", name="Download").click()
+    page.get_by_test_id("stPopoverButton").filter(has_text="Download").click()
     with page.expect_download() as started:
         page.get_by_role("button", name=kind, exact=True).click()
     data = started.value.path().read_bytes()

@@ -37,7 +37,7 @@ def session(number: int, other: ModelSpec) -> list[np.ndarray]:
     found = [explain(one, ModelSpec(), rule=rule).trace.relevance]
     found.append(explain(Failure("is it", wrong="one", right="two"), other, rule=rule).trace.relevance)
     found.append(explain(two, ModelSpec(), rule=rule).trace.relevance)
-    graph = attribution_graph(two, ModelSpec(), rule="attnlrp" if number % 2 else "cplrp", layers="six")
+    graph = attribution_graph(two, ModelSpec(), rule="attnlrp" if number % 2 else "cplrp")
     return [*found, *(pair.weight for pair in graph.pairs)]
 
 
