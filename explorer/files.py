@@ -30,6 +30,18 @@ def shipped(name: str) -> Path:
     return beside_code("assets") / name
 
 
+Version = tuple[int, int, int, int]
+
+
+def version_of(path: Path) -> Version | None:
+    """What changes when a file is written: inode, bytes, the times of its content and of its entry; None if absent."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> str:
     """Write a file in one step: nobody ever sees it half-written, and an old one stays where writing fails.
 

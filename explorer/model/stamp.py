@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from explorer.files import version_of
 from explorer.model import embedded
 from explorer.model.spec import ModelSpec, local_adapter
 from explorer.model.trusted import named_files
@@ -22,9 +23,4 @@ def stamp_of(spec: ModelSpec) -> Stamp:
     files = [place] if place.is_file() else list(named_files(place, MODEL_FILES)) if place.is_dir() else []
     if spec.adapter and (adapter := Path(os.path.expanduser(spec.adapter))).is_dir():
         files += named_files(local_adapter(spec.adapter) or adapter, MODEL_FILES)
-    return tuple((str(file), *_version(file)) for file in files)
-
-
-def _version(file: Path) -> tuple[int, int, int, int]:
-    about = os.stat(file)
-    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+    return tuple((str(file), *version) for file in files if (version := version_of(file)))

@@ -10,6 +10,7 @@ from typing import Any
 
 from explorer.data.study import DATAPOINTS, Study
 from explorer.errors import ModelError
+from explorer.files import Version, version_of
 from explorer.model import embedded
 from explorer.model.adapters import adapter_folder
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
@@ -83,11 +84,10 @@ def _study_digest(study: Study, _size: int, _time: int) -> str:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file; remembered while its inode, size and times stay the same."""
-    file = path.stat()
-    return _file_digest(path, (file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns))
+    return _file_digest(path, version_of(path))
 
 
 @lru_cache(maxsize=4096)
-def _file_digest(path: Path, _version: tuple[int, ...]) -> str:
+def _file_digest(path: Path, _version: Version | None) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -29,7 +29,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from explorer.errors import ExplorerError, first_line
-from explorer.files import write_json, write_whole
+from explorer.files import Version, version_of, write_json, write_whole
 from explorer.limits import DATA_ROWS
 from explorer.reading import as_type, read_json
 from explorer.vectors.fingerprint import file_digest
@@ -121,9 +121,6 @@ def broken_files(folder: Path, manifest: Manifest) -> list[str]:
     ]
 
 
-Version = tuple[int, int, int, int]
-
-
 @dataclass
 class Index:
     """A complete index, opened for reading: vectors stay on disk and are mapped into memory block by block.
@@ -192,15 +189,6 @@ class Index:
         if self.versions and version_of(path) != self.versions.get(file):
             raise ExplorerError(f"{path}: changed since it was opened; open the study again.")
         return read_tensor(path, name, backend)
-
-
-def version_of(path: Path) -> Version | None:
-    """What changes when a file is written: inode, bytes, the times of its content and of its entry; None if absent."""
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def open_index(folder: Path) -> Index:
