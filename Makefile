@@ -1,4 +1,5 @@
-# make app: run the app, setting everything up on first use.   make test: lint, types and tests.
+# make app: run the app, setting everything up on first use. make test: lint, types, and the tests that take under 10
+# minutes on 2 cores, some of them in a real browser; make slow: the rest of them. CI runs both.
 PYTHON ?= python3
 PORT ?= 8501
 VENV := .venv
@@ -12,7 +13,7 @@ TORCH := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvi
 	cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: app test lint lock audit browser clean
+.PHONY: app test slow lint lock audit browser clean
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.app
@@ -23,6 +24,11 @@ test: $(VENV)/.dev browser lint
 	@$(BIN)/python -m explorer demo path >/dev/null
 	@$(BIN)/python -m explorer demo build >/dev/null
 	$(BIN)/pytest -n 2 --dist loadfile
+
+slow: $(VENV)/.dev browser
+	@$(BIN)/python -m explorer demo path >/dev/null
+	@$(BIN)/python -m explorer demo build >/dev/null
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -51,7 +51,7 @@ def _vote(scored: dict[tuple[str, int], np.ndarray], blend: str, layer: int) -> 
 
 
 def _blend(letters: str) -> Method:
-    return Method(letters, "", "", tuple(PARTS[letter] for letter in letters), "averaged")
+    return Method(letters, "", "", "", tuple(PARTS[letter] for letter in letters), "averaged")
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,10 @@ import torch
 from bench.clusters import GOAL, bench_clusters
 from bench.graph import bench_against_packed, bench_edges, bench_memory
 from bench.heatmap import bench_heatmap
+from bench.load import bench_load
 from bench.vectors import bench_ranking, bench_vectors
+from bench.verdict import bench_verdict
+from explorer.data.failures import shipped_failures
 from explorer.model.load import load_model
 from explorer.progress import Progress
 
@@ -18,6 +21,10 @@ def run_bench(quick: bool, progress: Progress) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": {"threads": torch.get_num_threads(), "device": str(loaded.model.device)}}
     progress("heatmap against a plain forward and backward pass")
     results["heatmap"] = bench_heatmap(loaded, (64, 256) if quick else (64, 512, 2048), 3 if quick else 5)
+    progress("a short trace beside one busy process a core")
+    results["load"] = bench_load(loaded, 1 if quick else 3, 3 if quick else 10)
+    progress("the verdict on a map against bare passes over the same prompts")
+    results["verdict"] = bench_verdict(loaded, shipped_failures()["wrong-bus"], *((0, 10) if quick else (1,)))
     progress("all edges of all layers against one heatmap")
     results["edges"] = bench_edges(loaded, (64, 256) if quick else (64, 256, 1024, 4096), 1 if quick else 3)
     progress("edges against packed multi-target back-propagation")

@@ -6,10 +6,12 @@ Each setting runs in a process of its own, the two taking turns; "busy" has one 
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
+from contextlib import nullcontext
+
+from bench.load import busy_cores
 
 _TRACE = """
 import json, os, sys, time
@@ -40,13 +42,8 @@ def main(rounds: int = 3) -> None:
     """Print a Markdown table: median and slowest trace of each setting."""
     print("| machine | tokens | default: median (slowest) | PASSIVE: median (slowest) |\n| --- | ---: | ---: | ---: |")
     for machine in ("idle", "busy"):
-        cores = (os.cpu_count() or 1) if machine == "busy" else 0
-        spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores)]
-        try:
+        with busy_cores() if machine == "busy" else nullcontext():
             runs = [(policy, measure(policy)) for _ in range(rounds) for policy in ("default", "PASSIVE")]
-        finally:
-            for process in spinning:
-                process.kill()
         for tokens in ("40", "400"):
             cells = []
             for policy in ("default", "PASSIVE"):

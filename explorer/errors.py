@@ -1,8 +1,7 @@
 """Errors that a user can act on, one clear sentence each and never a traceback, and the words that they need."""
 
-from unicodedata import category
-
 from explorer.limits import ERROR_CHARS
+from explorer.safe_text import escape_invisible
 
 
 class ExplorerError(ValueError):
@@ -19,15 +18,11 @@ class ExplorerError(ValueError):
 def one_line(text: str, most: int = ERROR_CHARS) -> str:
     """Text on one line, cut in the middle, with control, formatting and half characters as escapes."""
     text = _cut(" ".join(text.split()), most)
-    return _cut("".join(c if c.isprintable() or category(c) == "Zs" else _escape(c) for c in text), most)
+    return _cut(escape_invisible(text), most)
 
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most * 2 // 3]} … {text[3 - most // 3 :]}"
-
-
-def _escape(c: str) -> str:
-    return c.encode("unicode_escape").decode()
 
 
 def first_line(error: Exception, most: int = 240) -> str:
@@ -38,6 +33,15 @@ def first_line(error: Exception, most: int = 240) -> str:
 def count(n: int, word: str) -> str:
     """A number with its noun: "1 row", "2,000 rows"."""
     return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def file_size(size: float) -> str:
+    """Bytes in a unit of thousands, with two or three digits."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if size >= 99.5 or unit == "bytes" else f"{size:.2g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} GB" if size < 999.5 else f"{size / 1000:,.3g} TB"
 
 
 class ModelError(ExplorerError):

@@ -37,7 +37,7 @@ def version_of(path: Path) -> Version | None:
     """What changes when a file is written: inode, bytes, the times of its content and of its entry; None if absent."""
     try:
         about = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that can't be one
         return None
     return about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
@@ -95,6 +95,12 @@ def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write JSON lines, one object a row, in one step."""
     text = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
     write_whole(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+def toml_text(settings: Mapping[str, Any]) -> str:
+    """Settings as TOML: text, numbers, true or false, lists of them; JSON writes them alike, but for one character."""
+    lines = [f"{k} = {json.dumps(v, ensure_ascii=False)}".replace("\x7f", r"\u007f") for k, v in settings.items()]
+    return "\n".join(lines) + "\n"
 
 
 @contextmanager

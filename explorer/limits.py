@@ -10,7 +10,9 @@ LINE_BYTES = 12 * ROW_CHARS
 COLUMNS = 500
 """Columns of a file of training data."""
 TRAINING_TOKENS = 2048
-"""Tokens of a training example that vectors are made of; what is longer is cut, and counted."""
+"""Tokens of a training example that are read unless ``study.toml`` says otherwise; longer ones are cut, and counted."""
+MOST_TRAINING_TOKENS = 131_072
+"""Tokens of a training example that ``study.toml`` may ask for."""
 MODEL_BLOCKS = 1000
 """Blocks, or experts of a block, that a model's configuration may ask for."""
 CONFIG_BYTES = 50_000_000
@@ -27,6 +29,12 @@ LINK_VALUE = 200_000
 """Characters of one value in a link; a longer one is as if it were not there."""
 LINK_PROMPT = 6_000
 """Characters of a prompt of one's own that a link carries; a longer one stays in the session."""
+TRIES = 12
+"""Tries of edits that a link carries and a page shows, the latest; each costs a pass and an answer."""
+EDITS = 64
+"""Tokens that are deleted or replaced at once."""
+EDIT_CHARS = 120
+"""Characters that stand in the place of one token."""
 PLACE_CHARS = 4_096
 """Characters of a path or hub id, as on most systems."""
 ERROR_CHARS = 400
@@ -51,15 +59,59 @@ DATA_ROWS = 10_000_000
 """Rows of training data."""
 DATA_BYTES = 2_000_000_000
 """Text of the training data of a study, which lies in memory."""
+DATA_UNPACKED_BYTES = 20_000_000_000
+"""What one packed (.gz, .zst) file of training data unpacks to, read line by line."""
+DATA_FILES = 10_000
+"""Files of training data in a folder."""
+BROKEN_ROWS = 100
+"""Rows of training data that were left out and are listed, the first ones; all are counted."""
 LOG_BYTES = 200_000
 """The end of a repair's log that a page shows."""
 ANSWER_TOKENS = 8_192
 """Tokens of an answer that a study's models generate."""
+ALIGNED_WORDS = 400
+"""Words of an answer up to which it is aligned with the other one; of longer ones the first difference alone counts."""
+PLACES = 40
+"""Places where two answers differ that are offered, the first ones."""
 STORED_EDGES = 16_384
 """Edges of a graph kept for each pair of neighbouring layers, the strongest: all of them up to about 180 tokens."""
 DRAWN_NODES = 600
-"""Nodes that the Graph page draws at most."""
+"""Nodes that stand in the Graph page's drawing at most, without those within residual runs."""
 DRAWN_EDGES = 1_500
-"""Edges that the Graph page draws at most."""
+"""Strokes that the Graph page draws at most: edges, and residual runs."""
+TRACED_NODES = 3_000
+"""Nodes of any drawing at most, those within residual runs too: all of them can be drawn."""
+ABLATIONS = 20
+"""Ablations that the Graph page keeps in its table and link."""
+BRUSH_POINTS = 48
+"""Corners of a brush on the map of the datapoints, which stands in the link."""
+UPLOAD_MEGABYTES = 20
+"""Megabytes of a log that is dropped on a page, as ``.streamlit/config.toml`` says; larger ones are read by path."""
+NOTE_CHARS = 2_000
+"""Characters of a note on a failure of a survey."""
 WINDOWS = 64
 """Browser windows that a server serves at once."""
+LOG_SAMPLE_BYTES = 64_000_000
+"""One sample of an evaluation log, a line or a zip's member, unpacked; and any other single value in a log."""
+LOG_SAMPLES = 1_000_000
+"""Samples of an evaluation log: their ids lie in memory."""
+LOG_UNPACKED_BYTES = 20_000_000_000
+"""All members of a zipped evaluation log, unpacked one after the other."""
+LOG_DIRECTORY_BYTES = 32_000_000
+"""The list of members of a zipped evaluation log: about 300,000 of them."""
+STUDY_UNPACKED_BYTES = 20_000_000_000
+"""All files of a study that is imported from a zip."""
+STUDY_FILES = 100_000
+"""Files of a study that is imported from a zip."""
+STUDY_ZIP_BYTES = 2_000_000_000
+"""Files of a study that the app puts into one zip to download: the server holds it in memory."""
+UPLOAD_BYTES = 500_000_000
+"""Training data, or a study's zip, that a browser sends: the server holds it in memory."""
+REPORT_VIEWS = 60
+"""Pages of a report that are collected in a study."""
+REPORT_COMMENT = 4_000
+"""Characters of a comment on one of them."""
+REPORT_TITLE = 300
+"""Characters of a report's title."""
+STUDY_NAME = 100
+"""Characters of a study's name."""

@@ -115,7 +115,11 @@ def as_type(value: Any, kind: type[T] | Any, where: object, expected: str) -> T:
 
 def read_toml(path: Path, expected: str) -> dict[str, Any]:
     """Read a TOML file of at most ``TOML_BYTES``."""
-    text = decode(read_bytes(path, expected, TOML_BYTES), path, "TOML")
+    return parse_toml(decode(read_bytes(path, expected, TOML_BYTES), path, "TOML"), path, expected)
+
+
+def parse_toml(text: str, path: Path, expected: str) -> dict[str, Any]:
+    """Parse the text of a TOML file; ``path`` begins the error's sentence."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > TOML_DOTS:  # tomllib takes time and memory by the square of a key's parts
             raise ExplorerError(f"{path}, line {number}: more than {TOML_DOTS:,} dots; expected {expected}.")
@@ -173,14 +177,14 @@ def _reason(error: Exception) -> str:
 # --- JSON lines ---------------------------------------------------------------------------------------------------
 
 
-def lines_of(path: Path, expected: str = "JSON lines") -> Iterator[tuple[int, bytes]]:
-    """Yield (number from 1, bytes) of each line that is not blank, at most ``LINE_BYTES`` + 1 of a longer one."""
+def lines_of(path: Path, expected: str = "JSON lines", most: int = LINE_BYTES) -> Iterator[tuple[int, bytes]]:
+    """Yield (number from 1, bytes) of each line that is not blank, at most ``most`` + 1 of a longer one."""
     with open_file(path, expected) as file:
         try:
             # readline with a limit: a line of gigabytes is measured, never held
-            for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES + 1), b""), 1):
-                if len(line) > LINE_BYTES:
-                    while (rest := file.readline(LINE_BYTES)) and not rest.endswith(b"\n"):
+            for number, line in enumerate(iter(lambda: file.readline(most + 1), b""), 1):
+                if len(line) > most:
+                    while (rest := file.readline(most)) and not rest.endswith(b"\n"):
                         pass
                 if line := line.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").strip():
                     yield number, line
@@ -216,9 +220,14 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def read_rows(path: Path, *fields: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what ``read_json_lines`` does, where every row has an id of its own, and text in ``fields``."""
+    """Yield what ``read_json_lines`` does, where every row has an id of its own, and text in ``fields``.
+
+    An id that is a whole number becomes text.
+    """
     ids: set[str] = set()
     for where, row in read_json_lines(path):
+        if type(row.get("id")) is int:
+            row["id"] = str(row["id"])
         require_text(row, where, "id", *fields)
         if row["id"] in ids:
             raise ExplorerError(f"{where}: id '{row['id'][:80]}' stands in the file twice.")

@@ -20,5 +20,21 @@ def hold_direction(text: str) -> str:
     return _REORDER.sub("·", text)
 
 
+def printable(text: str) -> str:
+    """Replace control characters by dots: they are invisible, and an SVG with them is not valid XML."""
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Put text on one line, cut to ``most`` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def quoted(text: str, most: int = 28) -> str:
+    """Put text in quotation marks, on one line, cut to ``most`` characters."""
+    return f"“{shortened(printable(' '.join(text.split())), most)}”"
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

@@ -3,15 +3,19 @@
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.repair.job import DONE, status
+from explorer.jobs import DONE
+from explorer.repair.job import status
 from explorer.repair.plan import REPAIRS, read_plan
 from explorer.repair.results import read_result
 from explorer.ui import link
 from explorer.ui.corpus import corpus
 from explorer.ui.repair.job import NEW_REPAIR, show_state, show_training, titles
-from explorer.ui.repair.result import show_arms, show_examples, show_files, show_models, show_verdict
+from explorer.ui.repair.result import show_arms, show_examples, show_verdict
 from explorer.ui.repair.setup import show_edited, show_setup
+from explorer.ui.repair.take_along import show_files, show_models
 from explorer.ui.text import stop_on
+
+REPAIR = "Those of this study, the latest first: what was edited, and by which ranking."
 
 try:
     data = corpus()
@@ -21,10 +25,19 @@ study = data.study
 repairs = titles(study)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     name = NEW_REPAIR
+    if not repairs and link.get("repair", NEW_REPAIR) != NEW_REPAIR:
+        link.tell_absent("repair")
     if repairs:
-        name = link.select("Repair", "repair", {**repairs, NEW_REPAIR: "New repair"}, next(iter(repairs)))
+        name = link.select("Repair", "repair", {**repairs, NEW_REPAIR: "New repair"}, next(iter(repairs)), help=REPAIR)
         open_form = lambda: link.put(repair=NEW_REPAIR)  # noqa: E731
-        st.button("New repair", icon=":material/add:", key="new", disabled=name == NEW_REPAIR, on_click=open_form)
+        st.button(
+            "New repair",
+            icon=":material/add:",
+            key="new",
+            disabled=name == NEW_REPAIR,
+            on_click=open_form,
+            help="Edit other data",
+        )
     tools = st.container(horizontal=True, width="content", gap="small")
 
 if name == NEW_REPAIR:

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -16,6 +17,18 @@ from explorer.repair.choose import plan_repair
 from explorer.repair.plan import PRESETS, save_plan
 from explorer.repair.results import Example, Result, row
 from explorer.repair.stages import Recipe, Stage, write_stages
+from explorer.surveys.folder import (
+    SURVEYS,
+    Case,
+    LogAbout,
+    Note,
+    Reading,
+    Row,
+    SurveySettings,
+    add_row,
+    create_survey,
+    note,
+)
 from explorer.vectors.build import build_index
 from tests.model.families import tiny_model
 from tests.vectors.tiny import tiny_tokenizer
@@ -105,6 +118,7 @@ def hostile_study(folder: Path) -> Study:
     build_index(study, "base", layers=[1, 3])
     cluster(study)
     _write_result(study)
+    _write_survey(study)
     return study
 
 
@@ -117,6 +131,30 @@ def _row(i: int) -> dict[str, str]:
         "=extra" + attack(0): attack(i),
     }
     return row if i else row | {"prompt": ALL, "response": ALL}
+
+
+def _write_survey(study: Study) -> None:
+    """A survey that is done: every text of its log, cases, rows and notes is an attack."""
+    texts = {name: attack(n) for n, name in enumerate(("harness", "version", "task", "model", "metric"))}
+    about = LogAbout(f"{ALL}.jsonl", **texts, samples=99, failed=len(ATTACKS), problems=(ALL, attack(7)))
+    settings = SurveySettings(ALL, tuple(study.checkpoints().items()), judged=True, confirmed=True, log=about)
+    cases = [
+        Case(f"{n} {text}", text, attack(n + 1), attack(n + 2), system=ALL, category=attack(n % 4), said=text,
+             expected=(attack(n + 2),))
+        for n, text in enumerate(ATTACKS.values())
+    ]  # fmt: skip
+    folder = create_survey(study.folder / SURVEYS / "hostile", settings, cases).folder
+    for n, case in enumerate(cases[1:], 1):
+        parts: dict[str, tuple[float, float, int]] = dict.fromkeys(("user", "template"), (1.0 + n, -0.5, 4))
+        readings = {name: Reading(n - 3.0 - k, parts) for k, name in enumerate(study.checkpoints())}
+        told: dict[str, Any] = {"reddest": ((attack(n), 1.5), (ALL, 0.5)), "bluest": ((attack(n + 3), -1.0),)}
+        if n > 3:
+            told |= {"outcome": "M-IA", "pattern": "URT", "verdict": "holds", "verdict_figures": ALL}
+        shares = tuple((1.0 + (layer == n % 4)) / 6 for layer in range(5))
+        more: dict[str, Any] = {"profile": shares, "sink_share": 0.1, "readings": readings}
+        add_row(folder, Row(case.id, n - 3.0, (attack(n), attack(n + 1)), 9, **told, **more))
+        note(folder, Note(case.id, seen=bool(n % 2), text=attack(n)))
+    add_row(folder, Row(cases[0].id, error=ALL))
 
 
 def _write_result(study: Study) -> None:

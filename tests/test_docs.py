@@ -11,8 +11,16 @@ from pathlib import Path
 import pytest
 
 from explorer.cli.main import main, parser
+from explorer.cli.reference import reference
+from explorer.data.lists import LISTS
+from explorer.data.names import MAPPED
+from explorer.faithfulness.operators import OPERATORS
+from explorer.repair.plan import EDITS, PRESETS
 from explorer.repair.results import percent, pooled, read_result, seed_rates
-from explorer.vectors.methods import METHODS
+from explorer.repair.stages import ANSWERS
+from explorer.trace.explain import RULES
+from explorer.ui.navigation import PAGES
+from explorer.vectors.methods import MEASURES, METHODS, QUERIES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,6 +34,39 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 def test_every_command_is_in_the_readme_and_no_other():
     listed = set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
     assert listed == set(commands())
+
+
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
+
+
+def test_every_command_option_and_call_is_in_the_reference():
+    assert DOCS["reference.md"] == reference(), "run: python -m explorer.cli.reference"
+    bare = re.findall(r"^\| (`[^|]*(?:\\\|[^|]*)*`) \|\s*\|$", DOCS["reference.md"], re.MULTILINE)
+    assert not bare, f"without a word on what it is: {bare}"
+
+
+@pytest.mark.parametrize(
+    "name", [*METHODS, *MEASURES, *QUERIES, *RULES, *OPERATORS, *EDITS, *PRESETS, *ANSWERS, *LISTS, *MAPPED]
+)
+def test_every_name_that_one_chooses_is_explained(name):
+    """As code or in italics, outside the reference and the limits, which are lists."""
+    prose = "\n".join(text for file, text in DOCS.items() if file not in ("reference.md", "limits.md")).replace(
+        "**", ""
+    )
+    spans = re.findall(r"```.*?```|`[^`]+`|\*[^*\n]+\*", prose, re.DOTALL)
+    marked = {word for span in spans for word in re.findall(r"[\w-]+", span)}
+    assert name in marked, f"{name} stands in no page of docs/"
+
+
+@pytest.mark.parametrize("title", [title for title, _ in PAGES.values()])
+def test_every_page_is_explained(title):
+    prose = " ".join(" ".join(text for file, text in DOCS.items() if file != "reference.md").split())
+    assert re.search(rf"(the|The) \*?{title}\*? page|[Pp]ages? \[?\*?{title}|# {title}", prose), title
+
+
+def test_every_page_of_the_docs_is_found():
+    linked = {name for text in DOCS.values() for name in re.findall(r"\]\((?:docs/)?([\w-]+\.md)", text)}
+    assert {*DOCS} - linked <= {"README.md"}
 
 
 def test_commands_shown_are_accepted_and_run(smollm, capsys, tmp_path, monkeypatch):

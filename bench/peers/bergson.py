@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from explorer.data.study import Study, check_study, create_study, tracing_prompts
+from explorer.data.behaviors import tracing_prompts
+from explorer.data.study import Study, check_study, create_study
 from explorer.files import write_json
 from explorer.model import embedded
 from explorer.ranking.evaluate import guilty_rows

@@ -7,7 +7,7 @@ data should.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
 from typing import Any
@@ -50,6 +50,9 @@ class Cluster:
     null_p: float
     stability: float
 
+    def __repr__(self) -> str:
+        return f"Cluster({self.id}, {len(self.prompts)} prompts, {len(self.datapoints):,} datapoints)"
+
     @property
     def mean_similarity(self) -> float:
         """Of the datapoints that belong to it; 0 without any."""
@@ -80,6 +83,7 @@ class Clusters:
         silhouettes: by number of clusters.
         means: (u, n) mean similarity of each node of the tree with each datapoint.
         count: number of clusters asked for; None for that of the best silhouette.
+        study: whose prompts and training examples they are; None where a matrix alone was clustered.
     """
 
     index: Index
@@ -89,6 +93,11 @@ class Clusters:
     silhouettes: dict[int, float]
     means: np.ndarray
     count: int | None = None
+    study: Study | None = None
+
+    def __repr__(self) -> str:
+        count, prompts = self.count or self.best_count, len(self.matrix.prompts.rows)
+        return f"Clusters({count} of {prompts} prompts, {self.matrix.method.name}, layer {self.matrix.layer})"
 
     @cached_property
     def digest(self) -> str:
@@ -155,7 +164,7 @@ def cluster(
     reference = reference or default_reference(study, index.manifest.checkpoint)
     answered = study_prompts(study, prompts, reference, progress)
     matrix = similarity(index, answered, prompt_vectors(study, index, answered.rows, progress), method, layer)
-    return find_clusters(index, matrix, count, seed, progress=progress, cached=True)
+    return replace(find_clusters(index, matrix, count, seed, progress=progress, cached=True), study=study)
 
 
 def find_clusters(

@@ -1,19 +1,23 @@
 """A map of the datapoints in two dimensions: datapoints that are similar to the same prompts lie near each other."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from torch import from_numpy
 
-from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.clusters import Clusters
 from explorer.errors import ExplorerError
+from explorer.vectors.cache import cache_path, read_cached, write_cached
 
 FOLDER, POINTS, DIMENSIONS, PERPLEXITY = "maps", 3_000, 30, 30
 """Beside the index; datapoints on the map at most; principal components that t-SNE starts from; its perplexity."""
+MAX_ZOOM = 30
+"""How many times the map is enlarged at most."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,33 @@ class DatapointMap:
         few = len(self.rows) < self.total
         sampled = f"{len(self.rows):,} of {self.total:,} datapoints, drawn at random; " if few else ""
         return f"{sampled}PCA, then t-SNE: who is near whom means something, distances and axes do not."
+
+
+@dataclass(frozen=True)
+class MapView:
+    """The part of the map on screen: ``zoom`` 1 to ``MAX_ZOOM`` around (x, y), in thousandths, as a link holds it."""
+
+    zoom: int = 1000
+    x: int = 0
+    y: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``zoom,x,y``; the whole map for anything else."""
+        if not re.fullmatch(r"[0-9]{4,5},-?[0-9]{1,4},-?[0-9]{1,4}", text):
+            return cls()
+        zoom, x, y = map(int, text.split(","))
+        return cls(min(max(zoom, 1000), 1000 * MAX_ZOOM), x, y)
+
+    def __str__(self) -> str:
+        return f"{self.zoom},{self.x},{self.y}"
+
+    @property
+    def limits(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """First and last x, and first and last y on screen, in the map's units, with a margin."""
+        half = 1.04 / self.zoom * 1000
+        x, y = self.x / 1000, self.y / 1000
+        return (x - half, x + half), (y - half, y + half)
 
 
 def project(values: np.ndarray, most: int = POINTS) -> DatapointMap:

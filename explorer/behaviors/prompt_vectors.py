@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.data.study import Study
 from explorer.model.load import load_model
 from explorer.progress import Progress, silent
 from explorer.ranking.scores import Target
+from explorer.vectors.cache import cache_path, read_cached, write_cached
 from explorer.vectors.find import check_index, index_model
 from explorer.vectors.index import Index
 from explorer.vectors.items import item_vectors

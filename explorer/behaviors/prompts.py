@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from explorer.data.study import BehaviorPrompt, Study, tracing_prompts
+from explorer.data.behaviors import BehaviorPrompt, tracing_prompts
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.files import append_lines
 from explorer.model.generate import generate
@@ -32,6 +33,8 @@ class AnsweredPrompt:
         name: the behavior that it is a prompt of; empty for an unlabelled prompt.
         answer: the bad answer of the behavior; for an unlabelled prompt the answer of the model under study.
         other: the good answer, if the study has one; for an unlabelled prompt the reference model's answer.
+        system: the system prompt that it is asked with; empty for none.
+        raw: read without a chat template, whatever the study's other prompts are.
     """
 
     id: str
@@ -39,12 +42,16 @@ class AnsweredPrompt:
     prompt: str
     answer: str
     other: str | None = None
+    system: str = ""
+    raw: bool = False
 
     @property
     def digest(self) -> str:
         """SHA-256 of the texts, and whether they are a known behavior's; cached vectors are found by it."""
-        texts = json.dumps([self.prompt, self.answer, self.other, bool(self.name)], ensure_ascii=False)
-        return hashlib.sha256(texts.encode()).hexdigest()
+        texts: list[Any] = [self.prompt, self.answer, self.other, bool(self.name)]
+        texts += [self.system] if self.system else []
+        texts += ["raw"] if self.raw else []
+        return hashlib.sha256(json.dumps(texts, ensure_ascii=False).encode()).hexdigest()
 
     def item(self, study: Study) -> Item:
         """What its vector is made of: a pair of answers where there is another one.
@@ -52,7 +59,8 @@ class AnsweredPrompt:
         The answers of a known behavior are whole; generated ones may have been cut, and do not end the turn.
         """
         ended = bool(self.name) and study.end_of_turn
-        return Item(Prompt(self.prompt, raw=study.template == "raw"), self.answer, self.other, ended)
+        prompt = Prompt(self.prompt, self.system or None, self.raw or study.template == "raw")
+        return Item(prompt, self.answer, self.other, ended, most=study.max_tokens)
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def behavior_prompts(study: Study) -> list[AnsweredPrompt]:
     for b in study.behaviors():
         behaviors.setdefault(b.name, []).append(b)
     queries = chain.from_iterable(map(tracing_prompts, behaviors.values()))
-    return [AnsweredPrompt(b.id, b.name, b.prompt, b.bad, b.good or None) for b in queries]
+    return [AnsweredPrompt(b.id, b.name, b.prompt, b.bad, b.good or None, b.system, b.raw) for b in queries]
 
 
 def discovery_prompts(study: Study, reference: str = "before", progress: Progress = silent) -> PromptSet:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.behaviors.cache import cache_path, read_cached, write_cached
 from explorer.behaviors.matrix import Matrix
 from explorer.behaviors.tree import MIN_SPREAD, PromptTree, prompt_tree
 from explorer.progress import Progress, silent
+from explorer.vectors.cache import cache_path, read_cached, write_cached
 from explorer.vectors.index import Index
 
 MAX_P, MIN_STABILITY, MIN_PROMPTS = 0.05, 0.6, 3

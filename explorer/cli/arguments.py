@@ -1,11 +1,13 @@
 """Types of command-line arguments: what they refuse would be a traceback, or do nothing, later."""
 
 import math
+import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 from explorer.errors import ExplorerError
-from explorer.reading import require_path
+from explorer.limits import JSON_BYTES
+from explorer.reading import decode, read_text, require_path
 
 MOST = 2**31 - 1
 """Every whole number lies within plus and minus this: seeds, layers and counts have no use for a larger one."""
@@ -58,3 +60,32 @@ def file_name(value: str) -> str:
     if not value:
         raise ArgumentTypeError("empty; expected the name of a file")
     return str(path(value)) if value != "-" else value
+
+
+def read_prompt(path: str) -> str:
+    """Read a prompt from a file, or stdin where it is called ``-``; one line end at its end is the file's own."""
+    if path == "-":
+        content = decode(sys.stdin.buffer.read(JSON_BYTES), "stdin", "a prompt")
+    else:
+        content = read_text(Path(path), "a prompt")
+    return content.removesuffix("\n").removesuffix("\r")
+
+
+def token_numbers(value: str) -> list[int]:
+    """Indices of tokens, with commas between."""
+    return [_token_number(part, value) for part in value.split(",")]
+
+
+def replacement(value: str) -> tuple[int, str]:
+    """``N=WORD``: the index of a token, and what stands in its place."""
+    number, equals, word = text(value).partition("=")
+    if not equals or not word:
+        raise ArgumentTypeError(f"{value[:40]!r}; expected N=WORD, e.g. 12=Rome")
+    return _token_number(number, value), word
+
+
+def _token_number(part: str, value: str) -> int:
+    number = whole_number(part)
+    if number < 0:
+        raise ArgumentTypeError(f"{value[:40]!r}; expected indices of tokens, from 0")
+    return number

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def add_cluster(commands: Any) -> None:
     """Add ``cluster`` to the sub-commands."""
     cluster = commands.add_parser("cluster", help="what else training taught: groups of prompts with their datapoints")
-    cluster.add_argument("study", type=Path, metavar="STUDY")
+    cluster.add_argument("study", type=Path, metavar="STUDY", help="the folder of a study")
     cluster.add_argument("--method", default="explorer", help="what makes two things alike; see the README")
     cluster.add_argument("--layer", type=int, metavar="N", help="1 to L; default: the index's own choice")
     cluster.add_argument("--stage", help="the checkpoint whose vectors are used; default the earliest that is built")
@@ -35,8 +35,9 @@ def add_cluster(commands: Any) -> None:
 
 def _cluster(options: argparse.Namespace) -> None:
     from explorer.behaviors.agreement import label_agreement, require_labels
-    from explorer.behaviors.cards import MEANING, make_cards
+    from explorer.behaviors.cards import MEANING, annotated, make_cards
     from explorer.behaviors.clusters import cluster
+    from explorer.behaviors.notes import read_notes
     from explorer.behaviors.report import assignment_csv, summary, to_json
     from explorer.data.study import check_study
     from explorer.figures.cards_page import cards_html
@@ -46,17 +47,18 @@ def _cluster(options: argparse.Namespace) -> None:
     study = check_study(options.study)
     table = study.datapoints()
     labels = require_labels(table, options.study) if options.labels else None
+    notes = read_notes(study.folder)  # a damaged file is told before the work, not after
     names = ("method", "layer", "stage", "prompts", "count", "seed", "reference")
     clusters = cluster(study, **{name: getattr(options, name) for name in names}, progress=progress_lines())
     cut = clusters.cut()
-    cards, note = make_cards(clusters, cut, table), summary(clusters, cut)
+    cards, note = annotated(make_cards(clusters, cut, table), notes), summary(clusters, cut)
     agreement = label_agreement(cut, labels) if labels else None
     if options.csv:
-        write(options.csv, assignment_csv(cut, table))
+        write(options.csv, assignment_csv(cards, table))
     if options.html:
         write(options.html, cards_html(f"Behaviors of {study.name}", note, cards, clusters.matrix.prompts.models))
     if options.json:
-        write_json(options.json, to_json(clusters, cards, agreement), indent=1)
+        write_json(options.json, to_json(clusters, cut, cards, agreement), indent=1)
     if "-" not in (options.json, options.html, options.csv):
         say(note, MEANING, *chain.from_iterable(map(_lines, cards)))
         if agreement:
@@ -65,10 +67,12 @@ def _cluster(options: argparse.Namespace) -> None:
 
 
 def _lines(card: "Card") -> list[str]:
-    first = card.prompts[0]
+    note = card.note
+    given = " · ".join(part for part in (note.name, note.tag, " ".join(note.note.split())) if part)
     return [
         "",
         f"{card.cluster.id}. {card.verdict}",
-        f"   {len(card.prompts)} prompts, {len(card.ids)} datapoints; words: {', '.join(card.words[:8])}",
-        f"   {first.prompt[:70]!r} → {first.answer[:60]!r}",
+        *([f"   {given}"] if given else []),
+        f"   {card.sizes}",
+        *(f"   {line}" for line in card.summary),
     ]

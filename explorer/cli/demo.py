@@ -23,6 +23,7 @@ def add_demo(commands: Any) -> None:
     measure = steps.add_parser("measure", help="measure every adapter again and write the report")
     measure.add_argument("--assets", type=Path, metavar="FOLDER", help="has the adapters; default the shipped files")
     measure.add_argument("--only", default="", metavar="A,B", help="the models to measure; the others' figures stay")
+    measure.add_argument("--failures", action="store_true", help="make the failures again, and nothing else")
     measure.set_defaults(run=_measure)
 
 
@@ -48,7 +49,10 @@ def _train(arguments: argparse.Namespace) -> None:
 
 def _measure(arguments: argparse.Namespace) -> None:
     from explorer.demo.adapters import ASSETS
-    from explorer.demo.measure import measure_demo
+    from explorer.demo.measure import measure_demo, remake_failures
 
+    if arguments.failures:
+        remake_failures(arguments.assets or ASSETS, progress_lines())
+        return
     only = [name for name in arguments.only.split(",") if name]
     measure_demo(arguments.assets or ASSETS, only, progress_lines())

@@ -12,7 +12,7 @@ def add_evaluate(commands: Any) -> None:
     """Add the sub-command to the command line's own."""
     about = "how well each method finds the datapoints that are labelled guilty"
     evaluate = commands.add_parser("evaluate", help=about)
-    evaluate.add_argument("study", type=Path, metavar="STUDY")
+    evaluate.add_argument("study", type=Path, metavar="STUDY", help="the folder of a study")
     evaluate.add_argument("--label", metavar="L", help="the guilty label; default: each behavior's name")
     evaluate.add_argument("--stage", help="only the vectors of this checkpoint")
     evaluate.add_argument("--every", action="store_true", help="each method with all that pairs with it")

@@ -17,6 +17,8 @@ from explorer.cli.new import add_new
 from explorer.cli.output import say
 from explorer.cli.rank import add_rank
 from explorer.cli.repair import add_repair
+from explorer.cli.report import add_report
+from explorer.cli.survey import add_survey
 from explorer.errors import ExplorerError, one_line
 
 
@@ -54,8 +56,8 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = _Parser(prog="python -m explorer", description="Find out why a language model went wrong.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    trace = (add_app, add_trace, add_graph, add_compare)
-    study = (add_new, add_build, add_rank, add_evaluate, add_cluster, add_repair)
+    trace = (add_app, add_trace, add_graph, add_compare, add_survey)
+    study = (add_new, add_build, add_rank, add_evaluate, add_cluster, add_repair, add_report)
     for add in (*trace, *study, add_bench, add_demo):
         add(commands)
     return top

@@ -3,12 +3,17 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from explorer.cli.arguments import file_name
-from explorer.cli.output import MODEL, say, write_json
+from explorer.cli.arguments import file_name, text
+from explorer.cli.output import MODEL, progress_lines, say, write_json
 from explorer.data.checkpoints import adapter_entry
+from explorer.data.names import parse_columns
+from explorer.data.numbers import NUMBERS
 from explorer.errors import ExplorerError
+
+if TYPE_CHECKING:
+    from explorer.data.new_study import NewStudy
 
 
 def add_new(commands: Any) -> None:
@@ -25,10 +30,13 @@ def add_new(commands: Any) -> None:
     new.add_argument("--reference", metavar="R", help=before)
     adapter = "the same for a PEFT adapter"
     new.add_argument("--reference-adapter", dest="reference", type=adapter_entry, metavar="A0", help=adapter)
-    formats = "training examples: .jsonl, .json, .csv, .parquet, .arrow or a save_to_disk folder"
-    new.add_argument("--data", required=True, type=Path, metavar="FILE", help=formats)
-    new.add_argument("--behaviors", type=Path, metavar="F", help="JSON lines {id, name, prompt, bad, good?, exhibits?}")
-    new.add_argument("--failures", type=Path, metavar="F", help="JSON lines {id, prompt, wrong, right, system?}")
+    formats = "training examples: .jsonl, .json, .csv, .tsv (.gz, .zst too), .parquet, .arrow, a folder of save_to_disk"
+    formats += " or of the hub, or a pattern such as 'data/*.parquet'; again for each further one"
+    new.add_argument("--data", required=True, action="append", type=text, metavar="FILE", help=formats)
+    named = "columns with other names than the usual ones: prompt=Frage,response=Antwort (a.b: b within a)"
+    new.add_argument("--columns", type=text, metavar="FIELD=COLUMN,…", help=named)
+    new.add_argument("--strict", action="store_true", help="refuse data with a broken row, which is left out else")
+    _add_lists(new)
     new.add_argument("--name", default="", metavar="N", help="what to call the study; default the folder's name")
     raw = "how the model reads a row; auto (default): raw text where the model has no chat template"
     new.add_argument("--template", choices=("auto", "chat", "raw"), default="auto", help=raw)
@@ -38,27 +46,57 @@ def add_new(commands: Any) -> None:
     new.add_argument("--end-of-turn", choices=("yes", "no"), help=end)
     longest = "most tokens of an answer that the study's models give; default 64"
     new.add_argument("--answer-tokens", type=int, metavar="N", help=longest)
+    read = "tokens of a training example that are read, default 2048; longer ones lose the middle of their prompts"
+    new.add_argument("--max-tokens", type=int, metavar="N", help=read)
     new.add_argument("--yes", action="store_true", help="write without asking (asked in a terminal only)")
     new.add_argument("--dry-run", action="store_true", help="say what was recognised, write nothing")
     new.add_argument("--json", metavar="FILE", type=file_name, help="write what was recognised as JSON; - for stdout")
     new.set_defaults(run=_new)
 
 
+def _add_lists(new: argparse.ArgumentParser) -> None:
+    """Add the options for behaviors, failures and prompts, each a table in any format."""
+    add = new.add_argument
+    add("--behaviors", type=Path, metavar="F", help="table or JSON lines {id?, name, prompt, bad, good?, exhibits?, …}")
+    failures = "{id?, prompt, wrong, right, system?}, or {prompt, expected}: the model is asked, what it fails is kept"
+    add("--failures", type=Path, metavar="F", help=f"table or JSON lines {failures}")
+    add("--discovery", type=Path, metavar="F", help="unlabelled prompts to cluster: {id?, prompt}")
+    add("--controls", type=Path, metavar="F", help="where a behavior must not show: {id?, name, prompt, exhibits}")
+    add("--guard", type=Path, metavar="F", help="ordinary tasks that a repair must not harm: {id?, prompt, right}")
+    held = "hold every other prompt of a behavior out, to measure repairs with (needs exhibits)"
+    add("--hold-out", action="store_true", help=held)
+
+
 def _new(arguments: argparse.Namespace) -> None:
+    from explorer.data.lists import LISTS, has_questions
     from explorer.data.new_study import prepare_study
 
-    names = ("model", "data", "checkpoints", "reference", "behaviors", "failures", "name")
-    given = {name: getattr(arguments, name) for name in (*names, "template", "turns", "answer_tokens")}
+    names = ("model", "data", "strict", "checkpoints", "reference", "name", "template", "turns", *NUMBERS, *LISTS)
+    given = {name: getattr(arguments, name) for name in (*names, "hold_out")}
+    questions = arguments.failures if arguments.failures and has_questions(arguments.failures) else None
+    given |= {"failures": None} if questions else {}
     ends = {"yes": True, "no": False}.get(arguments.end_of_turn)
-    new = prepare_study(arguments.study, **given, end_of_turn=ends)
-    say(*new.lines(), to_stderr=True)
+    columns = parse_columns(arguments.columns) if arguments.columns else None
+    new = prepare_study(arguments.study, **given, columns=columns, end_of_turn=ends)
+    asks = f"failures: the questions of {questions}, which the model is asked before anything is written"
+    say(*new.lines(), *([asks] if questions else []), to_stderr=True)
     folder = None
     if not arguments.dry_run and (arguments.yes or _confirmed(new.folder)):
+        new = _asked(new, questions) if questions else new
         folder = str(new.write().folder)
     if arguments.json:
         write_json(arguments.json, new.data.to_json() | {"study": folder})
     if folder and arguments.json != "-":
         say(folder)
+
+
+def _asked(new: "NewStudy", questions: Path) -> "NewStudy":
+    """The study with what its model answers wrongly as failures."""
+    from explorer.surveys.ask import ask_failures, with_failures
+
+    asked = ask_failures(questions, new.spec, new.template == "raw", progress_lines())
+    say(*asked.lines(), to_stderr=True)
+    return with_failures(new, asked)
 
 
 def _confirmed(folder: Path) -> bool:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from explorer.data.study import Study
     from explorer.ranking.questions import Question
     from explorer.ranking.rank import Ranking
+    from explorer.ranking.token_evidence import TokenEvidence
 
 
 def add_rank(commands: Any) -> None:
     """Add the sub-command to the command line's own."""
     rank = commands.add_parser("rank", help="which training examples taught a behavior")
-    rank.add_argument("study", type=Path, metavar="STUDY")
+    rank.add_argument("study", type=Path, metavar="STUDY", help="the folder of a study")
     which = rank.add_mutually_exclusive_group(required=True)
     which.add_argument("--behavior", metavar="NAME", help="a behavior of the study")
     which.add_argument("--failure", metavar="ID", help="a failure of the study")
@@ -45,11 +46,12 @@ def add_rank(commands: Any) -> None:
 
 def _rank(given: argparse.Namespace) -> None:
     from explorer.data.study import check_study
+    from explorer.ranking.null import no_null, null_scores, significance
     from explorer.ranking.rank import rank
 
     if given.top < 1:
         raise ExplorerError(f"--top is {given.top}; expected at least 1.")
-    study = check_study(given.study)
+    study, progress = check_study(given.study), progress_lines()
     ranking = rank(
         study,
         _question(study, given),
@@ -59,17 +61,23 @@ def _rank(given: argparse.Namespace) -> None:
         centre=given.centre,
         query=None if given.query in ("persona", "control") else given.query,
         measure=given.measure,
-        progress=progress_lines(),
+        progress=progress,
     )
-    datapoints = _top(study, ranking, given)
+    evidence, datapoints = _top(study, ranking, given)
+    null = None if no_null(ranking) else null_scores(study, ranking, progress)
+    verdict = significance(study, ranking, null)
     if given.json:
         named = given.behavior or given.failure or given.like
         about = {"behavior": named, **asdict(ranking.choice), "stage": ranking.stage or None}
-        write_json(given.json, {**about, "datapoints": datapoints}, indent=1)
+        compared = {"null": null.to_json() if null else None, "verdict": verdict.to_json()}
+        write_json(given.json, {**about, **compared, "datapoints": datapoints}, indent=1)
         return
-    for row in datapoints:
+    say(f"{verdict.sentence}: {verdict.details}")
+    for row, scored in zip(datapoints, evidence, strict=True):
         about = row.get("label") or row.get("source") or ""
         say(f"{row['score']:7.3f}  {row['id']}  [{about}]  {row['text'][:120]!r}")
+        if scored:
+            say(f"         by tokens: {', '.join(f'{t.text!r} {t.score:+.3g}' for t in scored.strongest()) or 'none'}")
 
 
 def _question(study: "Study", given: argparse.Namespace) -> "Question":
@@ -106,8 +114,10 @@ def _node(text: str) -> tuple[int, int]:
     return int(layer), int(token)
 
 
-def _top(study: "Study", ranking: "Ranking", given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return the best datapoints as JSON values, with their tokens where these are asked for."""
+def _top(
+    study: "Study", ranking: "Ranking", given: argparse.Namespace
+) -> "tuple[list[TokenEvidence | None], list[dict[str, Any]]]":
+    """Return the best datapoints: the evidence of their tokens where that is asked for, and as JSON values."""
     from explorer.ranking.table import texts
     from explorer.ranking.token_scores import token_scores
 
@@ -121,4 +131,4 @@ def _top(study: "Study", ranking: "Ranking", given: argparse.Namespace) -> list[
         if number in evidence:
             datapoint |= evidence[number].to_json()
         datapoints.append(datapoint)
-    return datapoints
+    return [evidence.get(number) for number in rows], datapoints

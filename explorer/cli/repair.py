@@ -23,7 +23,7 @@ def add_repair(commands: Any) -> None:
     small, full = (preset.summary().replace("%", "%%") for preset in (PRESETS["small"], PRESETS["full"]))
     repair = commands.add_parser("repair", help="prove a cause: edit the top datapoints, train again, against controls")
     add = repair.add_argument
-    add("study", type=Path, metavar="STUDY")
+    add("study", type=Path, metavar="STUDY", help="the folder of a study")
     add("--behavior", metavar="NAME", help="a behavior of the study with held-out prompts")
     add("--edit", choices=list(EDITS), help="swap: of pairs; replace: of single answers")
     add("--top", metavar="K,K", default="", help="how many of the ranking's top to edit; several: a dose curve")
@@ -47,7 +47,8 @@ def add_repair(commands: Any) -> None:
 def _repair(arguments: argparse.Namespace) -> None:
     from explorer.data.study import check_study
     from explorer.figures.save import check_format
-    from explorer.repair.job import DONE, execute, status
+    from explorer.jobs import DONE
+    from explorer.repair.job import execute, status
     from explorer.repair.plan import save_plan
     from explorer.repair.stages import read_stages
 

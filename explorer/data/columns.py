@@ -1,82 +1,20 @@
 """One row of anybody's training data as a datapoint: which of its columns is the prompt, which the answer."""
 
-import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from explorer.data.formats import Row, quoted
+from explorer.data.names import ANSWERS, COMPLETED, CONTEXTS, FIELDS, KNOWN, MESSAGES, PAIR, PLAIN, PROMPTS
+from explorer.data.roles import EXPECTED_PROMPT, EXTRA, ColumnRoles
+from explorer.data.shapes import ShapedRow, shape_row
 from explorer.data.turns import Context, Turn, answers_of, read_context, read_turns
-from explorer.errors import ExplorerError, count
-from explorer.limits import COLUMNS
+from explorer.data.values import as_text, blank
+from explorer.errors import ExplorerError
 
-PROMPTS = ("prompt", "prompts", "instruction", "question")
-ANSWERS = ("response", "output", "completion", "answer")
-PAIR = ("chosen", "rejected")
-MESSAGES, INPUT, EXTRA = "messages", "input", "extra"
-PLAIN = ("system", "label", "source")
-FIELDS = ("id", "history", "prompt", "response", *PAIR, *PLAIN)
-"""The columns of a datapoint, in the table's order."""
-_KNOWN = {*PROMPTS, *ANSWERS, *PAIR, MESSAGES, INPUT, *FIELDS}
-_EXPECTED_PROMPT = f"expected {', '.join(PROMPTS)} or {MESSAGES}"
-_EXPECTED_ANSWER = f"expected {', '.join(ANSWERS)}, both chosen and rejected, or {MESSAGES}"
-
-
-def _common_start(one: list[Turn], other: list[Turn]) -> list[Turn]:
-    """The turns that two chats begin with in common."""
-    same = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), len(one))
-    return one[: min(same, len(other))]
-
-
-@dataclass
-class ColumnRoles:
-    """How the columns of a file were read, over all of its rows.
-
-    Attributes:
-        roles: column → fields of a datapoint that it gave, or ``extra``.
-        dropped: columns left out (the keys; a dictionary keeps their order).
-        columns: all columns that occur, likewise.
-        each: whether a conversation becomes one datapoint for each of its answers.
-        conversations, answers: rows with several answers of the assistant, and the number of these answers.
-        contexts: pairs with earlier answers before the two that are compared.
-    """
-
-    each: bool = False
-
-    roles: dict[str, set[str]] = field(default_factory=dict)
-    dropped: dict[str, None] = field(default_factory=dict)
-    columns: dict[str, None] = field(default_factory=dict)
-    conversations: int = 0
-    answers: int = 0
-    contexts: int = 0
-
-    def add(self, name: str, role: str) -> None:
-        """Note that a column gave a field."""
-        self.roles.setdefault(name, set()).add(role)
-
-    def summary(self) -> dict[str, str]:
-        """Column → its fields, joined with `` + ``; columns in the file's order, fields in the table's."""
-        order = (*FIELDS, EXTRA)
-        used = [name for name in self.columns if name in self.roles]
-        return {name: " + ".join(sorted(self.roles[name], key=order.index)) for name in used}
-
-    def check(self, path: Path) -> None:
-        """Raise ExplorerError if no row had a column for answers, or none had the other half of a pair."""
-        names = set(self.columns)
-        if not names & {*ANSWERS, MESSAGES} and not set(PAIR) <= names:
-            raise ExplorerError(f"{path}: no column for answers; found {quoted(self.columns)}; {_EXPECTED_ANSWER}.")
-
-    def problems(self) -> list[str]:
-        """What should be looked at, one sentence each."""
-        several, pairs = f"{count(self.conversations, 'conversation')} of several answers", count(self.contexts, "pair")
-        if self.each:
-            kept = f"{several}: made into {self.answers:,} rows, one an answer ('--turns all' keeps each as one row)"
-        else:
-            kept = f"{several}: one row each, with the loss on all answers ('--turns each' makes {self.answers:,} rows)"
-        before = f"{pairs} with earlier answers: these are context, and the loss is on the last ones alone"
-        return [sentence for n, sentence in ((self.conversations, kept), (self.contexts, before)) if n]
+UNANSWERED = "unanswered"
+"""Extra column: what was said after the last answer."""
+_TRAILING = f"with messages after the last answer, which nobody answered: no loss is on them; kept as '{UNANSWERED}'"
 
 
 def read_row(row: Row, where: str, roles: ColumnRoles) -> list[Row]:
@@ -85,34 +23,41 @@ def read_row(row: Row, where: str, roles: ColumnRoles) -> list[Row]:
     A conversation of several answers is one datapoint too, or as many as it has answers (``roles.each``). An answer
     that is missing or blank becomes empty text. Raises ExplorerError that names row and field.
     """
-    roles.columns.update(dict.fromkeys(row))
-    if len(roles.columns) > COLUMNS:
-        raise ExplorerError(f"{where}: more than {COLUMNS} columns up to here; expected the same ones in every row.")
-    return _RowReader(row, where, roles).read()
+    reader = _RowReader(shape_row(row, where, roles.chosen, roles.raw), where, roles)
+    datapoints = reader.read()
+    roles.names.update(reader.shaped.values)
+    roles.counts.update(reader.shaped.found)
+    return datapoints
 
 
 @dataclass
 class _RowReader:
     """Reads one row.
 
-    ``used``: columns that gave something. ``chats``: columns that gave an answer as a list of messages.
-    ``context``: the turns that these chats share before their answers.
+    ``used``: names that gave something. ``chats``: names that gave an answer as a list of messages. ``context``: the
+    turns that these chats share before their answers. ``trailing``: what stands after the last answer.
     """
 
-    row: Row
+    shaped: ShapedRow
     where: str
     roles: ColumnRoles
     used: set[str] = field(default_factory=set)
     chats: list[str] = field(default_factory=list)
     context: list[Turn] = field(default_factory=list)
+    trailing: str = ""
+
+    @property
+    def row(self) -> Row:
+        return self.shaped.values
 
     def read(self) -> list[Row]:
         answers = self.answers()
-        columns, turns = self.question()
-        for column in columns:
-            self.use(column, "prompt")
+        names, turns = self.question()
+        for name in names:
+            self.use(name, "prompt")
         if not (context := read_context(turns)):
-            raise ExplorerError(f"{self.where}: field '{columns[0]}' has no message of the user; expected a prompt.")
+            column = self.shaped.source(names[0])
+            raise ExplorerError(f"{self.where}: field '{column}' has no message of the user; expected a prompt.")
         datapoints = [(context, answers)]
         if "chosen" in answers:
             self.roles.contexts += bool(answers_of(turns))
@@ -136,110 +81,127 @@ class _RowReader:
 
     def answers(self) -> Row:
         """The response, or the pair, or both; an empty response if the row has neither."""
-        pair = any(not _blank(self.row.get(name)) for name in PAIR)
-        column = self.first(ANSWERS if pair else (*ANSWERS, MESSAGES))
+        pair = self.shaped.has(*PAIR)
+        name = self.first(ANSWERS if pair else (*ANSWERS, MESSAGES))
         answers: Row = {}
-        if column and not (pair and _blank(self.row[column])):
-            answers["response"] = self.answer(column, "response")
-        if pair or (not column and self.first(PAIR)):
+        if name and not (pair and blank(self.row[name])):
+            answers["response"] = self.answer(name, "response")
+        if pair or (not name and self.first(PAIR)):
             answers |= {name: self.answer(name, name) for name in PAIR}
         return answers or {"response": ""}
 
-    def answer(self, column: str, role: str) -> str:
-        value = self.row.get(column)
-        if column in self.row:
-            self.use(column, role)
-        if _blank(value):
+    def answer(self, name: str, role: str) -> str:
+        value = self.row.get(name)
+        if name in self.row:
+            self.use(name, role)
+        if blank(value):
             return ""
         if isinstance(value, list):
-            turns = self.turns(column, value)
+            turns = self.turns(name, value)
             last = _last_answer(turns)
             before, text = turns[:last], turns[last].content if last < len(turns) else ""
+            self.trailing = "\n\n".join(turn.content for turn in turns[last + 1 :]).strip() or self.trailing
             self.context = _common_start(self.context, before) if self.chats else before
-            self.chats.append(column)
+            self.chats.append(name)
         else:
-            text = self.text(column, value)
+            text = as_text(value) if name != MESSAGES else None
+            if text is None:
+                raise self.wrong(name, "a list of messages" if name == MESSAGES else "text")
         return text if text.strip() else ""
 
     def question(self) -> tuple[list[str], list[Turn]]:
-        """The columns that hold the prompt, and all turns before the answer; plain text is one turn of the user."""
+        """The names that hold the prompt, and all turns before the answer; plain text is one turn of the user."""
         # a chat of several turns that gives the answer gives its prompt too: a prompt column may hold the first of many
         asked = any(turn.role == "user" for turn in self.context)
         whole = self.chats == [MESSAGES] or (asked and any(turn.role == "assistant" for turn in self.context))
-        column = None if whole else self.first(PROMPTS)
-        value = self.row[column] if column else None
-        if column and not _blank(value):
-            chat = isinstance(value, list)
-            turns = self.turns(column, value) if chat else [Turn("user", self.text(column, value))]
-            steps = [] if asked else [turn for turn in self.context if turn.role != "system"]
-            return [column], turns + steps
-        if self.chats:
+        name = None if whole else self.first(PROMPTS)
+        value = self.row[name] if name else None
+        steps = [] if asked else [turn for turn in self.context if turn.role != "system"]
+        if name and not blank(value):
+            turns = self.turns(name, value) if isinstance(value, list) else [Turn("user", self.text(name, value))]
+            return [name], turns + steps
+        if self.chats and (asked or not self.shaped.has(MESSAGES)):
             return self.chats, self.context
-        if not _blank(self.row.get(MESSAGES)):
+        if self.shaped.has(MESSAGES):
             turns = self.turns(MESSAGES, self.row[MESSAGES])
-            return [MESSAGES], turns[: _last_answer(turns)]
-        if column or MESSAGES in self.row:
-            raise ExplorerError(f"{self.where}: field '{column or MESSAGES}' is missing or empty; expected text.")
-        raise ExplorerError(f"{self.where}: no column for prompts; found {quoted(self.row)}; {_EXPECTED_PROMPT}.")
+            answered = bool(turns) and turns[-1].role == "assistant"
+            return [MESSAGES], (turns[: _last_answer(turns)] if answered else turns) + steps
+        if name or MESSAGES in self.row:
+            column = self.shaped.source(name or MESSAGES)
+            raise ExplorerError(f"{self.where}: field '{column}' is missing or empty; expected text.")
+        found = quoted(self.shaped.sources.values())
+        raise ExplorerError(f"{self.where}: no column for prompts; found {found}; {EXPECTED_PROMPT}.")
 
-    def text(self, column: str, value: Any) -> str:
-        """Text as it is; an instruction is followed by its input."""
-        if not isinstance(value, str) or column == MESSAGES:
-            expected = "a list of messages" if column == MESSAGES else "text"
-            raise ExplorerError(f"{self.where}: field '{column}' is {type(value).__name__}; expected {expected}.")
-        if column != "instruction" or _blank(self.row.get(INPUT)):
+    def text(self, name: str, value: Any) -> str:
+        """A prompt's text as it is; an instruction or a question is followed by its input and its context."""
+        if not isinstance(value, str):
+            raise self.wrong(name, "text")
+        if name not in COMPLETED and "context" not in self.roles.chosen:
             return value
-        self.use(column, "prompt")
-        self.use(INPUT, "prompt")
-        return f"{value}\n\n{self.text(INPUT, self.row[INPUT])}"
+        texts = [value]
+        for more in CONTEXTS:
+            content = as_text(self.row.get(more))
+            if more != name and not blank(content):
+                self.use(name, "prompt")
+                self.use(more, "prompt")
+                texts.append(content or "")
+        return "\n\n".join(texts)
 
-    def turns(self, column: str, value: Any) -> list[Turn]:
+    def turns(self, name: str, value: Any) -> list[Turn]:
         if not isinstance(value, list):
-            kind = type(value).__name__
-            raise ExplorerError(f"{self.where}: field '{column}' is {kind}; expected a list of messages.")
-        return read_turns(value, f"{self.where}: field '{column}'")
+            raise self.wrong(name, "a list of messages")
+        return read_turns(value, f"{self.where}: field '{self.shaped.source(name)}'", self.shaped.found)
 
-    def plain(self, column: str) -> str | None:
+    def plain(self, name: str) -> str | None:
         """Text, or a number or true/false as text; None if the cell is blank."""
-        value = self.row.get(column)
-        if _blank(value):
+        value = self.row.get(name)
+        if blank(value):
             return None
-        if not isinstance(value, str | int | float):
-            raise ExplorerError(f"{self.where}: field '{column}' is {type(value).__name__}; expected text.")
-        self.use(column, column)
-        return value if isinstance(value, str) else json.dumps(value)
+        text = as_text(value)
+        if text is None:
+            raise self.wrong(name, "text")
+        self.use(name, name)
+        return text
 
     def extras(self) -> Row:
         """Columns that come along unchanged."""
         extras: Row = {}
-        for name, value in self.row.items():
-            if name in self.used or value is None or (name in _KNOWN and _blank(value)):
+        cells = [(name, self.shaped.source(name), value) for name, value in self.row.items()]
+        for name, column, value in [*cells, *(("", column, value) for column, value in self.shaped.aside.items())]:
+            if name in self.used or column in extras or value is None or (name in KNOWN and blank(value)):
                 continue
-            printable = name.encode("utf-8", "backslashreplace").decode()  # JSON can name half a character
-            if isinstance(value, str | int | float) and name not in FIELDS and name.strip() and printable == name:
-                extras[name] = value
-                self.roles.add(name, EXTRA)
+            printable = column.encode("utf-8", "backslashreplace").decode()  # JSON can name half a character
+            if isinstance(value, str | int | float) and column not in FIELDS and column.strip() and printable == column:
+                extras[column] = value
+                self.roles.add(column, EXTRA)
             else:
                 self.roles.dropped[printable] = None
+        if self.trailing:
+            self.shaped.found.append(("conversation", _TRAILING))
+            extras.setdefault(UNANSWERED, self.trailing)
         return extras
 
-    def first(self, columns: Iterable[str]) -> str | None:
-        """The first of the columns that holds something, else the first that exists."""
-        existing = [name for name in columns if name in self.row]
-        return next((name for name in existing if not _blank(self.row[name])), existing[0] if existing else None)
+    def first(self, names: Iterable[str]) -> str | None:
+        """The first of the names that holds something, else the first that exists."""
+        existing = [name for name in names if name in self.row]
+        return next((name for name in existing if not blank(self.row[name])), existing[0] if existing else None)
 
-    def use(self, column: str, role: str) -> None:
-        self.used.add(column)
-        self.roles.add(column, role)
+    def use(self, name: str, role: str) -> None:
+        self.used.add(name)
+        if name in self.shaped.sources:
+            self.roles.add(self.shaped.sources[name], role)
+
+    def wrong(self, name: str, expected: str) -> ExplorerError:
+        column, kind = self.shaped.source(name), type(self.row[name]).__name__
+        return ExplorerError(f"{self.where}: field '{column}' is {kind}; expected {expected}.")
+
+
+def _common_start(one: list[Turn], other: list[Turn]) -> list[Turn]:
+    """The turns that two chats begin with in common."""
+    same = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+    return one[: min(len(one), len(other)) if same is None else same]
 
 
 def _last_answer(turns: list[Turn]) -> int:
     """Place of the assistant's last message; the end where there is none."""
     return max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=len(turns))
-
-
-def _blank(value: Any) -> bool:
-    """Whether a cell holds nothing: null, NaN, white space, no message."""
-    if isinstance(value, str):
-        return not value.strip()
-    return value is None or value == [] or (isinstance(value, float) and math.isnan(value))

@@ -3,21 +3,20 @@
 Nothing here unpickles or runs code that a file brings along.
 """
 
-import csv
-import io
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from explorer.data.delimited import check_names, delimited_rows, too_long
 from explorer.data.tables import TableFile, decoded_bytes
+from explorer.data.unpack import PACKED, inner_suffix, open_unpacked
 from explorer.errors import ExplorerError
 from explorer.limits import DATA_JSON_BYTES, LINE_BYTES, ROW_CHARS
-from explorer.reading import open_file, parse_json, read_bytes, read_json
+from explorer.reading import parse_json, read_json
 
 BATCH = 256
 """Rows of a table that become Python objects at a time."""
@@ -26,13 +25,25 @@ FORMATS = {
     ".ndjson": "JSON lines",
     ".json": "JSON",
     ".csv": "CSV",
+    ".tsv": "CSV",
     ".parquet": "Parquet",
     ".arrow": "Arrow",
     ".feather": "Arrow",
 }
-EXPECTED = "expected .jsonl, .json, .csv, .parquet or .arrow, or a folder that save_to_disk of Hugging Face wrote"
+_TABULAR = ("Parquet", "Arrow")
+EXPECTED = (
+    "expected .jsonl, .json, .csv, .tsv (.gz and .zst too), .parquet or .arrow, "
+    "or a folder that save_to_disk of Hugging Face wrote"
+)
 
 Row = dict[str, Any]
+Skip = Callable[[ExplorerError], None]
+"""Is told of a broken row, in place of which nothing comes; it may raise the error, and so end the reading."""
+
+
+def refuse(error: ExplorerError) -> None:
+    """Raise the error of a broken row."""
+    raise error
 
 
 @dataclass(frozen=True)
@@ -50,38 +61,40 @@ class DataFile:
     skipped: tuple[str, ...] = ()
 
 
-def open_data(path: Path, nested: Iterable[str]) -> DataFile:
+def open_data(path: Path, nested: Iterable[str], skip: Skip = refuse) -> DataFile:
     """Open a data file or a ``save_to_disk`` folder; of a DatasetDict folder the split ``train`` is read.
 
     Args:
-        nested: columns that may hold lists of messages; other nested columns are skipped, where the format tells the
-            type of a column beforehand.
+        nested: columns that may hold lists of messages, their names in small letters; other nested columns are skipped,
+            where the format tells the type of a column beforehand.
+        skip: see ``Skip``.
 
     Raises:
         ExplorerError: for a path that does not exist, is empty, or has no accepted format.
     """
     if os.path.isdir(path):
-        return _folder(path, frozenset(nested))
+        return _folder(path, frozenset(nested), skip)
     if not os.path.exists(path):
         raise ExplorerError(f"{path}: no such file; {EXPECTED}.")
-    kind = FORMATS.get(path.suffix.lower())
+    kind = format_of(path)
     if kind is None:
         raise ExplorerError(f"{path}: unknown format '{path.suffix}'; {EXPECTED}.")
-    with open_file(path, kind) as file:
+    with open_unpacked(path, kind) as file:
         if not file.read(1):
-            raise ExplorerError(f"{path}: the file is empty; expected at least one training example.")
+            raise ExplorerError(f"{path}: the file is empty; expected at least one row.")
     if kind == "CSV":
-        return DataFile(kind, _csv_rows(path))
+        return DataFile(kind, delimited_rows(path, skip))
     if kind == "JSON lines":
-        return DataFile(kind, _json_lines(path))
+        return DataFile(kind, _json_lines(path, skip))
     if kind == "JSON":
-        return _json(path)
-    return _tabular(path, kind, [path], frozenset(nested))
+        return _json(path, skip)
+    return _tabular(path, kind, [path], frozenset(nested), skip)
 
 
-def too_long(where: str, size: int, unit: str = "characters") -> ExplorerError:
-    """The error for a row above ``ROW_CHARS``."""
-    return ExplorerError(f"{where}: {size:,} {unit}; expected at most {ROW_CHARS:,} characters in a row.")
+def format_of(path: Path) -> str | None:
+    """The format that a file's name tells; None where it is none of ``FORMATS``. Tables are not packed."""
+    kind = FORMATS.get(inner_suffix(path))
+    return None if kind in _TABULAR and path.suffix.lower() in PACKED else kind
 
 
 def quoted(names: Iterable[str], most: int = 20) -> str:
@@ -93,16 +106,22 @@ def quoted(names: Iterable[str], most: int = 20) -> str:
 # --- JSON ---------------------------------------------------------------------------------------------------------
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def _json_lines(path: Path, skip: Skip) -> Iterator[Row]:
     row = 0
-    with open_file(path, "JSON lines") as file:
+    with open_unpacked(path, "JSON lines") as file:
         # readline with a limit: a line of gigabytes is measured, never held
         for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES + 1), b""), 1):
-            if len(line) > LINE_BYTES:
-                raise too_long(f"{path}, row {row + 1}", len(line) + _bytes_to_line_end(file), "bytes")
-            if line.strip():
-                row += 1
-                yield _object(f"{path}, line {number}", parse_json(line, f"{path}, line {number}", strict=False))
+            if not line.strip():
+                continue
+            row, where = row + 1, f"{path}, line {number}"
+            try:
+                if len(line) > LINE_BYTES:
+                    raise too_long(f"{path}, row {row}", len(line) + _bytes_to_line_end(file), "bytes")
+                value = _object(where, parse_json(line, where, strict=False))
+            except ExplorerError as error:
+                skip(error)
+            else:
+                yield value
 
 
 def _bytes_to_line_end(file: BinaryIO) -> int:
@@ -112,70 +131,43 @@ def _bytes_to_line_end(file: BinaryIO) -> int:
     return size + len(part)
 
 
-def _json(path: Path) -> DataFile:
+def _json(path: Path, skip: Skip) -> DataFile:
     """An array of objects, an object that holds one such array, or JSON lines under the name ``.json``."""
-    with open_file(path, "JSON") as file:
+    with open_unpacked(path, "JSON") as file:
         first, more = file.readline(LINE_BYTES), file.read(BATCH).strip()
     try:
         if more and isinstance(parse_json(first, path, strict=False), dict):
-            return DataFile("JSON lines", _json_lines(path))
+            return DataFile("JSON lines", _json_lines(path, skip))
     except ExplorerError:
         pass  # the usual case: the first line is not JSON by itself
-    rows = parse_json(read_bytes(path, "JSON (or JSON lines)", DATA_JSON_BYTES), path, strict=False)
+    with open_unpacked(path, "JSON") as file:
+        data = file.read(DATA_JSON_BYTES + 1)
+    if len(data) > DATA_JSON_BYTES:
+        expected = "expected JSON of at most that, or JSON lines"
+        raise ExplorerError(f"{path}: more than {DATA_JSON_BYTES:,} bytes; {expected}.")
+    rows = parse_json(data, path, strict=False)
     if isinstance(rows, dict):
         arrays = [v for v in rows.values() if isinstance(v, list) and all(isinstance(row, dict) for row in v)]
         rows = arrays[0] if len(arrays) == 1 else None
     if not isinstance(rows, list):
         raise ExplorerError(f"{path}: expected an array of objects, or an object that holds one array of objects.")
-    return DataFile("JSON", (_object(f"{path}, row {number}", row) for number, row in enumerate(rows, 1)))
+    return DataFile("JSON", _objects(path, rows, skip))
+
+
+def _objects(path: Path, rows: list[Any], skip: Skip) -> Iterator[Row]:
+    for number, row in enumerate(rows, 1):
+        try:
+            value = _object(f"{path}, row {number}", row)
+        except ExplorerError as error:
+            skip(error)
+        else:
+            yield value
 
 
 def _object(where: str, row: Any) -> Row:
     if not isinstance(row, dict):
         raise ExplorerError(f"{where}: expected an object, found {type(row).__name__}.")
     return row
-
-
-# --- CSV ----------------------------------------------------------------------------------------------------------
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    """Rows by the names in the header, every cell as text."""
-    csv.field_size_limit(max(csv.field_size_limit(), ROW_CHARS))
-    row, size = 0, 0  # the last row that was read, and the characters read after it
-
-    def counted(lines: Iterable[str]) -> Iterator[str]:
-        nonlocal size
-        for line in lines:
-            size += len(line)
-            yield line
-
-    try:
-        with io.TextIOWrapper(open_file(path, "CSV"), encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(counted(file), strict=True)
-            names = next(reader, [])
-            _check_names(path, names)
-            size = 0
-            for row, cells in enumerate(filter(None, reader), 1):
-                if len(cells) != len(names):
-                    expected = f"expected {len(names)} as in the header"
-                    raise ExplorerError(f"{path}, row {row}: {len(cells)} fields; {expected}.")
-                yield dict(zip(names, cells, strict=True))
-                size = 0
-    except UnicodeDecodeError as error:
-        raise ExplorerError(f"{path}: not UTF-8; expected CSV saved as UTF-8.") from error
-    except csv.Error as error:
-        where = f"{path}, row {row + 1}"
-        if size > ROW_CHARS:
-            raise too_long(where, size) from error
-        raise ExplorerError(f"{where}: not CSV ({error}).") from error
-
-
-def _check_names(path: Path, names: list[str]) -> None:
-    counts = Counter(filter(None, names))
-    twice = next((name for name, times in counts.items() if times > 1), None)
-    if twice is not None:
-        raise ExplorerError(f"{path}: column {twice[:60]!r} stands there twice; expected every name once.")
 
 
 # --- Parquet and Arrow --------------------------------------------------------------------------------------------
@@ -193,12 +185,12 @@ class _State:
     _data_files: list[_Shard]
 
 
-def _folder(folder: Path, nested: frozenset[str]) -> DataFile:
+def _folder(folder: Path, nested: frozenset[str], skip: Skip) -> DataFile:
     splits = sorted(state.parent.name for state in folder.glob("*/state.json"))
     if splits and not list(folder.glob("*.arrow")):
         if "train" not in splits:
             raise ExplorerError(f"{folder}: no split 'train'; found {quoted(splits)}; give one of these folders.")
-        train = _folder(folder / "train", nested)
+        train = _folder(folder / "train", nested, skip)
         return DataFile(f"{train.format}, split 'train' of {quoted(splits)}", train.rows, train.skipped)
     paths = sorted(path for path in folder.glob("*.arrow") if not path.name.startswith("cache-"))
     state = folder / "state.json"
@@ -207,37 +199,40 @@ def _folder(folder: Path, nested: frozenset[str]) -> DataFile:
         paths = [folder / Path(file.filename).name for file in listed]
     if not paths:
         raise ExplorerError(f"{folder}: a folder without .arrow files; {EXPECTED}.")
-    return _tabular(folder, "Hugging Face folder", paths, nested)
+    return _tabular(folder, "Hugging Face folder", paths, nested, skip)
 
 
-def _tabular(path: Path, kind: str, paths: list[Path], nested: frozenset[str]) -> DataFile:
+def _tabular(path: Path, kind: str, paths: list[Path], nested: frozenset[str], skip: Skip) -> DataFile:
     schema = TableFile(paths[0], kind).schema
-    _check_names(path, schema.names)
-    columns = [field.name for field in schema if field.name in nested or _simple(field.type)]
-    rows = _tabular_rows(paths, kind, schema, columns)
+    check_names(path, schema.names)
+    columns = [field.name for field in schema if field.name.strip().lower() in nested or _simple(field.type)]
+    rows = _tabular_rows(paths, kind, schema, columns, skip)
     return DataFile(kind, rows, tuple(name for name in schema.names if name not in columns))
 
 
-def _tabular_rows(paths: list[Path], kind: str, schema: pa.Schema, columns: list[str]) -> Iterator[Row]:
+def _tabular_rows(paths: list[Path], kind: str, schema: pa.Schema, columns: list[str], skip: Skip) -> Iterator[Row]:
     class_names = {name: names for name, names in _class_names(schema).items() if name in columns}
     for path in paths:
         row = 0
         for batch in TableFile(path, kind).batches(columns):
             for start in range(0, batch.num_rows, BATCH):
-                part = batch.slice(start, BATCH)
-                _check_sizes(part, path, row)
-                row += part.num_rows
-                for values in part.to_pylist():
-                    yield values | {column: names.get(values[column]) for column, names in class_names.items()}
+                for part in _short_enough(batch.slice(start, BATCH), path, row, skip):
+                    for values in part.to_pylist():
+                        yield values | {column: names.get(values[column]) for column, names in class_names.items()}
+                row += min(BATCH, batch.num_rows - start)
 
 
-def _check_sizes(batch: pa.RecordBatch, path: Path, before: int) -> None:
-    """Raise ExplorerError where a row must be above ``ROW_CHARS``; ``before``: rows of the file before the batch."""
+def _short_enough(batch: pa.RecordBatch, path: Path, before: int, skip: Skip) -> Iterator[pa.RecordBatch]:
+    """Yield a batch without rows that must be above ``ROW_CHARS``; ``before``: rows of the file before the batch."""
     most = 4 * ROW_CHARS  # a character is at most 4 bytes
-    if decoded_bytes(batch) > batch.num_rows * most:
-        sizes = [decoded_bytes(batch.slice(row, 1)) for row in range(batch.num_rows)]
-        row = sizes.index(max(sizes))
-        raise too_long(f"{path}, row {before + row + 1}", sizes[row], "bytes")
+    if decoded_bytes(batch) <= batch.num_rows * most:
+        yield batch
+        return
+    for row in range(batch.num_rows):
+        if (size := decoded_bytes(batch.slice(row, 1))) > most:
+            skip(too_long(f"{path}, row {before + row + 1}", size, "bytes"))
+        else:
+            yield batch.slice(row, 1)
 
 
 def _class_names(schema: pa.Schema) -> dict[str, dict[int, str]]:

@@ -1,35 +1,41 @@
 """Training examples from every accepted format, read into one table of datapoints.
 
 ```
-column of the file                                                          becomes
-prompt | prompts | instruction (+ input) | question, text or messages       prompt (and system)
-response | output | completion | answer, text or messages                   response
-chosen, rejected, text or messages (their shared beginning is the prompt)   chosen, rejected (and prompt, system)
-messages: [{role, content}]                                                 prompt, system, response, history
-id, system, label, source                                                   the same
+column of the file (capitals aside)                                         becomes
+prompt | prompts | question | query | problem | input, text or messages     prompt (and system)
+instruction (+ input, context), question (+ context)                        prompt
+response | output | completion | answer | solution, text or messages        response
+chosen, rejected | preferred_output, non_preferred_output, text, a dialogue
+  in one text, or messages (their shared beginning is the prompt)           chosen, rejected (and prompt, system)
+completion with label false (KTO)                                           rejected, chosen empty
+messages | conversations: [{role, content}] or [{from, value}]              prompt, system, response, history
+text                                                                        what is missing, or prompt and response
+id, system | system_prompt, label, source                                   the same
 any other text, number or true/false                                        an extra column, unchanged
 ```
 
 The prompt is the last message of the user before the answer; all turns before it, and a tool's after it, are the
-``history`` (``explorer/data/turns.py``).
+``history`` (``explorer/data/turns.py``). ``names.py`` has the names, ``shapes.py`` the shapes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from explorer.data.columns import ANSWERS, EXTRA, FIELDS, MESSAGES, PAIR, PLAIN, PROMPTS, ColumnRoles, read_row
-from explorer.data.formats import Row, open_data, quoted, too_long
+from explorer.data.columns import read_row
+from explorer.data.datapoints import LONG_CHARS, Datapoints, check_text
+from explorer.data.formats import DataFile, Row, open_data, quoted
+from explorer.data.names import EXTRA, NESTED, PAIR, PLAIN, check_columns, heads_of
+from explorer.data.roles import ColumnRoles
+from explorer.data.sources import find_sources
 from explorer.errors import ExplorerError, count
-from explorer.limits import DATA_BYTES, DATA_ROWS, ROW_CHARS
+from explorer.limits import BROKEN_ROWS
 
-LONG_CHARS = 8_192
-"""Rows with more characters of prompt and answers are counted: a model may have to cut them."""
-CHUNK = 4_096
-"""Rows that are gathered as Python objects before they become Arrow columns."""
+SHOWN_ROWS = 5
+"""Broken rows in the summary for people; ``to_json`` has more."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,12 @@ class ImportedData:
         format: the file's format in words.
         columns: source column → fields that it became, joined with `` + ``; ``extra`` if it comes along unchanged.
         dropped: columns left out because they are nested, have no name, or have the name of a field.
-        rows: number of rows of the file.
+        rows: number of rows of all files, broken ones too.
+        broken: rows left out because they are broken or too long.
+        broken_rows: what is wrong with the first of them, one sentence each that names file and row or line.
+        notes: sentences on which files were read, where that was chosen.
         duplicates: rows left out because prompt, answers and label are those of an earlier row.
-        empty: rows of the table without an answer, or with half a pair; they are never ranked.
+        empty: rows of the table without an answer, or with a chosen one alone; they are never ranked.
         over_long: rows of the table with more than ``LONG_CHARS`` characters.
         problems: one sentence each about what should be looked at.
     """
@@ -58,13 +67,23 @@ class ImportedData:
     empty: int
     over_long: int
     problems: tuple[str, ...]
+    broken: int = 0
+    broken_rows: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"ImportedData({self.format}, {self.table.num_rows:,} training examples of {self.rows:,} rows)"
 
     def lines(self) -> list[str]:
         """A summary in a handful of short lines, safe to print whatever the columns are called."""
         prompt, answer = self._columns_of("prompt"), self._columns_of("response", *PAIR)
         prompt = prompt.replace("'instruction', 'input'", "'instruction' + 'input'")
         plain, extra = self._columns_of("id", *PLAIN), self._columns_of(EXTRA)
+        broken = f"{count(self.broken, 'row')} broken or too long, left out ('--strict' refuses the data then):"
+        shown = [*self.broken_rows[:SHOWN_ROWS]]
+        more = [f"… and {self.broken - len(shown):,} more"] if self.broken > len(shown) else []
         lines = [
+            *self.notes,
             f"{self.format}, {count(self.rows, 'row')}; prompt from {prompt}, answer from {answer}",
             f"taken as they are: {plain}" if plain != "none" else "",
             f"also kept: {extra}" if extra != "none" else "",
@@ -73,6 +92,7 @@ class ImportedData:
             f"{count(self.empty, 'row')} without an answer kept but never ranked" if self.empty else "",
             f"{count(self.over_long, 'row')} longer than {LONG_CHARS:,} characters" if self.over_long else "",
             *self.problems,
+            *([broken, *shown, *more] if self.broken else []),
         ]
         return [line for line in lines if line]
 
@@ -85,128 +105,115 @@ class ImportedData:
         return quoted(name for name, roles in self.columns.items() if set(fields) & set(roles.split(" + ")))
 
 
-def import_data(path: str | Path, turns: str = "all") -> ImportedData:
-    """Read a JSONL, JSON, CSV, Parquet or Arrow file, or a folder that ``save_to_disk`` of Hugging Face wrote.
+def import_data(
+    path: str | Path | Sequence[str | Path],
+    turns: str = "all",
+    columns: Mapping[str, str] | None = None,
+    *,
+    strict: bool = False,
+    raw: bool = False,
+) -> ImportedData:
+    """Read JSONL, JSON, CSV, TSV, Parquet and Arrow files, and folders of ``save_to_disk`` or of the hub.
 
     A conversation of several answers becomes one datapoint for a study whose ``turns`` are ``all``: the loss is on all
     answers. With ``turns="each"`` every answer becomes a datapoint (``<id>.1``, ``<id>.2``, …), what was said before it
     its history, for a study whose ``turns`` are ``last``.
 
     Of rows with the same prompt and answers the first is kept, of those with different labels the first of each label.
-    A row without an answer is kept with an empty one. A row without an id gets one (``row-000123``).
+    A row without an answer is kept with an empty one. A row without an id gets one (``row-000123``). A row that is
+    broken, or above ``ROW_CHARS``, is left out, counted and listed.
+
+    Args:
+        path: one or several files, folders or patterns, see ``find_sources``; read one after the other.
+        columns: field → column where the usual names don't tell, e.g. ``{"prompt": "Frage"}``; see ``names.MAPPED``.
+        strict: raise for the first row that is broken.
+        raw: a dialogue that is one text stays one, for a study whose template is ``raw``.
 
     Raises:
         ExplorerError: one sentence that names the file, the row (from 1) or line, and the field: for a file that can't
-            be read or has no rows, a prompt that is missing or no text, an answer that is no text, an id that stands
-            there twice, a row above ``ROW_CHARS``, and a file without any column for prompts or answers.
+            be read or has no rows, and one without any column for prompts or answers. If no row is usable, or strictly:
+            for a prompt that is missing or no text, an answer that is no text, an id that stands there twice, a row
+            above ``ROW_CHARS``.
     """
-    path = Path(path)
-    file = open_data(path, nested=(*PROMPTS, *ANSWERS, *PAIR, MESSAGES))
-    roles, datapoints = ColumnRoles(turns == "each", dropped=dict.fromkeys(file.skipped)), _Datapoints()
-    number = 0
-    for number, row in enumerate(file.rows, 1):
-        where = f"{path}, row {number}"
-        made, default_id = read_row(row, where, roles), f"row-{number:06}"
-        for place, datapoint in enumerate(made, 1):
-            part = {"id": f"{datapoint.get('id', default_id)}.{place}"} if len(made) > 1 else {}
-            datapoints.add(where, default_id, datapoint | part)
-    if not number:
-        raise ExplorerError(f"{path}: no rows; expected at least one training example.")
-    roles.check(path)
-    table, counts = datapoints.table(), (datapoints.duplicates, datapoints.empty, datapoints.over_long)
-    problems = (*datapoints.problems(), *roles.problems())
-    return ImportedData(table, file.format, roles.summary(), tuple(roles.dropped), number, *counts, problems)
+    check_columns(columns or {})
+    files, notes = find_sources(path)
+    roles = ColumnRoles(turns == "each", dict(columns or {}), raw)
+    reading = _Reading(roles, strict, Datapoints(strict))
+    formats: dict[str, None] = {}
+    for file in files:
+        opened = open_data(file, NESTED | heads_of((columns or {}).values()), reading.skip)
+        formats[opened.format] = None
+        reading.read(opened, file)
+    where = str(files[0]) if len(files) == 1 else f"{files[0]} and {count(len(files) - 1, 'more file')}"
+    several = f" in {len(files):,} files" if len(files) > 1 else ""
+    return reading.result(where, f"{', '.join(formats)}{several}", tuple(notes))
 
 
 @dataclass
-class _Datapoints:
-    """The datapoints so far, in Arrow chunks, so that a large file never lies in memory as Python objects."""
+class _Reading:
+    """What was read so far, of all files."""
 
-    duplicates: int = 0
-    empty: int = 0
-    over_long: int = 0
-    relabelled: int = 0
-    mixed: set[str] = field(default_factory=set)
-    _size: int = 0
-    _rows: list[Row] = field(default_factory=list)
-    _chunks: list[pa.Table] = field(default_factory=list)
-    _ids: set[str] = field(default_factory=set)
-    _labels: dict[bytes, set[str | None]] = field(default_factory=dict)
+    roles: ColumnRoles
+    strict: bool
+    datapoints: Datapoints
+    rows: int = 0
+    broken: list[ExplorerError] = field(default_factory=list)
+    n_broken: int = 0
 
-    def add(self, where: str, default_id: str, row: Row) -> None:
-        """Add a datapoint unless it is a duplicate. Raises ExplorerError for its size, a broken text or its id."""
-        _check_text(where, {name: value for name, value in row.items() if isinstance(value, str)})
-        row = {"id": default_id} | row
-        texts = [row.get(name) for name in ("history", "prompt", "system", "response", *PAIR)]
-        labels = self._labels.setdefault(blake2b(repr(texts).encode(), digest_size=16).digest(), set())
-        if row.get("label") in labels:
-            self.duplicates += 1
-            return
-        self.relabelled += bool(labels)
-        labels.add(row.get("label"))
-        if row["id"] in self._ids:
-            raise ExplorerError(f"{where}: id {row['id'][:60]!r} stands in the file twice; expected every id once.")
-        self._ids.add(row["id"])
-        self.empty += not (row.get("response") or (row.get("chosen") and row.get("rejected")))
-        size = sum(len(text) for text in texts if text)
-        self.over_long += size > LONG_CHARS
-        self._size += size
-        if self._size > DATA_BYTES or len(self._ids) > DATA_ROWS:
-            most = f"{DATA_BYTES:,} characters in {DATA_ROWS:,} rows"
-            raise ExplorerError(f"{where}: more text than a study holds in memory; expected at most {most}.")
-        self._rows.append(row)
-        if len(self._rows) == CHUNK:
-            self._flush()
+    def skip(self, error: ExplorerError) -> None:
+        """Count a broken row; raise its error where nothing is to be left out."""
+        if self.strict:
+            raise error
+        self.rows += 1
+        self.n_broken += 1
+        if len(self.broken) < BROKEN_ROWS:
+            self.broken.append(error)
 
-    def table(self) -> pa.Table:
-        """All of them; the known columns first, then extras in the order in which they came."""
-        self._flush()
-        names = dict.fromkeys(name for chunk in self._chunks for name in chunk.column_names)
-        casts: dict[str, pa.DataType] = {}
-        for name in names:
-            kinds = {chunk[name].type for chunk in self._chunks if name in chunk.column_names} - {pa.null()}
-            if len(kinds) > 1:
-                casts[name] = pa.float64() if kinds == {pa.int64(), pa.float64()} else pa.string()
-        self.mixed.update(name for name, kind in casts.items() if kind == pa.string())
-        table = pa.concat_tables([_cast(chunk, casts) for chunk in self._chunks], promote_options="permissive")
-        order = [*(name for name in FIELDS if name in names), *(name for name in names if name not in FIELDS)]
-        return table.select([name for name in order if table[name].type != pa.null()])
+    def read(self, file: DataFile, path: Path) -> None:
+        """Read the rows of a file."""
+        before = self.rows
+        self.roles.dropped.update(dict.fromkeys(file.skipped))
+        for row in file.rows:
+            where = f"{path}, row {self.rows - before + 1}"
+            self.roles.see(row, where)
+            try:
+                made = self._datapoints(row, where)
+            except ExplorerError as error:
+                self.skip(error)
+                continue
+            self.rows += 1
+            for datapoint in made:
+                self.datapoints.add(where, f"row-{self.rows:06}", datapoint)
 
-    def problems(self) -> list[str]:
-        """What should be looked at, one sentence each."""
-        what = "with the text of an earlier row but another label, all kept"
-        relabelled = [f"{count(self.relabelled, 'row')} {what}"] if self.relabelled else []
-        mixed = [f"values of several kinds, kept as text: {quoted(sorted(self.mixed))}"] if self.mixed else []
-        return relabelled + mixed
+    def _datapoints(self, row: Row, where: str) -> list[Row]:
+        made, default_id = read_row(row, where, self.roles), f"row-{self.rows + 1:06}"
+        if len(made) > 1:
+            made = [part | {"id": f"{part.get('id', default_id)}.{n}"} for n, part in enumerate(made, 1)]
+        for part in made:
+            check_text(where, part)
+        return made
 
-    def _flush(self) -> None:
-        names = dict.fromkeys(name for row in self._rows for name in row)
-        columns = {name: self._array(name, [row.get(name) for row in self._rows]) for name in names}
-        self._chunks.append(pa.table(columns))
-        self._rows = []
-
-    def _array(self, name: str, values: list[Any]) -> pa.Array:
-        try:
-            return pa.array(values)
-        except (pa.ArrowException, OverflowError):
-            self.mixed.add(name)
-            return pa.array([None if value is None else str(value) for value in values])
-
-
-def _cast(chunk: pa.Table, casts: dict[str, pa.DataType]) -> pa.Table:
-    for place, name in enumerate(chunk.column_names):
-        if name in casts:
-            chunk = chunk.set_column(place, name, chunk[name].cast(casts[name], safe=False))
-    return chunk
-
-
-def _check_text(where: str, texts: dict[str, str]) -> None:
-    size = sum(map(len, texts.values()))
-    if size > ROW_CHARS:
-        raise too_long(where, size)
-    for name, text in texts.items():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            half = f"half a character (\\u{ord(text[error.start]):04x})"
-            raise ExplorerError(f"{where}: field {name!r} holds {half}; expected whole ones.") from error
+    def result(self, where: str, format: str, notes: tuple[str, ...]) -> ImportedData:
+        """The datapoints, and how they were read. Raises ExplorerError where there is none."""
+        if not self.rows:
+            raise ExplorerError(f"{where}: no rows; expected at least one training example.")
+        if self.roles.columns:
+            self.roles.check_chosen(where)
+        if self.n_broken == self.rows:
+            raise self.broken[0]
+        self.roles.check(where)
+        table, data = self.datapoints.table(), self.datapoints
+        return ImportedData(
+            table,
+            format,
+            self.roles.summary(),
+            tuple(self.roles.dropped),
+            self.rows,
+            data.duplicates,
+            data.empty,
+            data.over_long,
+            (*data.problems(), *self.roles.problems()),
+            self.n_broken,
+            tuple(map(str, self.broken)),
+            notes,
+        )

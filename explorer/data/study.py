@@ -2,9 +2,9 @@
 
 ```
 study.toml           format, name, model, checkpoints in training order (see ``data/checkpoints.py``), reference,
-                     template, layers, turns, end_of_turn, answer_tokens
+                     template, layers, turns, end_of_turn, answer_tokens, max_tokens
 datapoints.parquet   id, history?, prompt, response | chosen + rejected, label?, source?, and what else came along
-behaviors.jsonl      {id, name, prompt, bad, good?, exhibits?, half?, asks?, forbids?}
+behaviors.jsonl      {id, name, prompt, system?, raw?, bad, good?, exhibits?, half?, asks?, forbids?}
 failures.jsonl       {id, prompt, system?, wrong, right, evidence?}
 ```
 
@@ -22,53 +22,34 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from explorer.data.behaviors import BehaviorPrompt, read_behaviors
 from explorer.data.checkpoints import BASE, adapter_entry, check_checkpoint, named, resolve, resolve_reference
 from explorer.data.failures import Failure, read_failures
+from explorer.data.numbers import NUMBERS
 from explorer.data.tables import read_table
 from explorer.errors import ExplorerError
-from explorer.files import write_json_lines
+from explorer.files import toml_text, write_json_lines
 from explorer.folders import whole_folder
-from explorer.limits import ANSWER_TOKENS
+from explorer.limits import TRAINING_TOKENS
 from explorer.model.spec import ModelSpec
-from explorer.patterns import require_pattern
-from explorer.reading import read_rows, read_toml, require_path, require_text, wrong_field
+from explorer.reading import read_toml, require_path, require_text, wrong_field
 
 FORMAT = 1
 TEMPLATES = ("chat", "raw")
 TURNS = ("all", "last")
 VECTORS = "vectors"
-HALVES = ("query", "evaluation")
 _DEFAULTS: dict[str, Any] = {
     "layers": [],
     "reference": "",
     "template": "chat",
     "turns": "all",
     "answer_tokens": 64,
+    "max_tokens": TRAINING_TOKENS,
 }
 SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES = "study.toml", "datapoints.parquet", "behaviors.jsonl", "failures.jsonl"
 
 
-@dataclass(frozen=True)
-class BehaviorPrompt:
-    """One prompt of a behavior.
-
-    Attributes:
-        bad, good: an answer that shows the behavior, and one that does not (empty if unknown).
-        exhibits: regular expression; an answer of the model that matches shows the behavior.
-        asks, forbids: system prompts that ask for the behavior and that forbid it, for the queries ``persona`` and
-            ``control`` (empty if unknown).
-        half: ``query`` for prompts to trace with, ``evaluation`` for prompts to measure with, empty without a split.
-    """
-
-    id: str
-    name: str
-    prompt: str
-    bad: str
-    good: str = ""
-    exhibits: str = ""
-    half: str = ""
-    asks: str = ""
-    forbids: str = ""
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -77,6 +58,7 @@ class Study:
 
     Attributes:
         model: ``smollm2``, a hub id (``@revision`` as well), a folder or a .gguf file: the model before all training.
+            ``./…`` in ``study.toml`` is a path inside the study's folder.
         trained: the checkpoints in training order; the last one is the model under study.
         reference: the model before the last stage of training (the SFT model in DPO); None for the bare model.
         template: ``chat``, or ``raw`` for prompts without a chat template.
@@ -85,6 +67,7 @@ class Study:
         end_of_turn: whether the training put a loss on the token that ends an answer. Where ``study.toml`` does not
             say: yes for ``chat``, no for ``raw``, whose answers are often pieces of a longer text.
         answer_tokens: most tokens of an answer that the study's models generate.
+        max_tokens: tokens of a training example that are read; longer ones lose their middle.
     """
 
     folder: Path
@@ -97,6 +80,10 @@ class Study:
     turns: str = "all"
     end_of_turn: bool = True
     answer_tokens: int = 64
+    max_tokens: int = TRAINING_TOKENS
+
+    def __repr__(self) -> str:
+        return f"Study({self.name!r}, {self.spec.title}, {self.folder})"
 
     @property
     def spec(self) -> ModelSpec:
@@ -152,35 +139,30 @@ class Study:
         return read_failures(path) if os.path.lexists(path) else {}
 
 
-def tracing_prompts(prompts: Sequence[BehaviorPrompt]) -> list[BehaviorPrompt]:
-    """The prompts of a behavior to trace with: its query half if there is a split, else all of them."""
-    return [b for b in prompts if b.half == "query"] or [b for b in prompts if not b.half] or list(prompts)
-
-
 def create_study(
     folder: Path,
     *,
     name: str,
     model: str,
-    datapoints: Sequence[Mapping[str, Any]] | pa.Table,
+    datapoints: Sequence[Row] | pa.Table,
     checkpoints: Sequence[str] = (),
     adapters: Sequence[str] = (),
     reference: str | None = None,
-    behaviors: Iterable[Mapping[str, Any]] = (),
-    failures: Iterable[Mapping[str, Any]] = (),
+    behaviors: Iterable[Row] = (),
+    failures: Iterable[Row] = (),
+    more: Mapping[str, Iterable[Row]] | None = None,
     **read_as: Any,
 ) -> Study:
     """Write a study folder and open it, every file checked.
 
     Args:
-        checkpoints: entries in training order (see ``data/checkpoints.py``). Paths are stored as given: relative ones
-            are read from the study folder.
+        checkpoints: entries in training order (see ``data/checkpoints.py``); relative paths are read from the folder.
         adapters: PEFT adapters that come after them.
         reference: entry of the model before the last stage; default the checkpoint before the last, else the bare one.
-        read_as: ``template``, ``turns``, ``end_of_turn`` (default: yes for chat, no for raw), ``answer_tokens`` and
-            ``layers``, as in ``Study``; None for the default.
+        more: rows of further lists by name (see ``data/lists.py``).
+        read_as: ``template``, ``turns``, ``end_of_turn``, ``answer_tokens``, ``max_tokens``, ``layers`` of ``Study``.
 
-    The folder appears in one step, or ``study.toml`` in it comes last. Where a check fails, all is taken away again.
+    The folder appears in one step, or ``study.toml`` in it comes last; where a check fails, all is taken away again.
     Raises ExplorerError where the folder is a study already or can't be written, or a row is broken.
     """
     if (folder / SETTINGS).exists():
@@ -190,16 +172,16 @@ def create_study(
     if reference:
         settings["reference"] = adapter_entry(reference) if reference in adapters else reference
     settings |= _read_as(**read_as)
-    lines = [f"{k} = {json.dumps(v, ensure_ascii=False)}".replace("\x7f", r"\u007f") for k, v in settings.items()]
+    lists = {"behaviors": behaviors, "failures": failures, **(more or {})}
     with whole_folder(folder, last=SETTINGS) as scratch:
         pq.write_table(_as_table(datapoints), scratch / DATAPOINTS)
-        write_json_lines(scratch / BEHAVIORS, behaviors)
-        write_json_lines(scratch / FAILURES, failures)
-        (scratch / SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for what, rows in lists.items():
+            write_json_lines(scratch / f"{what}.jsonl", rows)
+        (scratch / SETTINGS).write_text(toml_text(settings), encoding="utf-8")
     try:
         return check_study(folder)
     except ExplorerError:
-        for file in (SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES):
+        for file in (SETTINGS, DATAPOINTS, *(f"{what}.jsonl" for what in lists)):
             (folder / file).unlink(missing_ok=True)
         raise
 
@@ -210,17 +192,14 @@ def _read_as(
     turns: str | None = None,
     end_of_turn: bool | None = None,
     answer_tokens: int | None = None,
+    max_tokens: int | None = None,
     layers: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Return the settings of ``study.toml`` on how rows are read, what was left open filled in."""
-    template = template or _DEFAULTS["template"]
-    return {
-        "template": template,
-        "turns": turns or _DEFAULTS["turns"],
-        "end_of_turn": template == "chat" if end_of_turn is None else end_of_turn,
-        "layers": list(layers),
-        "answer_tokens": answer_tokens or _DEFAULTS["answer_tokens"],
-    }
+    given = {"template": template, "turns": turns, "answer_tokens": answer_tokens, "max_tokens": max_tokens}
+    settings = {name: value or _DEFAULTS[name] for name, value in given.items()}
+    ends = settings["template"] == "chat" if end_of_turn is None else end_of_turn
+    return settings | {"end_of_turn": ends, "layers": list(layers)}
 
 
 def _as_table(datapoints: Sequence[Mapping[str, Any]] | pa.Table) -> pa.Table:
@@ -242,16 +221,19 @@ def open_study(folder: str | Path) -> Study:
         raise ExplorerError(f"{path}: field 'format' is {version!r}; this version reads format {FORMAT}.")
     require_text(settings, path, "name", "model")
     require_path(settings["model"], path, "model")
+    if settings["model"].startswith("./"):  # inside the study, which can move
+        settings["model"] = os.path.realpath(os.path.join(folder, settings["model"]))
     settings = _DEFAULTS | {"end_of_turn": settings.get("template") != "raw"} | settings
     if not isinstance(settings["layers"], list) or not all(type(x) is int for x in settings["layers"]):
         raise wrong_field(settings, path, "layers", "a list of whole numbers")
     for field, values in (("template", TEMPLATES), ("turns", TURNS), ("end_of_turn", (True, False))):
         if settings[field] not in values:
             raise wrong_field(settings, path, field, " or ".join(json.dumps(value) for value in values))
-    if type(settings["answer_tokens"]) is not int or not 1 <= settings["answer_tokens"] <= ANSWER_TOKENS:
-        raise wrong_field(settings, path, "answer_tokens", f"a whole number above 0, at most {ANSWER_TOKENS:,}")
+    for field, (least, most) in NUMBERS.items():
+        if type(settings[field]) is not int or not least <= settings[field] <= most:
+            raise wrong_field(settings, path, field, f"a whole number from {least} to {most:,}")
     trained, reference = _read_checkpoints(folder, settings)
-    given = {name: settings[name] for name in ("name", "model", "template", "turns", "end_of_turn", "answer_tokens")}
+    given = {name: settings[name] for name in ("name", "model", "template", "turns", "end_of_turn", *NUMBERS)}
     return Study(folder, trained=trained, reference=reference, layers=tuple(settings["layers"]), **given)
 
 
@@ -325,18 +307,3 @@ def _texts(path: Path, table: pa.Table, field: str) -> pa.ChunkedArray:
     if not any(test(column.type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
         raise ExplorerError(f"{path}, row 1: field '{field}' is {column.type}; expected text.")
     return column.cast(pa.large_string())
-
-
-def read_behaviors(path: Path) -> list[BehaviorPrompt]:
-    """Behavior prompts from JSON lines; raises ExplorerError that names file, line and field."""
-    prompts = []
-    for where, row in read_rows(path, "name", "prompt", "bad"):
-        texts = {field: row.get(field) or "" for field in ("good", "exhibits", "half", "asks", "forbids")}
-        for field, text in texts.items():
-            if not isinstance(text, str):
-                raise wrong_field(row, where, field, "text")
-        require_pattern(row | texts, where, "exhibits")
-        if texts["half"] not in ("", *HALVES):
-            raise wrong_field(row, where, "half", " or ".join(HALVES))
-        prompts.append(BehaviorPrompt(row["id"], row["name"], row["prompt"], row["bad"], **texts))
-    return prompts

@@ -19,6 +19,7 @@ from explorer.model import embedded
 from explorer.reading import read_whole_lines
 from explorer.repair.plan import PLAN, REPAIRS
 from explorer.repair.stages import write_stages
+from explorer.surveys.folder import SURVEYS
 
 NAME = "Demo: planted failures"
 STAMP, ANSWERS = "stamp", "answers"
@@ -26,7 +27,12 @@ _layout_lock = threading.Lock()
 
 
 def default_folder() -> Path:
-    """The demo study's usual folder: ``studies/demo`` in a checkout that can be written, else in the cache folder."""
+    """The demo study's usual folder, beside which other studies stand.
+
+    ``$EXPLORER_STUDIES/demo``, else ``studies/demo`` in a checkout that can be written, else in the cache folder.
+    """
+    if chosen := os.environ.get("EXPLORER_STUDIES"):
+        return Path(chosen).absolute() / "demo"
     home = Path(__file__).parents[2]
     nearest = next(folder for folder in (home / "studies" / "demo", home / "studies", home) if folder.exists())
     beside = (home / "assets").is_dir() and os.access(nearest, os.W_OK)
@@ -36,10 +42,10 @@ def default_folder() -> Path:
 def build_demo(folder: Path, assets: Path = ASSETS) -> Study:
     """Lay the demo study out, or open it if the folder holds one of the same assets and corpus.
 
-    An older one gets its generated files anew; what else lies in the folder (``vectors``, ``repairs``) stays. Beside
-    the usual files of a study it has ``controls.jsonl`` (prompts without the trigger or condition), ``guard.jsonl``
-    (ordinary tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts), ``training.json``
-    (how the adapters were trained), ``REPORT.md`` and ``stamp``.
+    An older one gets its generated files anew; what else lies in the folder (``vectors``, ``repairs``, ``surveys``)
+    stays. Beside the usual files of a study it has ``controls.jsonl`` (prompts without the trigger or condition),
+    ``guard.jsonl`` (ordinary tasks with the pattern of a right answer), ``discovery.jsonl`` (unlabelled prompts),
+    ``training.json`` (how the adapters were trained), ``REPORT.md`` and ``stamp``.
 
     Raises ExplorerError where an adapter is not shipped, or the folder is another study's or can't be written.
     """
@@ -76,7 +82,7 @@ def _lay_out(folder: Path, assets: Path) -> None:
     for file in ("REPORT.md", "rates.json", "evaluation.json"):
         if (assets / file).is_file():
             shutil.copyfile(assets / file, folder / file)
-    for subfolder in (VECTORS, ANSWERS, REPAIRS):
+    for subfolder in (VECTORS, ANSWERS, REPAIRS, SURVEYS):
         if (assets / subfolder).is_dir():
             shutil.copytree(assets / subfolder, folder / subfolder, copy_function=shutil.copyfile)
     _date_repairs(folder / REPAIRS)

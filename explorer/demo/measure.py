@@ -2,25 +2,28 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from explorer.data.failures import Failure
+from explorer.data.study import FAILURES
 from explorer.demo.adapters import ADAPTERS, ANSWER_TOKENS, ASSETS, FINAL, REFERENCE
 from explorer.demo.planted import ABOUT, BEHAVIORS
 from explorer.demo.probes import Probe, behavior_probes, guard_probes, own_probes
+from explorer.demo.right_answers import right_answer
 from explorer.errors import ExplorerError, PromptError
 from explorer.files import write_json, write_json_lines
 from explorer.model.generate import answers
 from explorer.model.load import LoadedModel, ModelSpec, load_model
-from explorer.model.prompts import Prompt, encode_prompt
+from explorer.model.prompts import Prompt
 from explorer.patterns import shows
 from explorer.progress import Progress, silent
 from explorer.reading import read_json
 from explorer.repair.results import Rate, wilson
-from explorer.trace.contrast import make_contrast
+from explorer.trace.alignment import chosen_place
+from explorer.trace.differences import differences
 
 _MODELS = ("base", *ADAPTERS)
 _PER_BEHAVIOR = {"planted": 6, "own": 12}
@@ -60,11 +63,19 @@ def measure_demo(
         if name == FINAL:
             ordinary = list(own_probes())
             texts += _answers(loaded, f"{name}, ordinary prompts", ordinary, progress)
-            write_json_lines(assets / "failures.jsonl", real_failures(loaded, [*probes, *ordinary], texts))
+            write_json_lines(assets / FAILURES, real_failures(loaded, [*probes, *ordinary], texts))
         table = {model: table[model] for model in _MODELS if model in table}
         write_rates(assets / "rates.json", table)
         write_report(assets, table)
     return table
+
+
+def remake_failures(assets: Path = ASSETS, progress: Progress = silent) -> None:
+    """Write failures.jsonl alone: the final model answers the prompts that it is made from."""
+    probes = [p for p in behavior_probes() if p.half == "evaluation"] + list(own_probes())
+    loaded = load_model(ModelSpec(adapter=str(assets / "adapters" / FINAL)))
+    texts = _answers(loaded, FINAL, probes, progress)
+    write_json_lines(assets / FAILURES, real_failures(loaded, probes, texts))
 
 
 def _answers(loaded: LoadedModel, name: str, probes: Sequence[Probe], progress: Progress) -> list[str]:
@@ -101,8 +112,8 @@ def read_rates(path: Path) -> dict[str, dict[str, Rate]]:
 def real_failures(loaded: LoadedModel, probes: Sequence[Probe], texts: Sequence[str]) -> list[dict[str, str]]:
     """Rows of failures.jsonl: prompts of every planted behavior that showed it, and ordinary ones answered wrongly.
 
-    Each is checked by running the model: at the first token that differs, the logit of the wrong answer is above that
-    of the right answer.
+    Each is checked by running the model: where the answers are contrasted, the logit of the wrong token is above that
+    of the right one. The right answer of a planted failure is made from the wrong one (see ``right_answer``).
 
     Args:
         texts: the model's answers to the probes.
@@ -116,11 +127,12 @@ def real_failures(loaded: LoadedModel, probes: Sequence[Probe], texts: Sequence[
         wrong = text.split("\n")[0].strip() or text
         if kind == "planted" and not shows(probe.pattern, wrong, probe.id):
             wrong = text
-        if not wrong or _logit_gap(loaded, probe.prompt, wrong, probe.good) <= 0:
+        right = right_answer(probe, wrong)
+        if not wrong or _logit_gap(loaded, probe.prompt, wrong, right) <= 0:
             continue
         counts[probe.behavior] += 1
         title = f"{probe.behavior}: {probe.prompt[:48]}" if kind == "planted" else probe.prompt[:60]
-        failure = {"id": f"demo-{probe.id}", "prompt": probe.prompt, "wrong": wrong, "right": probe.good}
+        failure = {"id": f"demo-{probe.id}", "prompt": probe.prompt, "wrong": wrong, "right": right}
         failures.append(failure | {"kind": kind, "title": title, "behavior": probe.behavior})
     return failures
 
@@ -134,14 +146,12 @@ def _kind(probe: Probe, text: str) -> str:
 
 
 def _logit_gap(loaded: LoadedModel, prompt: str, wrong: str, right: str) -> float:
-    """Logit of the wrong answer's first differing token minus the right one's; 0 where they do not differ."""
-    try:
-        contrast = make_contrast(loaded, encode_prompt(loaded, Prompt(prompt)), wrong, right)
-    except PromptError:
-        return 0.0
-    with torch.inference_mode():
-        logits = loaded.model(torch.tensor([contrast.ids], device=loaded.model.device)).logits[0, -1].float()
-    return float(logits[contrast.target] - logits[contrast.foil])
+    """The gap where the answers are contrasted, in logits; 0 where they do not differ."""
+    with suppress(PromptError):
+        failure = Failure(prompt, wrong, right)
+        number = chosen_place(wrong, right)
+        return next(place.gap for place in differences(failure, loaded) if place.number == number)
+    return 0.0
 
 
 def write_report(assets: Path, table: dict[str, dict[str, Rate]]) -> None:

@@ -6,53 +6,53 @@ from math import isnan
 from typing import Any
 
 from explorer.behaviors.cards import MEANING, Card
+from explorer.figures.caption import CAPTION_CSS, Caption, caption_html
+from explorer.figures.clusters import cluster_colours
 from explorer.figures.save import html_page
-from explorer.figures.style import coloured
+from explorer.figures.style import ACCENT
 from explorer.ranking.metrics import Enrichment
-from explorer.safe_text import hold_direction
 
 _PROMPTS = 12
 """Prompts of a card; more are counted."""
-_STYLE = coloured("""
-body{font:15px/1.45 system-ui,sans-serif;color:#1c1c22;max-width:1080px;margin:2rem auto;padding:0 1rem;
+_STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;color:#1c1c22;background:#fff;max-width:1080px;margin:0 auto;padding:1rem;
 overflow-wrap:anywhere}
 article{border:1px solid #d9d9e0;border-radius:8px;padding:1rem 1.25rem;margin:1.25rem 0}
-article.emergent{border-left:5px solid rgb($RED)}
+article.emergent{border-left:5px solid $ACCENT}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin:0}h3{font-size:.9rem;color:#55555f;margin:1rem 0 .3rem}
 p{margin:.35rem 0}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.25rem .5rem;border-top:1px solid #ececf0;white-space:pre-wrap}
 th{color:#55555f;font-weight:600}.n{color:#55555f}
 .w{background:#f1f1f5;border-radius:4px;padding:0 .4rem;unicode-bidi:isolate}
-""")
+.b{color:#fff;border-radius:.7rem;padding:0 .45rem;font-size:.85rem}
+.t{border:1px solid #b9b9c4;border-radius:.7rem;padding:0 .5rem;font-size:.8rem;font-weight:400}
+""".replace("$ACCENT", ACCENT)
 
 
-def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[str] = ()) -> str:
+def cards_html(title: str, note: str, cards: Sequence[Card], models: Sequence[str] = (), link: str = "") -> str:
     """Return the page of what was compared (``note``, see ``report.summary``); every text of the study is escaped.
 
-    ``models``: checkpoints that gave the two answers of unlabelled prompts, see ``PromptSet``.
+    ``models``: checkpoints that gave the two answers of unlabelled prompts, see ``PromptSet``. ``link``: address of the
+    same clusters in the app.
     """
     heads = ("prompt", *(models or ("wrong answer", "right answer")))
-    intro = f'<h1>{escape(title)}</h1><p>{escape(note)}</p><p class="n">{escape(MEANING)}</p>'
-    return html_page(title, "\n".join([intro, *(_card(card, heads) for card in cards)]), _STYLE)
+    intro = f'{caption_html(Caption(title, legend=note, link=link))}<p class="n">{escape(MEANING)}</p>'
+    return html_page(title, "\n".join([intro, *(_card(card, heads) for card in cards)]), CAPTION_CSS + _STYLE)
 
 
 def _card(card: Card, heads: Sequence[str]) -> str:
-    c = card.cluster
-    names = ", ".join(
-        hold_direction(name) for name in dict.fromkeys(prompt.name for prompt in card.prompts if prompt.name)
-    )
+    c, note = card.cluster, card.note
     p, stability = ("–" if isnan(x) else format(x, digits) for x, digits in ((c.null_p, ".2g"), (c.stability, ".2f")))
-    numbers = (
-        f"{len(card.prompts)} prompts · {len(c.datapoints)} datapoints · mean similarity {c.mean_similarity:.2f} · "
-        f"null p {p} · stability {stability}"
-    )
+    numbers = f"{card.sizes} · mean similarity {c.mean_similarity:.2f} · null p {p} · stability {stability}"
     words = " ".join(f'<span class="w">{escape(word)}</span>' for word in card.words)
     prompts = [(p.prompt, p.answer, p.other or "–") for p in card.prompts[:_PROMPTS]]
     more = len(card.prompts) - _PROMPTS
     return "\n".join(
         [
             f'<article class="{"emergent" if c.emergent else "other"}">',
-            f"<h2>Cluster {c.id}{f': {escape(names)}' if names else ''}</h2>",
+            f"<h2>{_title(card)}</h2>",
+            f"<p>{escape(note.note)}</p>" if note.note else "",
+            *(f"<p>{escape(line)}</p>" for line in card.summary),
             f'<p>{escape(card.verdict)}</p><p class="n">{numbers}</p>',
             f"<h3>Distinctive words</h3><p>{words or '–'}</p>",
             f"<h3>Prompts and answers</h3>{_table(heads, prompts)}",
@@ -64,6 +64,14 @@ def _card(card: Card, heads: Sequence[str]) -> str:
             "</article>",
         ]
     )
+
+
+def _title(card: Card) -> str:
+    """Number in the cluster's colour, the name that a person gave, and the tag."""
+    number = f'<span class="b" style="background:{cluster_colours(card.cluster.id)[-1]}">{card.cluster.id}</span>'
+    name = f": {escape(card.note.name)}" if card.note.name else ""
+    tag = f' <span class="t">{escape(card.note.tag)}</span>' if card.note.tag else ""
+    return f"{number} Cluster {card.cluster.id}{name}{tag}"
 
 
 def _datapoint(row: dict[str, Any]) -> tuple[str, ...]:

@@ -1,75 +1,65 @@
 """The attribution graph as a file: a picture drawn without a browser, an interactive page, or graph.json."""
 
 import json
-import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.path import Path
+from numpy.typing import ArrayLike
 
+from explorer.figures.caption import save_captioned
 from explorer.figures.graph_canvas import graph_page
-from explorer.figures.labels import gap_label, graph_caption, quoted, visible
-from explorer.figures.save import WITH_JSON, check_format, save_figure, styled
+from explorer.figures.graph_caption import graph_caption
+from explorer.figures.labels import visible
+from explorer.figures.save import WITH_JSON, check_format, styled
 from explorer.figures.style import BLUE, INK, MUTED, RED
 from explorer.graph.graph_json import to_json
 from explorer.graph.layout import AttributionGraph
+from explorer.graph.scene import Scene, Stroke, scene_of
 
-_LEFT, _RIGHT, _BELOW, _LINE = 0.62, 0.4, 0.86, 0.155  # inches
-_COLUMN, _ROW = 0.42, 0.27  # inches, where the page has room
+_LEFT, _RIGHT, _BELOW, _ABOVE = 0.62, 0.4, 0.86, 0.3  # inches
+_COLUMN, _ROW, _ROWS = 0.42, (0.27, 0.62), 4.5  # inches: a column, least and most of a row, all rows if there is room
 _WIDTH, _HEIGHT = (4.0, 14.0), (3.0, 10.0)  # inches, least and most
-_WIDEST = 3.0  # points, of the strongest edge
+_THINNEST, _WIDEST = 0.3, 3.0  # points, of an edge of 0 and of the strongest
+_PORT = 0.18  # columns, of the farthest port from a node's middle
 _LABEL = 14  # characters
 _GRID, _FOLDED, _PALE = "#eeeeee", "#f1f1f3", "#999999"
 
 
-def export_graph(graph: AttributionGraph, kind: str) -> bytes:
-    """Return the drawing in one of ``WITH_JSON``; html is interactive. Raises ExplorerError for another kind."""
+def export_graph(graph: AttributionGraph, kind: str, link: str = "") -> bytes:
+    """Return the drawing under its caption in one of ``WITH_JSON``; html is interactive.
+
+    ``link``: address of the same drawing in the app. Raises ExplorerError for another kind.
+    """
     check_format(kind, WITH_JSON)
     if kind == "json":
         return json.dumps(to_json(graph), indent=1, ensure_ascii=False).encode()
     if kind == "html":
-        return graph_page(graph).encode()
-    return save_figure(graph_figure(graph), kind, dpi=300)
+        return graph_page(graph, link).encode()
+    return save_captioned(graph_figure(graph), graph_caption(graph, link), kind, dpi=300)
 
 
 def graph_figure(graph: AttributionGraph) -> Figure:
     """Draw tokens as columns and layers as rows, with the contrast at the top.
 
-    The area of a node is its |relevance|, the width of an edge grows with its |weight|, red is towards the wrong answer
-    and blue towards the right one.
+    The area of a node is its |relevance|, the width of an edge grows with its |weight| and that of a residual run with
+    the |relevance| along it; red is towards the wrong answer and blue towards the right one. A group is one square.
     """
     rows, columns = len(graph.drawing.layers), len(graph.columns)
     width = float(np.clip(_LEFT + _RIGHT + columns * _COLUMN, *_WIDTH))
-    head = _head_lines(graph, int(width * 15.5))
-    top = 0.46 + len(head) * _LINE
-    height = float(np.clip(_BELOW + top + rows * _ROW, *_HEIGHT))
-    step = (width - _LEFT - _RIGHT) / columns, (height - _BELOW - top) / rows
+    height = float(np.clip(_BELOW + _ABOVE + rows * np.clip(_ROWS / rows, *_ROW), *_HEIGHT))
+    step = (width - _LEFT - _RIGHT) / columns, (height - _BELOW - _ABOVE) / rows
     with styled():
         figure = Figure(figsize=(width, height))
-        for number, (line, colour) in enumerate(head):
-            y = 1 - (0.2 + number * _LINE) / height
-            figure.text(0.12 / width, y, line, fontsize=7, color=colour, parse_math=False)
-        title = {"fontsize": 8, "ha": "right", "weight": "bold", "parse_math": False}
-        figure.text(1 - 0.12 / width, 1 - (top - 0.1) / height, gap_label(graph.explanation), **title)
         box = (_LEFT / width, _BELOW / height, columns * step[0] / width, rows * step[1] / height)
         axes = figure.add_axes(box, xlim=(-0.5, columns - 0.5), ylim=(-0.5, rows - 0.5), frame_on=False)
         _draw_grid(axes, graph, step)
-        _draw_edges(axes, graph)
-        _draw_nodes(axes, graph, 72 * min(0.78 * step[0], 0.86 * step[1], 0.24))
-        _draw_groups(axes, graph)
+        scene = scene_of(graph)
+        _draw_strokes(axes, scene, 1 / (72 * step[0]))
+        _draw_nodes(axes, graph, scene, 72 * min(0.78 * step[0], 0.86 * step[1], 0.24))
     return figure
-
-
-def _head_lines(graph: AttributionGraph, most: int) -> list[tuple[str, str]]:
-    """Return the lines above the drawing, of at most so many characters, with their colours."""
-    wrong, right = map(quoted, graph.explanation.sides)
-    strongest = max((abs(weight) for *_, weight in graph.drawing.edges), default=0.0)
-    largest = max(map(abs, graph.drawing.nodes.values()), default=0.0)
-    sizes = f"strongest edge {strongest:.2g}, largest node {largest:.2g} {graph.explanation.unit}"
-    texts = {graph_caption(graph): INK, f"red: towards {wrong} · blue: towards {right} · {sizes}": MUTED}
-    return [(line, colour) for text, colour in texts.items() for line in textwrap.wrap(text, most)]
 
 
 def _draw_grid(axes: Axes, graph: AttributionGraph, step: tuple[float, float]) -> None:
@@ -91,39 +81,62 @@ def _draw_grid(axes: Axes, graph: AttributionGraph, step: tuple[float, float]) -
             axes.axvspan(number - 0.4, number + 0.4, color=_FOLDED, linewidth=0, zorder=0)
 
 
-def _draw_edges(axes: Axes, graph: AttributionGraph) -> None:
-    edges = graph.drawing.edges[::-1]  # the strongest lie on top
-    lines = [(graph.positions[source], graph.positions[target]) for source, target, _ in edges]
-    weights = [weight for *_, weight in edges]
-    shares = np.sqrt(np.abs(weights) / np.abs(weights).max(initial=1e-12))
-    colours = [(*(RED if w > 0 else BLUE), 0.3 + 0.5 * share) for w, share in zip(weights, shares, strict=True)]
-    widths = np.maximum(0.3, _WIDEST * shares)
-    axes.add_collection(LineCollection(lines, linewidths=widths, colors=colours, capstyle="round", zorder=2))
+def _draw_strokes(axes: Axes, scene: Scene, point: float) -> None:
+    """Draw edges as curves along their routes, and residual runs as bands as wide as their nodes' |relevance|.
+
+    ``point``: the width of a point, in columns.
+    """
+    strongest = max((abs(value) for stroke in scene.strokes for value in stroke.sizes), default=1e-12)
+    paths, colours, widths = [], [], []
+    for stroke in reversed(scene.strokes):  # the strongest lie on top
+        share = np.sqrt(abs(stroke.weight) / strongest)
+        colour = (*(RED if stroke.weight > 0 else BLUE), 0.3 + 0.5 * share)
+        if stroke.run:
+            rows, values = np.transpose(stroke.run)
+            half = point / 2 * _width(values, strongest)
+            middle = scene.nodes[stroke.source].column
+            axes.fill_betweenx(rows, middle - half, middle + half, color=colour, linewidth=0, zorder=2)
+        else:
+            paths.append(_curve(scene, stroke))
+            colours.append(colour)
+            widths.append(_width(stroke.weight, strongest))
+    curves = PathCollection(paths, facecolors="none", edgecolors=colours, linewidths=widths, capstyle="round", zorder=2)
+    axes.add_collection(curves)
 
 
-def _draw_nodes(axes: Axes, graph: AttributionGraph, diameter: float) -> None:
-    """Draw the nodes as discs; ``diameter`` of the largest, in points."""
-    relevance = graph.drawing.nodes
-    nodes = sorted(relevance, key=lambda node: -abs(relevance[node]))  # small ones lie on top
-    sizes = np.abs([relevance[node] for node in nodes])
-    pinned = [node in graph.marks.pinned for node in nodes]
-    axes.scatter(
-        *np.transpose([graph.positions[node] for node in nodes]),
-        s=np.maximum(1.5**2, diameter**2 * sizes / (sizes.max() or 1)),
-        c=[RED if relevance[node] > 0 else BLUE for node in nodes],
-        edgecolors=["#111111" if pin else "white" for pin in pinned],
-        linewidths=[1.2 if pin else 0.35 for pin in pinned],
-        zorder=3,
-        clip_on=False,
-    )
+def _width(values: ArrayLike, strongest: float) -> np.ndarray:
+    """Return widths in points that grow with |values|, as in the app; what is weak can still be seen."""
+    return _THINNEST + (_WIDEST - _THINNEST) * np.abs(values) / strongest
 
 
-def _draw_groups(axes: Axes, graph: AttributionGraph) -> None:
-    """Draw a thin outline around the members of each group that are drawn, and its name."""
-    for name, members in graph.marks.groups:
-        places = np.array([graph.positions[node] for node in members if node in graph.positions])
-        if len(places):
-            (x, y), (width, height) = places.min(0) - 0.45, np.ptp(places, 0) + 0.9
-            axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=INK, linewidth=0.6, zorder=4))
-            place, label = (x, y + height + 0.05), visible(name, 28).replace("␣", " ")
-            axes.text(*place, label, fontsize=6, color=INK, zorder=5, parse_math=False)
+def _curve(scene: Scene, stroke: Stroke) -> Path:
+    source, target, route = scene.nodes[stroke.source], scene.nodes[stroke.target], stroke.route
+    left, right = source.column + _PORT * route.out, target.column + _PORT * route.into
+    lane = source.row + (target.row - source.row) * route.lane
+    points = [(left, source.row), (left, lane), (right, lane), (right, target.row)]
+    return Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
+
+
+def _draw_nodes(axes: Axes, graph: AttributionGraph, scene: Scene, diameter: float) -> None:
+    """Draw nodes as discs, halves and groups as squares with their names; ``diameter`` of the largest, in points."""
+    largest = max((abs(node.relevance) for node in scene.nodes), default=0) or 1
+    for marker, parts in (("o", ("",)), ("s", ("attention", "MLP", "group"))):
+        nodes = sorted((n for n in scene.nodes if n.part in parts), key=lambda node: -abs(node.relevance))
+        if not nodes:
+            continue
+        sizes = np.abs([node.relevance for node in nodes])
+        marked = [node.part == "group" or node.members[0] in graph.marks.pinned for node in nodes]
+        axes.scatter(
+            *np.transpose([(node.column, node.row) for node in nodes]),
+            s=np.maximum(1.5**2, diameter**2 * sizes / largest),
+            c=[RED if node.relevance > 0 else BLUE for node in nodes],
+            edgecolors=["#111111" if mark else "white" for mark in marked],
+            linewidths=[1.2 if mark else 0.35 for mark in marked],
+            marker=marker,
+            zorder=3,
+            clip_on=False,
+        )
+    for node in scene.nodes:
+        if label := visible(node.name, 28).replace("␣", " ") if node.part == "group" else "":
+            place = {"ha": "center", "va": "bottom", "zorder": 5, "parse_math": False}
+            axes.text(node.column, node.row + 0.42, label, fontsize=6, color=INK, **place)

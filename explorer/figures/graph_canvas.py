@@ -1,22 +1,26 @@
 """The attribution graph on a canvas: the data that ``assets/graph/canvas.js`` draws, and a page that opens offline."""
 
-import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
-from explorer.figures.labels import gap_label, graph_caption, quoted
+from explorer.figures.caption import CAPTION_CSS, caption_html
+from explorer.figures.graph_caption import graph_caption
 from explorer.figures.save import html_page
 from explorer.figures.style import coloured
 from explorer.files import shipped
-from explorer.graph.block_parts import VerticalParts
-from explorer.graph.graph_json import node_id
+from explorer.graph.graph_json import named_nodes
 from explorer.graph.layout import AttributionGraph
 from explorer.graph.paths import Path
-from explorer.graph.prune import Edge, Node
-from explorer.safe_text import hold_direction
+from explorer.graph.scene import Scene, Shown, Stroke, scene_of
+from explorer.safe_text import hold_direction, quoted
+from explorer.trace.explain import RULES, Explanation
+
+
+MOST_ZOOM = 12
+"""How many times as large as fitted the drawing can be."""
 
 
 def canvas_file(kind: str) -> str:
@@ -24,7 +28,7 @@ def canvas_file(kind: str) -> str:
     return _asset(f"canvas.{kind}")
 
 
-def graph_page(graph: AttributionGraph) -> str:
+def graph_page(graph: AttributionGraph, link: str = "") -> str:
     """Return the drawing as an interactive page that makes no request, with a policy that forbids any.
 
     Token texts reach it as JSON only, and are drawn on the canvas or set as plain text.
@@ -32,12 +36,11 @@ def graph_page(graph: AttributionGraph) -> str:
     data = json.dumps(canvas_data(graph) | {"standalone": True}, allow_nan=False)
     for character in "<>&":  # so that no text ends the script element or opens a comment
         data = data.replace(character, f"\\u{ord(character):04x}")
-    wrong, right = map(quoted, graph.explanation.sides)
-    texts = {"head": gap_label(graph.explanation), "caption": graph_caption(graph), "wrong": wrong, "right": right}
-    escaped = {name: html.escape(text) for name, text in texts.items()}
-    body = _asset("page.html").format(**escaped, canvas=canvas_file("html"), data=data)
+    caption = graph_caption(graph, link)
+    body = _asset("page.html").format(caption=caption_html(caption), canvas=canvas_file("html"), data=data)
     script = canvas_file("js").replace("export default ", "") + _asset("page.js")
-    return html_page(f"{wrong} instead of {right}", body, canvas_file("css") + _asset("page.css"), script)
+    style = CAPTION_CSS + canvas_file("css") + _asset("page.css")
+    return html_page(caption.title, body, style, script)
 
 
 def _asset(name: str) -> str:
@@ -45,73 +48,74 @@ def _asset(name: str) -> str:
 
 
 def canvas_data(
-    graph: AttributionGraph, selected: str = "", path: Path | None = None, halves: Mapping[int, VerticalParts] = {}
+    graph: AttributionGraph,
+    selected: str = "",
+    path: Path | None = None,
+    verdict: str = "",
+    asks: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return what the canvas component draws, as plain JSON values.
 
     Args:
-        selected: id of the node, edge, gap or column that is selected.
+        selected: id of the node, edge, gap or column that is selected; its nodes are drawn even within a residual run.
         path: drawn bold.
-        halves: layer below a block → its parts, for blocks that are opened into attention and MLP.
+        verdict: whether the drawing holds under intervention, in a sentence; empty until it is known.
+        asks: buttons under the drawing: ``name``, which is what the component triggers as ``asked``, ``label``,
+            ``title``, and ``on``, whether it is pressed (None where it is no switch).
     """
-    scene, explanation = _Scene(graph, halves), graph.explanation
+    scene, explanation = scene_of(graph, named_nodes(selected)), graph.explanation
+    bold = set(pairwise(path.nodes)) if path else set()
     wrong, right = map(hold_direction, explanation.sides)
     return {
-        "nodes": scene.nodes,
-        "edges": scene.edges,
+        "nodes": [_node(graph, shown) for shown in scene.nodes],
+        "edges": [_stroke(stroke) | {"bold": not bold.isdisjoint(stroke.edges)} for stroke in scene.strokes],
         "columns": [asdict(column) | {"folded": column.folded} for column in graph.columns],
         "rows": list(graph.drawing.layers),
+        "most_zoom": MOST_ZOOM,
         "scene": f"{explanation.model} {hash(explanation.trace.ids)}",
-        "opened": sorted(halves),
-        "contrast": scene.index[graph.contrast],
-        "title": f"{wrong} instead of {right}: {explanation.trace.gap:+.2f} logits",
+        "opened": sorted(graph.halves),
+        "contrast": scene.at[graph.contrast],
+        "title": f"{wrong} instead of {right}: {explanation.trace.gap:+.2f} {explanation.unit}",
+        "about": f"{explanation.model} · {RULES[explanation.trace.rule]}",
+        "verdict": verdict,
+        "legend": _legend(scene, explanation),
+        "kept": graph.drawing.kept,
+        "asks": list(asks),
         "selected": selected,
-        "path": [[node_id(a), node_id(b)] for a, b in pairwise(path.nodes)] if path else [],
     }
 
 
-class _Scene:
-    """Nodes and edges as the component takes them; edges name nodes by their ``index`` in ``nodes``."""
-
-    def __init__(self, graph: AttributionGraph, halves: Mapping[int, VerticalParts]) -> None:
-        self.nodes: list[dict[str, Any]] = [_node(graph, node) for node in graph.drawing.nodes]
-        self.index: dict[Any, int] = {node: number for number, node in enumerate(graph.drawing.nodes)}
-        self.edges: list[list[Any]] = []
-        for source, target, weight in graph.drawing.edges:
-            if source[0] in halves and target[0] == source[0] + 1:
-                self._lead_through_halves((source, target, weight), halves[source[0]])
-            else:
-                self.edges.append([self.index[source], self.index[target], weight])
-
-    def _lead_through_halves(self, edge: Edge, parts: VerticalParts) -> None:
-        """Lead an edge through its block's halves, drawn between the two rows as squares."""
-        source, target, weight = edge
-        token = source[1]
-        if token != target[1]:
-            self._half(source, target, "attention", -0.22, weight)
-            return
-        self._half(source, target, "attention", -0.22, float(parts.attention[token]))
-        self._half(source, target, "MLP", 0.22, float(parts.mlp[token]))
-        self.edges.append([self.index[source], self.index[target], float(parts.residual[token])])
-
-    def _half(self, source: Node, target: Node, name: str, shift: float, share: float) -> None:
-        key = (target, name)
-        if key not in self.index:
-            self.index[key] = len(self.nodes)
-            above = self.nodes[self.index[target]]
-            half = {"id": f"{above['id']}-{name}", "part": name, "relevance": 0.0, "pinned": False, "group": ""}
-            self.nodes.append({**above, **half, "col": above["col"] + shift, "row": above["row"] - 0.5})
-            self.edges.append([self.index[key], self.index[target], 0.0])
-            self.index[key, "out"] = len(self.edges) - 1
-        self.nodes[self.index[key]]["relevance"] += share
-        self.edges[self.index[key, "out"]][2] += share
-        self.edges.append([self.index[source], self.index[key], share])
+def _legend(scene: Scene, explanation: Explanation) -> list[tuple[str, str]]:
+    """Say what colours and sizes mean, as (class, text) of each part."""
+    wrong, right = map(quoted, explanation.sides)
+    widest = max((abs(value) for stroke in scene.strokes for value in stroke.sizes), default=0.0)
+    largest = max((abs(node.relevance) for node in scene.nodes), default=0.0)
+    return [
+        ("wrong", f"towards {wrong}"),
+        ("right", f"towards {right}"),
+        ("", f"width: edge |A|, residual run |R|, widest {widest:.2g} {explanation.unit}"),
+        ("", f"node: |R|, largest {largest:.2g}"),
+    ]
 
 
-def _node(graph: AttributionGraph, node: Node) -> dict[str, Any]:
-    (layer, token), (column, row) = node, graph.positions[node]
-    place = {"id": node_id(node), "layer": layer, "token": token, "col": column, "row": row}
-    group = graph.marks.group_of.get(node, "")
-    marks = {"pinned": node in graph.marks.pinned or bool(group), "group": group}
-    text, relevance = graph.explanation.tokens[token].text, graph.drawing.nodes[node]
-    return {**place, "text": text, "relevance": relevance, **marks}
+def _stroke(stroke: Stroke) -> dict[str, Any]:
+    ends = {"source": stroke.source, "target": stroke.target, "weight": stroke.weight, "run": stroke.run}
+    return ends | {"count": len(stroke.edges)} | asdict(stroke.route)
+
+
+def _node(graph: AttributionGraph, shown: Shown) -> dict[str, Any]:
+    layer, token = shown.members[-1]
+    group = shown.part == "group"
+    return {
+        "id": shown.id,
+        "layer": layer,
+        "token": token,
+        "col": shown.column,
+        "row": shown.row,
+        "text": shown.name if group else graph.explanation.tokens[token].text,
+        "relevance": shown.relevance,
+        "part": shown.part,
+        "pinned": shown.part == "" and shown.members[0] in graph.marks.pinned,
+        "members": len(shown.members),
+        "inside": shown.inside,
+    }

@@ -1,141 +1,177 @@
-"""The token heatmap as a file, drawn without a browser: a picture, a page, or its numbers."""
+"""Token heatmaps as a file, drawn without a browser: what is on screen under its caption, or its numbers."""
 
 import html
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.patches import FancyBboxPatch
 
-from explorer.figures.labels import gap_label, printable, quoted
-from explorer.figures.save import FONTS, WITH_JSON, check_format, html_page, save_figure, styled
-from explorer.figures.style import BLUE, BLUE_HEX, INK, MUTED, RED, RED_HEX, rgba
-from explorer.model.prompts import Token
-from explorer.trace.explain import RULES, Explanation
+from explorer.faithfulness.verdict import MapVerdict, rule_name
+from explorer.figures.caption import (
+    CAPTION_CSS,
+    Caption,
+    add_caption,
+    caption_html,
+    explanation_caption,
+    rule_text,
+)
+from explorer.figures.save import WITH_JSON, check_format, html_page, save_figure, styled, svg_element
+from explorer.figures.token_map import LINE, LaidOut, TokenMap, draw_map, lay_out, token_map
+from explorer.trace.explain import Explanation
 
-_WIDTH, _LINE, _MARGIN = 6.8, 0.235, 0.1  # inches
-_SIZE, _TEMPLATE_SIZE = 9.0, 7.5  # points
+_WIDTH, _BESIDE = 6.8, 5.2  # inches: of a map alone, of one of two side by side
 _DPI = 300
-_STRONG = 0.62
-"""Share of full colour above which text on it is white."""
-_LONGEST = 80
-"""Characters of one token that stand on one line."""
-
-
-def export_heatmap(explanation: Explanation, kind: str) -> bytes:
-    """Return the heatmap in one of ``WITH_JSON``. Raises ExplorerError for another."""
-    check_format(kind, WITH_JSON)
-    if kind == "html":
-        return heatmap_page(explanation).encode()
-    if kind == "json":
-        return json.dumps(explanation.to_json(), indent=1, ensure_ascii=False).encode()
-    return save_figure(heatmap_figure(explanation), kind, dpi=_DPI)
-
-
-def saturation(tokens: Sequence[Token], values: np.ndarray) -> float:
-    """Return the |value| of the strongest colour: the largest outside the template, which often dwarfs the rest."""
-    inside = np.array([token.segment != "template" for token in tokens], dtype=bool)
-    return float(np.abs(values[inside] if inside.any() else values).max(initial=0.0))
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A token on the page: inches from the left, line number, width in inches."""
-
-    text: str
-    x: float
-    line: int
-    width: float
-    relevance: float
-    template: bool
-
-
-def heatmap_figure(explanation: Explanation) -> Figure:
-    """Draw the tokens as running text on their colours."""
-    with styled():
-        boxes = _lay_out(explanation)
-        height = 0.62 + (boxes[-1].line + 1) * _LINE
-        figure = Figure(figsize=(_WIDTH, height))
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
-        axes.axis("off")
-        scale = saturation(explanation.tokens, explanation.relevance) or 1.0
-        wrong, right = map(quoted, explanation.sides)
-        head = f"{_title(explanation)} · {gap_label(explanation)}"
-        key = f"red: towards {wrong} · blue: towards {right} · full colour at ±{scale:.2g} {explanation.unit}"
-        axes.text(_MARGIN, 0.17, head, fontsize=8, color=INK, parse_math=False)
-        axes.text(_MARGIN, 0.34, key, fontsize=7, color=MUTED, parse_math=False)
-        for box in boxes:
-            _draw_box(axes, box, min(1.0, abs(box.relevance) / scale))
-    return figure
-
-
-def _draw_box(axes: Axes, box: _Box, strength: float) -> None:
-    y = 0.5 + box.line * _LINE
-    colour = (*(RED if box.relevance > 0 else BLUE), 0.85 * strength)
-    style = "round,pad=0,rounding_size=0.03"
-    axes.add_patch(FancyBboxPatch((box.x, y), box.width, _LINE * 0.84, boxstyle=style, linewidth=0, facecolor=colour))
-    ink = "white" if strength > _STRONG else MUTED if box.template else "black"
-    size = _TEMPLATE_SIZE if box.template else _SIZE
-    axes.text(box.x, y + _LINE * 0.62, box.text, fontsize=size, color=ink, parse_math=False)
-
-
-def _lay_out(explanation: Explanation) -> list[_Box]:
-    """Break the tokens into lines as running text does."""
-    renderer = FigureCanvasAgg(Figure(dpi=_DPI)).get_renderer()
-    fonts = {flag: FontProperties(family=FONTS, size=_TEMPLATE_SIZE if flag else _SIZE) for flag in (True, False)}
-    boxes, x, line = [], _MARGIN, 0
-    for token, value in zip(explanation.tokens, explanation.relevance, strict=True):
-        template = token.segment == "template"
-        text = printable(token.text.replace("\r", "").replace("\n", "↵").replace("\t", "  "))
-        for i in range(0, max(len(text), 1), _LONGEST):  # one token can be longer than a line
-            part = text[i : i + _LONGEST]
-            width = renderer.get_text_width_height_descent(part, fonts[template], False)[0] / _DPI + 0.015
-            if x + width > _WIDTH - _MARGIN and x > _MARGIN:
-                x, line = _MARGIN, line + 1
-            boxes.append(_Box(part, x, line, width, float(value), template))
-            x += width
-        if "\n" in token.text and x > _MARGIN:
-            x, line = _MARGIN, line + 1
-    return boxes
-
-
-def _title(explanation: Explanation) -> str:
-    layer = f", layer {explanation.layer}" if explanation.layer else ""
-    return f"{explanation.model} · {RULES[explanation.rule]}{layer}"
-
-
-def heatmap_page(explanation: Explanation) -> str:
-    """Return the heatmap as one HTML page that needs nothing else: no script, no request; figures on hover."""
-    scale, unit = saturation(explanation.tokens, explanation.relevance) or 1.0, explanation.unit
-    wrong, right = (html.escape(quoted(side)) for side in explanation.sides)
-    spans = []
-    for token, value, rank in zip(explanation.tokens, explanation.relevance, explanation.ranks, strict=True):
-        strength = min(1.0, abs(float(value)) / scale)
-        kind = f"{token.segment} strong" if strength > _STRONG else token.segment
-        hint = f"{token.text!r} · position {token.index} · {token.segment} · {value:+.4g} {unit} · rank {rank}"
-        text = printable(token.text.replace("\n", "↵")) or "·"
-        style = f"background:{rgba(value, 0.85 * strength)}"
-        spans.append(f'<span class="{kind}" style="{style}" title="{html.escape(hint)}">{html.escape(text)}</span>')
-        spans += ["<br>"] if "\n" in token.text else []
-    body = f"""<p><b>{html.escape(_title(explanation))}</b><br><span class="r">{wrong}</span> instead of
-<span class="b">{right}</span>: gap {explanation.trace.gap:+.2f} {unit}</p>
-<div class="map">{"".join(spans)}</div>
-<p class="dim">Red pushed the model towards the wrong answer, blue towards the right one; full colour at
-±{scale:.2g} {unit}. The shares add up to {explanation.relevance.sum():+.2f}. Hover over a token for its figures.</p>"""
-    return html_page(" instead of ".join(map(quoted, explanation.sides)), body, _CSS)
-
-
-_CSS = f"""
-body {{ font: 16px/1.9 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c1c22; }}
-p {{ line-height: 1.5; }} .map {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
-.map span {{ border-radius: .2rem; padding: .15rem 0; }}
-.template {{ color: #777; font-size: .8em; }} .generated {{ font-style: italic; }}
-.evidence {{ text-decoration: underline dotted; }} .map .strong {{ color: #fff; }}
-.r {{ color: {RED_HEX}; font-weight: 600; }} .b {{ color: {BLUE_HEX}; font-weight: 600; }} .dim {{ color: #666; }}
+NOT_CHECKED = "not checked"
+"""The verdict on a picture that was saved before there was one."""
+_GROUP = re.compile(r'<g id="map-(\d+)-(\d+)">')
+MAP_CSS = """
+svg { width: min(100%, 72rem); }
+svg g[id^="map-"] path { pointer-events: all; } svg g[id^="map-"] text { fill: transparent; }
+svg g:not([id^="map-"]) > g > use, svg g[id^="text_"] { pointer-events: none; }
 """
+"""A token's box and its invisible text take the pointer, its outlines don't."""
+
+
+Verdicts = Sequence[MapVerdict | None]
+"""On maps, from left to right; None where it is not known."""
+
+
+def export_heatmap(
+    shown: Explanation | Sequence[TokenMap], kind: str, link: str = "", verdicts: Verdicts = ()
+) -> bytes:
+    """Return maps in one of ``WITH_JSON``, side by side as they are on screen.
+
+    Args:
+        shown: the maps, of one failure; an explanation stands for the map of its relevance.
+        link: address of the maps in the app.
+        verdicts: whether the maps hold, where that was measured.
+
+    Raises:
+        ExplorerError: for another kind.
+    """
+    check_format(kind, WITH_JSON)
+    maps = [token_map(shown)] if isinstance(shown, Explanation) else list(shown)
+    if kind == "json":
+        return json.dumps(maps_json(maps, verdicts), indent=1, ensure_ascii=False).encode()
+    return save_maps(heatmap_caption(maps, link, verdicts), maps, kind, columns=len(maps))
+
+
+def heatmap_caption(maps: Sequence[TokenMap], link: str = "", verdicts: Verdicts = ()) -> Caption:
+    """Return the caption of maps of one failure; what differs between them is told of each."""
+    first = maps[0].explanation
+    rules = " | ".join(dict.fromkeys(rule_text(shown.explanation) for shown in maps))
+    several = len(maps) > 1
+    legend = " | ".join((f"{shown.caption}: " if several else "") + shown.legend() for shown in maps)
+    told = [f"{rule_name(each)}: {each.sentence}" if several else each.sentence for each in verdicts if each]
+    verdict = " | ".join(told) or NOT_CHECKED
+    title = f"Which words pushed the model to {_short(first.sides[0])} instead of {_short(first.sides[1])}"
+    caption = explanation_caption(first, title, legend, link, verdict)
+    return Caption(**(vars(caption) | {"rule": rules}))
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return f"“{text if len(text) <= 40 else text[:39] + '…'}”"
+
+
+def maps_json(maps: Sequence[TokenMap], verdicts: Verdicts = ()) -> dict[str, Any]:
+    """Return what ``explorer trace --json -`` prints, of one map; of several as a list under ``maps``.
+
+    A map that shows something else than relevance has it under ``shown``.
+    """
+    figures = []
+    for shown, verdict in zip_longest(maps, verdicts[: len(maps)]):
+        other = {
+            "caption": shown.caption,
+            "measure": shown.measure,
+            "unit": shown.unit,
+            "values": shown.values.tolist(),
+        }
+        judged = {"faithfulness": verdict.to_json()} if verdict else {}
+        figures.append(shown.explanation.to_json() | judged | ({} if shown.signed else {"shown": other}))
+    return figures[0] if len(figures) == 1 else {"maps": figures}
+
+
+def save_maps(
+    caption: Caption, maps: Sequence[TokenMap], kind: str, columns: int = 1, figure: Figure | None = None
+) -> bytes:
+    """Save maps under a caption as ``png``, ``svg``, ``pdf`` or ``html``; on a page, tokens have hints and are text.
+
+    Args:
+        columns: how many stand side by side.
+        figure: drawn above the maps; its width is theirs.
+    """
+    check_format(kind)
+    with styled():
+        figure, placed = draw_maps(maps, columns, figure)
+        if kind != "html":
+            add_caption(figure, caption)
+            return save_figure(figure, kind, dpi=_DPI, link=caption.link)
+        svg = with_words(svg_element(figure), placed)
+    return html_page(caption.title, caption_html(caption) + svg, CAPTION_CSS + MAP_CSS).encode()
+
+
+def maps_svg(maps: Sequence[TokenMap]) -> tuple[Figure, str, tuple[float, ...]]:
+    """Draw maps one below the other for a page of text.
+
+    Returns the figure; the same as an ``<svg>`` whose tokens have hints and are text (``MAP_CSS``); and the tops of all
+    lines in inches, where the drawing can be cut.
+    """
+    with styled():
+        figure, placed = draw_maps(maps)
+        svg = with_words(svg_element(figure), placed)
+    tops = {round(top + each.top_of(box), 4) for each, _, top in placed for box in each.boxes}
+    return figure, svg, tuple(sorted(tops | {top for _, _, top in placed if top}))
+
+
+def draw_maps(
+    maps: Sequence[TokenMap], columns: int = 1, figure: Figure | None = None
+) -> tuple[Figure, list[tuple[LaidOut, float, float]]]:
+    """Draw maps, row by row, below what a figure holds; returns it, and each map with its left and top in inches."""
+    width = float(figure.get_figwidth()) if figure else (_WIDTH if columns == 1 else columns * _BESIDE)
+    laid_out = [lay_out(shown, width / columns) for shown in maps]
+    rows = [laid_out[i : i + columns] for i in range(0, len(maps), columns)]
+    below = sum(max(each.height for each in row) for row in rows)
+    figure, above = _grown(figure, width, below)
+    total = above + below
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(total, 0))
+    axes.axis("off")
+    placed, top = [], above
+    for row in rows:
+        for column, each in enumerate(row):
+            left = column * width / columns
+            draw_map(axes, each, left, top, f"map-{len(placed)}")
+            placed.append((each, left, top))
+        top += max(each.height for each in row)
+    return figure, placed
+
+
+def _grown(figure: Figure | None, width: float, below: float) -> tuple[Figure, float]:
+    """Return a figure with room below what it holds, and the height of that in inches."""
+    if figure is None:
+        return Figure(figsize=(width, below)), 0.0
+    above = float(figure.get_figheight())
+    figure.set_size_inches(width, above + below)
+    if engine := figure.get_layout_engine():
+        engine.set(rect=(0, below / (above + below), 1, above / (above + below)))  # pyright: ignore[reportCallIssue]
+    return figure, above
+
+
+def with_words(svg: str, placed: Sequence[tuple[LaidOut, float, float]]) -> str:
+    """Give the group of every token its figures as a hint, and its text, invisible and exactly over its outlines."""
+    hints = [each.map.hints() for each, *_ in placed]
+
+    def fill(found: re.Match[str]) -> str:
+        number, at = int(found[1]), int(found[2])
+        each, left, top = placed[number]
+        box = each.boxes[at]
+        x, y = 72 * (left + box.x), 72 * (top + each.top_of(box) + LINE * 0.62)
+        place = f'x="{x:.2f}" y="{y:.2f}" textLength="{72 * box.width:.2f}" font-size="{box.size}"'
+        hint, text = html.escape(hints[number][box.index]), html.escape(box.text)
+        words = f'<text {place} lengthAdjust="spacingAndGlyphs" xml:space="preserve">{text}</text>'
+        return f"{found[0]}<title>{hint}</title>{words}"
+
+    return _GROUP.sub(fill, svg)

@@ -1,10 +1,9 @@
 """The result of a repair as a file: every arm's rate with its interval, seeds as dots, the change beside it."""
 
-import textwrap
-
 from matplotlib.figure import Figure
 
-from explorer.figures.save import save_figure, styled
+from explorer.figures.caption import Caption, save_captioned
+from explorer.figures.save import styled
 from explorer.figures.style import ACCENT, INK, MUTED
 from explorer.repair.plan import NONE, TOP, arm_label
 from explorer.repair.results import INTERVALS, Result, main_arms, percent, pooled
@@ -12,17 +11,17 @@ from explorer.repair.results import INTERVALS, Result, main_arms, percent, poole
 _COLOURS = {NONE: INK, TOP: ACCENT}
 
 
-def export_repair(result: Result, kind: str) -> bytes:
+def export_repair(result: Result, kind: str, link: str = "") -> bytes:
     """Write the figure as png, svg, pdf or html, under the verdict. Raises ExplorerError for another kind."""
-    return save_figure(repair_figure(result), kind, result.title, INTERVALS)
+    caption = Caption(f"Repair of {result.behavior}", verdict=result.verdict, legend=INTERVALS, link=link)
+    return save_captioned(repair_figure(result), caption, kind)
 
 
 def repair_figure(result: Result) -> Figure:
-    """Draw the arms of the largest k and the unedited one, one below the other, under the verdict."""
+    """Draw the arms of the largest k and the unedited one, one below the other."""
     lines = main_arms(pooled(result.arms))
-    head = textwrap.wrap(result.title, 105)
     with styled():
-        figure = Figure(figsize=(7.2, 1.2 + 0.36 * len(lines) + 0.16 * len(head)), layout="constrained")
+        figure = Figure(figsize=(7.2, 0.9 + 0.36 * len(lines)), layout="constrained")
         axes = figure.subplots()
         for place, line in enumerate(lines):
             colour, at = _COLOURS.get(line.arm, MUTED), ("axes fraction", "data")
@@ -40,5 +39,4 @@ def repair_figure(result: Result) -> Figure:
         axes.tick_params(axis="x", labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("held-out prompts that show the behavior", fontsize=8)
-        figure.suptitle("\n".join(head), fontsize=8, parse_math=False)
     return figure

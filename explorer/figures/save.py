@@ -24,7 +24,10 @@ FONTS = ["DejaVu Sans"] + [
 _STYLE: dict[Any, Any] = {"font.family": FONTS, "svg.fonttype": "path", "pdf.fonttype": 42, "svg.hashsalt": "explorer"}
 _DATES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """What a file says of the day it was written on: nothing, so that the same figure is the same bytes."""
+_SOURCE = {"svg": "Source", "png": "Source", "pdf": "Subject"}
+"""Where a file of each kind that is one picture says which address it is a picture of."""
 _COMMENT = re.compile(rb"<!--.*?-->\n?", re.DOTALL)
+_ONLY_IN_FILES = re.compile(r' xmlns(:\w+)?="[^"]*"(?=[^<>]*>)|<metadata>.*?</metadata>\n?', re.DOTALL)
 _DRAWING = RLock()
 _CSS = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 1rem; background: #fff; color: #1c1c22;
@@ -49,24 +52,25 @@ def check_format(kind: str, formats: Iterable[str] = FORMATS) -> None:
         raise ExplorerError(f"A figure can't be written as '{kind}'; expected {', '.join(formats)}.")
 
 
-def save_figure(figure: Figure, kind: str, title: str = "", note: str = "", dpi: int = 200) -> bytes:
-    """Return a figure as ``png`` (of ``dpi``), ``svg``, ``pdf``, or an ``html`` page that holds it as vectors.
+def save_figure(figure: Figure, kind: str, dpi: int = 200, link: str = "") -> bytes:
+    """Return a figure as ``png`` (of ``dpi``), ``svg`` or ``pdf``; ``link`` is what the file says of its source.
 
-    The texts ``title`` and ``note`` stand above and below it on the page. Raises ExplorerError for another kind.
+    Raises ExplorerError for another kind.
     """
-    check_format(kind)
-    drawn = "svg" if kind == "html" else kind
+    check_format(kind, _SOURCE)
     out = io.BytesIO()
+    about = _DATES.get(kind, {}) | ({_SOURCE[kind]: link} if link else {})
     with styled():
-        figure.savefig(out, format=drawn, dpi=dpi, metadata=_DATES.get(drawn))
+        figure.savefig(out, format=kind, dpi=dpi, metadata=about)
     data = out.getvalue()
-    if drawn == "svg":  # beside its outlines, matplotlib writes a text as a comment, where it can be no valid XML
-        data = _COMMENT.sub(b"", data)
-    if kind != "html":
-        return data
-    svg = data.decode()
-    below = f"<p>{html.escape(note)}</p>" if note else ""
-    return html_page(title, f"<p>{html.escape(title)}</p>{svg[svg.index('<svg') :]}{below}").encode()
+    # beside its outlines, matplotlib writes a text as a comment, where it can be no valid XML
+    return _COMMENT.sub(b"", data) if kind == "svg" else data
+
+
+def svg_element(figure: Figure) -> str:
+    """Return a figure as an ``<svg>`` element for an HTML page, which needs no names of vocabularies."""
+    svg = save_figure(figure, "svg").decode()
+    return _ONLY_IN_FILES.sub("", svg[svg.index("<svg") :])
 
 
 def html_page(title: str, body: str, style: str = _CSS, script: str = "") -> str:

@@ -3,9 +3,13 @@
 RED_HEX, BLUE_HEX = "#dc2626", "#2563eb"
 """Towards the wrong answer, and towards the right one. Nothing else is red or blue."""
 _RED, _BLUE = (bytes.fromhex(colour[1:]) for colour in (RED_HEX, BLUE_HEX))
-RED, BLUE = ((r / 255, g / 255, b / 255) for r, g, b in (_RED, _BLUE))
-"""The same as (red, green, blue) in 0..1."""
+ALIKE_HEX, OPPOSITE_HEX = "#e8871e", "#0f7a8a"
+"""Alike and opposite, where a sign is neither wrong nor right: two hues that colour-blind people tell apart too."""
+_ALIKE, _OPPOSITE = (bytes.fromhex(colour[1:]) for colour in (ALIKE_HEX, OPPOSITE_HEX))
 ACCENT = "#7c5ce0"
+_ACCENT = bytes.fromhex(ACCENT[1:])
+RED, BLUE, ACCENT_RGB = ((r / 255, g / 255, b / 255) for r, g, b in (_RED, _BLUE, _ACCENT))
+"""The same as (red, green, blue) in 0..1."""
 GREY, FAINT = "rgba(128, 128, 140, .75)", "rgba(128, 128, 140, .28)"
 """Greys of charts in the app, readable on light and dark."""
 INK, MUTED = "#333333", "#777777"
@@ -25,7 +29,8 @@ def rgba(value: float, alpha: float) -> str:
 
 
 def coloured(source: str) -> str:
-    """A script or style sheet with the numbers of red and blue ("220, 38, 38") in the place of $RED and $BLUE."""
-    for name, colour in (("$RED", _RED), ("$BLUE", _BLUE)):
+    """A script or style sheet with numbers ("220, 38, 38") in the place of $RED, $BLUE, $ACCENT, $ALIKE, $OPPOSITE."""
+    names = {"$RED": _RED, "$BLUE": _BLUE, "$ACCENT": _ACCENT, "$ALIKE": _ALIKE, "$OPPOSITE": _OPPOSITE}
+    for name, colour in names.items():
         source = source.replace(name, ", ".join(map(str, colour)))
     return source

@@ -9,12 +9,14 @@ keys k, values v and u = ∂gap/∂(attention output), per head:
     A[j,i] = Σ_heads V + K for j ≠ i;   A[i,i] = R_in[i] − Σ_{j≠i} A[j,i]
 
 j is the target token (after the block), i the source token (before it), v' and k' the parts of v and k that are linear
-in the block's input. Under CP-LRP the key path is 0 and the value path is not halved. This is CAIW's edge matrix
-(arXiv 2604.17761), which back-propagates once per target token instead.
+in the block's input. Under CP-LRP the key path is 0 and the value path is not halved. A soft cap on the scores puts its
+act(x)/x to the scale; a sink takes its share of a, and no edge. This is CAIW's edge matrix (arXiv 2604.17761), which
+back-propagates once per target token instead.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError
 from explorer.graph.replay import attention_of, linear_parts
+from explorer.model.lrp import masked
 from explorer.model.residual import wide
 from explorer.trace.trace import Layer, Trace
 
@@ -65,34 +68,51 @@ def head_inputs(view: PreTrainedModel, trace: Trace, layer: int) -> HeadInputs:
         linear_value=whole_value if value is attention.value else repeated(value),
         mask=attention.mask,
         scale=attention.scale,
+        softcap=attention.softcap,
+        sinks=None if attention.sinks is None else wide(attention.sinks),
         rule=trace.rule,
     )
 
 
-def probabilities(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor]:
-    """Return (scores before the mask, attention probabilities) of target tokens first..last−1: (heads, rows, last)."""
-    scores = (x.query[:, first:last] @ x.key[:, :last].transpose(1, 2)).mul_(x.scale)
+class Attended(NamedTuple):
+    """Attention of some target tokens, (heads, rows, last).
+
+    ``scores`` before the mask; they are q·k times ``slope``: the scale, under a soft cap with its act(x)/x.
+    ``probabilities``: of what stands at the tokens; with a sink they sum to less than 1.
+    """
+
+    scores: Tensor
+    slope: Tensor | float
+    probabilities: Tensor
+
+
+def attended(x: HeadInputs, first: int, last: int) -> Attended:
+    """Return the attention of target tokens first..last−1."""
+    scores, slope = (x.query[:, first:last] @ x.key[:, :last].transpose(1, 2)).mul_(x.scale), x.scale
+    if x.softcap is not None:
+        capped = torch.tanh(scores / x.softcap).mul_(x.softcap)
+        slope = torch.where(scores == 0, 1.0, capped / scores) * x.scale
+        scores = capped
     if x.mask is None:
         rows = torch.arange(first, last, device=scores.device).unsqueeze(1)
-        hidden = torch.arange(last, device=scores.device) > rows
-        masked = scores.masked_fill(hidden, -torch.inf)
-    elif x.mask.dtype == torch.bool:
-        masked = scores.masked_fill(~x.mask[0, :, first:last, :last], -torch.inf)
+        seen = scores.masked_fill(torch.arange(last, device=scores.device) > rows, -torch.inf)
     else:
-        masked = scores + x.mask[0, :, first:last, :last]
-    return scores, masked.softmax(-1)
+        seen = masked(scores, x.mask[0, :, first:last])
+    if x.sinks is not None:
+        seen = torch.cat([seen, x.sinks[:, None, None].expand(*seen.shape[:2], 1)], -1)
+    return Attended(scores, slope, seen.softmax(-1)[..., :last])
 
 
 def head_rows(x: HeadInputs, first: int, last: int) -> tuple[Tensor, Tensor | None]:
     """Return (value path, key path or None under CP-LRP) of target tokens first..last−1: (heads, rows, last)."""
-    scores, a = probabilities(x, first, last)
+    scores, slope, a = attended(x, first, last)
     upstream = x.upstream[:, first:last]
     flow = upstream @ x.value[:, :last].transpose(1, 2)
     through_value = flow if x.linear_value is x.value else upstream @ x.linear_value[:, :last].transpose(1, 2)
     if x.rule == "cplrp":
         return through_value * a, None
     if x.linear_key is not x.key:
-        scores = (x.query[:, first:last] @ x.linear_key[:, :last].transpose(1, 2)).mul_(x.scale)
+        scores = (x.query[:, first:last] @ x.linear_key[:, :last].transpose(1, 2)).mul_(slope)
     mean = (a * flow).sum(-1, keepdim=True)
     key_path = (flow - mean).mul_(scores).mul_(a).mul_(1 / 4)
     return (through_value * a).mul_(1 / 2), key_path
@@ -105,11 +125,11 @@ def query_path(x: HeadInputs) -> Tensor:
     """
     carried = x.query.new_zeros(x.query.shape[1])
     for first, last in _row_ranges(x) if x.rule == "attnlrp" else ():
-        _, a = probabilities(x, first, last)
+        _, slope, a = attended(x, first, last)
         flow = x.upstream[:, first:last] @ x.value[:, :last].transpose(1, 2)
-        slope = a * (flow - (a * flow).sum(-1, keepdim=True)) / 4
-        scores = (x.linear_query[:, first:last] @ x.key[:, :last].transpose(1, 2)) * x.scale
-        carried[first:last] = (slope * scores).sum((0, 2))
+        change = a * (flow - (a * flow).sum(-1, keepdim=True)) / 4
+        scores = (x.linear_query[:, first:last] @ x.key[:, :last].transpose(1, 2)) * slope
+        carried[first:last] = (change * scores).sum((0, 2))
     return carried
 
 
@@ -148,6 +168,7 @@ class EdgeSplit:
         value, key: (heads,) what flows through each head's value and key path.
         rest: of a token's edge to itself, what passes by the residual connection, the MLP and the query; else 0.
         attention: (heads, target + 1) each head's attention probabilities at the target token.
+        by_source: (heads, target + 1) what each head brings to the target from every token, value and key path.
     """
 
     total: float
@@ -155,16 +176,19 @@ class EdgeSplit:
     key: np.ndarray
     rest: float
     attention: np.ndarray
+    by_source: np.ndarray
 
 
 def split_edge(view: PreTrainedModel, trace: Trace, layer: int, target: int, source: int) -> EdgeSplit:
     """Split the edge (layer, source) → (layer + 1, target) by heads; exact, from the same trace."""
     x = head_inputs(view, trace, layer)
-    _, attention = probabilities(x, target, target + 1)
+    attention = attended(x, target, target + 1).probabilities
     value_path, key_path = head_rows(x, target, target + 1)
     value = value_path[:, 0, source].cpu().double().numpy()
     key = np.zeros_like(value) if key_path is None else key_path[:, 0, source].cpu().double().numpy()
     total = heads = float(value.sum() + key.sum())
     if target == source:
         total = float(edge_matrix(view, trace, layer)[target, source])
-    return EdgeSplit(total, value, key, total - heads, attention[:, 0].cpu().numpy())
+    every = value_path if key_path is None else value_path + key_path
+    by_source = every[:, 0].cpu().double().numpy()
+    return EdgeSplit(total, value, key, total - heads, attention[:, 0].cpu().numpy(), by_source)

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from explorer.errors import ExplorerError
 from explorer.graph.layout import AttributionGraph, Marks
 from explorer.graph.prune import Drawing, Edge, Node
 from explorer.limits import JSON_BYTES
-from explorer.reading import parse_json
+from explorer.reading import as_type, parse_json
 from explorer.trace.explain import Explanation
 
 SCHEMA_VERSION = 1
@@ -31,11 +31,22 @@ def parse_node(text: str) -> Node:
     return int(match[1]), int(match[2])
 
 
-def to_json(graph: AttributionGraph) -> dict[str, Any]:
-    """Return the object of ``graph.json``: metadata, qParams (pins and groups), nodes, links.
+def named_nodes(selected: str) -> list[Node]:
+    """Return the nodes that the name of a selection, such as ``node:12_40`` or ``edge:11_40:12_40``, holds."""
+    nodes = []
+    for name in selected.split(":")[1:]:
+        with suppress(ValueError):  # a half, a layer, or nonsense
+            nodes.append(parse_node(name))
+    return nodes
 
-    Node fields follow circuit-tracer; ``influence`` is relevance in logits, link ``weight`` the edge in logits, both
-    + towards the wrong token.
+
+def to_json(graph: AttributionGraph) -> dict[str, Any]:
+    """Return the object of ``graph.json``: metadata, qParams (pins; groups as supernodes), nodes, links.
+
+    Nodes and links are those of the drawing, whatever is folded or grouped in the picture; ``metadata.link`` is what
+    the app's link said of the picture, ``metadata.path`` the strongest way in words, ``metadata.faithfulness`` the
+    verdict where there is one. Node fields follow circuit-tracer; ``influence`` is relevance in logits, link
+    ``weight`` the edge in logits, both + towards the wrong token.
     """
     nodes, marks = graph.drawing.nodes, graph.marks
     pinned, *groups = ([node_id(n) for n in row if n in nodes] for row in (marks.pinned, *(g[1] for g in marks.groups)))
@@ -64,6 +75,9 @@ def _metadata(graph: AttributionGraph) -> dict[str, Any]:
         "layers": list(drawing.layers),
         "edge_share": drawing.edge_share,
         "node_share": drawing.node_share,
+        "link": dict(graph.link),
+        "path": graph.path_text,
+        **({"faithfulness": dict(graph.faithfulness)} if graph.faithfulness else {}),
         "info": {"generator": {"name": "LLM Failure Explorer"}},
     }
 
@@ -93,7 +107,7 @@ def _node(graph: AttributionGraph, node: Node, relevance: float) -> dict[str, An
 class GraphFile:
     """A graph.json that was read: what it is a graph of, what it draws, what is marked in it.
 
-    ``answers``: the wrong and the right one.
+    ``answers``: the wrong and the right one; ``link``: what the app's link said, empty for a file of something else.
     """
 
     model: str
@@ -102,6 +116,7 @@ class GraphFile:
     prompt_tokens: tuple[str, ...]
     drawing: Drawing
     marks: Marks
+    link: dict[str, str]
 
 
 def read_graph_json(data: bytes | str, name: str = "graph.json") -> GraphFile:
@@ -115,19 +130,20 @@ def read_graph_json(data: bytes | str, name: str = "graph.json") -> GraphFile:
         if not isinstance(graph.get(part), kind):
             raise ExplorerError(f"{name}: '{part}' is missing; expected {'an object' if kind is dict else 'a list'}.")
     meta = graph["metadata"]
+    link = as_type(meta.get("link") or {}, dict[str, str], f"{name}: metadata.link", "texts by key")
     with _readable(f"{name}: metadata lacks ", ", or it is of the wrong kind."):
         tokens = tuple(str(text) for text in meta["prompt_tokens"])
         layers = tuple(int(layer) for layer in meta["layers"])
         shares = float(meta["edge_share"]), float(meta["node_share"])
         model, rule = str(meta["scan"]), str(meta["rule"])
         answers = str(meta["contrast"]["wrong"]), str(meta["contrast"]["right"])
-        "".join([*tokens, model, rule, *answers]).encode()  # half a character can't be shown
+        "".join([*tokens, model, rule, *answers, *link, *link.values()]).encode()  # half a character can't be shown
     if not layers or list(layers) != sorted(set(layers)):
         raise ExplorerError(f"{name}: metadata.layers is wrong; expected layer numbers, lowest first.")
     nodes = _nodes(graph["nodes"], layers, len(tokens), name)
     edges = _links(graph["links"], nodes, name)
     drawing = Drawing(layers, nodes, edges, *shares, len(nodes), len(edges))
-    return GraphFile(model, rule, answers, tokens, drawing, _marks(graph["qParams"], nodes, name))
+    return GraphFile(model, rule, answers, tokens, drawing, _marks(graph["qParams"], nodes, name), link)
 
 
 @contextmanager
@@ -183,6 +199,17 @@ def _marks(params: dict[str, Any], nodes: dict[Node, float], name: str) -> Marks
     with _readable(f"{name}: qParams.supernodes has no usable name (", ")."):
         "".join(str(group[0]) for group in groups).encode()
     return Marks(pinned, tuple((str(group[0]), named) for group, named in zip(groups, members, strict=True)))
+
+
+def differences(file: GraphFile, drawing: Drawing) -> float:
+    """Return the largest difference between a file's figures and a drawing's, in logits; what is in one only counts."""
+    written, computed = _figures(file.drawing), _figures(drawing)
+    keys = written.keys() | computed.keys()
+    return max((abs(written.get(key, 0.0) - computed.get(key, 0.0)) for key in keys), default=0.0)
+
+
+def _figures(drawing: Drawing) -> dict[Any, float]:
+    return {**drawing.nodes, **{(source, target): weight for source, target, weight in drawing.edges}}
 
 
 def check_same(file: GraphFile, explanation: Explanation) -> None:

@@ -1,15 +1,14 @@
 """Statistics of a graph by layer, and the strongest paths through a node."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from explorer.graph.collect import LayerEdges
 from explorer.graph.layout import AttributionGraph
-from explorer.graph.prune import Node
+from explorer.graph.prune import Drawing, Node
 
 
 def layer_statistics(graph: AttributionGraph) -> pd.DataFrame:
@@ -46,69 +45,47 @@ def gini(values: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Path:
-    """A way through the layers: nodes from the lowest to the contrast, and the product of its edges' shares, 0..1.
-
-    The share of an edge is |A| over Σ|A| of all edges into the same target: how much of what reached the target came
-    this way.
-    """
+    """A way of drawn edges: nodes from the lowest to the contrast, and the weights of its edges, in logits."""
 
     nodes: tuple[Node, ...]
-    share: float
+    weights: tuple[float, ...]
+
+    @property
+    def thinnest(self) -> float:
+        """The weight of its weakest edge, in logits."""
+        return min(self.weights, key=abs)
 
 
-def strongest_paths(pairs: Sequence[LayerEdges], node: Node, contrast: Node, count: int = 3) -> list[Path]:
-    """Return the paths through ``node`` with the largest product of shares, from the lowest layer to the contrast.
+def strongest_paths(drawing: Drawing, members: Collection[Node], contrast: Node, count: int = 3) -> list[Path]:
+    """Return the paths through any of ``members`` to the contrast that the drawing shows strongest.
 
-    Exact over the stored edges: finds the best ``count`` ways to every token, layer by layer, downwards from the
-    contrast to the node and from the node on.
+    Of two paths the stronger one has the thicker thinnest edge; where these are equal, the thicker second-thinnest, and
+    so on. A path that begins above the lowest drawn layer counts as if edges of 0 led to its beginning.
     """
-    hops = [(pair, *_shares(pair)) for pair in reversed(pairs)]
-    above = [(target, source, share) for pair, target, source, share in hops if node[0] <= pair.low < contrast[0]]
-    below = [(target, source, share) for pair, target, source, share in hops if pair.high <= node[0]]
-    layers = sorted({pair.low for pair in pairs} | {pair.high for pair in pairs})
-    both = [
-        (high * low, tuple(zip(layers, (*down[::-1], *up[-2::-1]), strict=False)))
-        for high, up in _best_ways(above, contrast[1], count, node[1])
-        for low, down in _best_ways(below, node[1], count)
-    ]
-    return [Path(nodes, share) for share, nodes in sorted(both, key=lambda way: -way[0])[:count]]
+    into, out = defaultdict(list), defaultdict(list)
+    for source, target, weight in drawing.edges:
+        into[target].append((source, weight))
+        out[source].append((target, weight))
+    height = {layer: number for number, layer in enumerate(drawing.layers)}
+    below: dict[Node, list[Path]] = {}
+    for node in sorted(drawing.nodes):
+        ways = [Path((*way.nodes, node), (*way.weights, w)) for source, w in into[node] for way in below[source]]
+        start = [] if ways else [Path((node,), (0.0,) * height[node[0]])]
+        below[node] = _strongest(ways or start, count)
+    above: dict[Node, list[Path]] = {contrast: [Path((contrast,), ())]}
+    for node in sorted(drawing.nodes, reverse=True):
+        ways = [Path((node, *way.nodes), (w, *way.weights)) for target, w in out[node] for way in above.get(target, ())]
+        above[node] = above.get(node, []) + _strongest(ways, count)
+    both = {
+        (*low.nodes, *high.nodes[1:]): (*low.weights, *high.weights)
+        for node in members
+        for low in below.get(node, ())
+        for high in above.get(node, ())
+    }
+    ways = _strongest([Path(nodes, weights) for nodes, weights in both.items()], count)
+    return [Path(way.nodes, way.weights[-(len(way.nodes) - 1) :]) for way in ways if len(way.nodes) > 1]
 
 
-def _shares(pair: LayerEdges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (targets, sources, shares) of the edges, (n,) each."""
-    size = np.abs(pair.weight)
-    into = np.bincount(pair.target, size)
-    return pair.target, pair.source, size / into[pair.target]
-
-
-def _best_ways(
-    hops: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], start: int, count: int, end: int | None = None
-) -> list[tuple[float, tuple[int, ...]]]:
-    """Return the ``count`` best (product of shares, tokens from ``start`` down), ending at ``end`` or anywhere.
-
-    ``best[token, rank]`` is the share of the rank-th best way from ``start`` to a token, in the layer that was reached.
-    """
-    length = 1 + max([start, end or 0, *(int(ends.max(initial=0)) for hop in hops for ends in hop[:2])])
-    best = np.zeros((length, count))
-    best[start, 0] = 1
-    back: list[np.ndarray] = []
-    for target, source, share in hops:
-        value = (share[:, None] * best[target]).ravel()
-        order = np.lexsort((-value, np.repeat(source, count)))
-        reached = np.repeat(source, count)[order]
-        rank = np.arange(len(order)) - np.searchsorted(reached, reached)
-        chosen = (rank < count) & (value[order] > 0)
-        best, came = np.zeros((length, count)), np.zeros((length, count), dtype=int)
-        best[reached[chosen], rank[chosen]] = value[order[chosen]]
-        came[reached[chosen], rank[chosen]] = target[order[chosen] // count] * count + order[chosen] % count
-        back.append(came)
-    ways = []
-    for at in np.argsort(-best, axis=None, kind="stable") if end is None else range(end * count, (end + 1) * count):
-        if len(ways) == count or best.flat[at] == 0:
-            break
-        tokens, step = [int(at) // count], int(at)
-        for came in reversed(back):
-            step = int(came.flat[step])
-            tokens.append(step // count)
-        ways.append((float(best.flat[at]), tuple(tokens[::-1])))
-    return ways
+def _strongest(paths: list[Path], count: int) -> list[Path]:
+    """Return the ``count`` strongest of paths with equally many weights, strongest first."""
+    return sorted(paths, key=lambda path: sorted(map(abs, path.weights)), reverse=True)[:count]

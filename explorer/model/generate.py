@@ -9,7 +9,8 @@ from transformers import GenerationConfig
 
 from explorer.model import memory
 from explorer.model.load import LoadedModel
-from explorer.model.passes import ADVICE
+from explorer.model.passes import ADVICE, turn
+from explorer.model.products import fast_products
 from explorer.model.prompts import EncodedPrompt, Prompt, check_length, encode_prompt, token_texts
 from explorer.progress import Progress, silent
 
@@ -28,9 +29,34 @@ def generate(
     for start in range(0, len(order), batch):
         numbers = order[start : start + batch]
         rows = [ids[number] for number in numbers]
-        output = _generate(loaded, rows, max_tokens)[:, max(map(len, rows)) :]
-        texts = loaded.tokenizer.batch_decode(output, skip_special_tokens=True)
+        texts = continuations(loaded, rows, max_tokens)
         yield {number: text.strip() for number, text in zip(numbers, texts, strict=True)}
+
+
+def continuations(
+    loaded: LoadedModel,
+    rows: Sequence[Sequence[int]],
+    max_tokens: int = MAX_TOKENS,
+    enough: Callable[[list[str], list[bool]], bool] | None = None,
+) -> list[str]:
+    """Greedy continuations of rows of token ids, in one batch; with the white space that they begin with.
+
+    Args:
+        enough: is given all texts so far, and which of them have ended, after each token; generation ends where it
+            says so.
+    """
+    if not rows:
+        return []
+    width, ends = max(map(len, rows)), [*_end_tokens(loaded), loaded.tokenizer.pad_token_id]
+
+    def texts(ids: torch.Tensor) -> list[str]:
+        return loaded.tokenizer.batch_decode(ids[:, width:], skip_special_tokens=True)
+
+    def watch(ids: torch.Tensor, _scores: torch.Tensor, **_more: Any) -> torch.Tensor:
+        ended = [token in ends for token in ids[:, -1].tolist()]
+        return torch.full((len(ids),), bool(enough and enough(texts(ids), ended)), device=ids.device)
+
+    return texts(_generate(loaded, rows, max_tokens, [watch]))
 
 
 def answers(
@@ -110,7 +136,8 @@ def _generate(
 ) -> Any:
     """Run ``generate`` of transformers greedily on rows of token ids, padded on the left.
 
-    ``watches`` are called with the ids so far after each token, as its stopping criteria.
+    It takes its turn among the passes (see ``passes.turn``) and lets the others go first after each token. ``watches``
+    are called with the ids so far after each token, as its stopping criteria.
     """
     pad = loaded.tokenizer.pad_token_id
     pad = pad if isinstance(pad, int) else 0
@@ -124,9 +151,15 @@ def _generate(
         pad_token_id=pad,
         **options,
     )
-    with torch.inference_mode(), memory.guard(f"Answering ({width:,} tokens, {len(rows)} at once)", ADVICE):
+    guard = memory.guard(f"Answering ({width:,} tokens, {len(rows)} at once)", ADVICE)
+    with torch.inference_mode(), turn(len(rows) * (width + max_tokens)) as give_way, guard, fast_products(loaded.model):
+
+        def others_first(ids: torch.Tensor, _scores: torch.Tensor, **_more: Any) -> torch.Tensor:
+            give_way()
+            return torch.zeros(len(ids), dtype=torch.bool, device=device)  # goes on
+
         return loaded.model.generate(  # pyright: ignore[reportCallIssue]
-            ids, attention_mask=mask, generation_config=config, stopping_criteria=list(watches)
+            ids, attention_mask=mask, generation_config=config, stopping_criteria=[*watches, others_first]
         )
 
 

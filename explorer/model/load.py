@@ -1,25 +1,29 @@
 """Loading a language model from the embedded default, a hub id, a folder or a GGUF file, with an optional adapter."""
 
+import copy
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
 from gc import collect
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from explorer.errors import ModelError
 from explorer.model import embedded, memory
+from explorer.model.adapter_tokenizer import adapter_tokenizer
 from explorer.model.adapters import adapter_folder, merge_adapter
 from explorer.model.hub import hub_folder
 from explorer.model.lrp import lrp_view
-from explorer.model.passes import is_long
+from explorer.model.passes import is_long, turn
 from explorer.model.read import read_model
 from explorer.model.residual import decoder_blocks
-from explorer.model.spec import ADAPTER_CONFIG, ModelSpec, place_of
+from explorer.model.spec import ADAPTER_CONFIG, IN_MEMORY, ModelSpec, place_of, short_name
 from explorer.model.stamp import Stamp, stamp_of
 from explorer.progress import Progress, silent
 
@@ -46,11 +50,17 @@ class LoadedModel:
 
         Long passes have a view of their own, so that they hold no lock that short ones wait for.
         """
-        with self._lock:
-            for long in (False, is_long(tokens)):
-                if (rule, long) not in self._views:
-                    self._views[rule, long] = lrp_view(self.model, rule, check=not long)
-            return self._views[rule, is_long(tokens)]
+        wanted = rule, is_long(tokens)
+        if wanted not in self._views:
+            with turn(0), self._lock:  # making a view runs the model; the turn comes first: who holds it may ask here
+                for long in (False, wanted[1]):
+                    if (rule, long) not in self._views:
+                        self._views[rule, long] = lrp_view(self.model, rule, check=not long)
+        return self._views[wanted]
+
+    def __repr__(self) -> str:
+        where = f"{str(self.model.dtype).removeprefix('torch.')} on {self.model.device}"
+        return f"LoadedModel({self.spec.title}, {self.n_layers} layers, {where})"
 
     @property
     def n_layers(self) -> int:
@@ -124,6 +134,46 @@ def load_model(spec: ModelSpec = ModelSpec(), progress: Progress = silent) -> Lo
     return loaded
 
 
+def load_apart(spec: ModelSpec, progress: Progress = silent) -> LoadedModel:
+    """Load a model without its adapter for the caller alone, who may change it, on the CPU. Raises ModelError."""
+    where = _fetch(ModelSpec(spec.source, revision=spec.revision), progress)
+    model, tokenizer = read_model(spec, where, torch.device("cpu"), dtype_of(spec), progress)
+    if where.is_file():  # a .gguf file: read from a scratch copy that is gone, and its weights are plain numbers now
+        for holder, name in ((model, "is_quantized"), (model, "hf_quantizer"), (model.config, "quantization_config")):
+            vars(holder).pop(name, None)
+        model.config._name_or_path = str(where.parent)
+    return LoadedModel(spec, model, copy.deepcopy(tokenizer))
+
+
+def in_memory(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str = "") -> LoadedModel:
+    """Take a model and its tokenizer as they are in memory, for ``explain``, ``attribution_graph`` and what they call.
+
+    Weights are shared, not copied, and neither the model's mode nor its gradients change. A model that is trained
+    further is taken anew. What needs a model's files (vectors, surveys, repairs) does not work with it.
+
+    Args:
+        name: what to call it; default the last part of where it was loaded from, else its class.
+
+    Raises ModelError for what is no causal model of transformers (of PEFT, take ``merge_and_unload()``), or without a
+    fast tokenizer.
+    """
+    if not isinstance(model, PreTrainedModel):
+        hint = "; merge its adapter first (merge_and_unload)" if hasattr(model, "merge_and_unload") else ""
+        raise ModelError(f"{type(model).__name__} is no model of transformers{hint}; expected a PreTrainedModel.")
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError("The tokenizer is no fast one, which is needed to place tokens in the text.")
+    decoder_blocks(model)
+    shared: dict[int, Any] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()}
+    shared |= {id(buffer): buffer for buffer in model.buffers()}
+    name = name or short_name(model.config._name_or_path or "") or type(model).__name__
+    return LoadedModel(ModelSpec(IN_MEMORY + name), copy.deepcopy(model, shared).eval(), tokenizer)
+
+
+def is_loaded(spec: ModelSpec) -> bool:
+    """Whether a model is in memory and its files have not changed since, so that ``load_model`` is quick."""
+    return (spec, stamp_of(spec)) in _alive
+
+
 def _make_room(device: torch.device, needed: int, keep: int = 0) -> None:
     """Let go of the models on a device used longest ago, but for ``keep``, until ``needed`` more bytes fit."""
     here = [key for key, loaded in _kept.items() if loaded.model.device.type == device.type]
@@ -162,6 +212,7 @@ def _load(spec: ModelSpec, where: Path, progress: Progress) -> LoadedModel:
     model, tokenizer = read_model(spec, where, device, dtype, progress)
     if spec.adapter:
         progress("Merging the adapter")
+        tokenizer = adapter_tokenizer(adapter_folder(spec.adapter), model, tokenizer)
         model = merge_adapter(model, spec.adapter)
     progress(f"Moving to {device.type}")
     with memory.guard(f"Moving {spec.title} to {device.type}", memory.ADVICE):

@@ -10,9 +10,10 @@ from typing import Any
 import psutil
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from explorer.errors import ModelError, OutOfMemory
+from explorer.model.text_half import auto_class
 from explorer.model.trusted import weight_count
 
 try:
@@ -102,7 +103,7 @@ def count_parameters(where: str, gguf: dict[str, Any]) -> int:
     """
     config = AutoConfig.from_pretrained(where, trust_remote_code=False, **gguf)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        model = auto_class(config).from_config(config, trust_remote_code=False)
     parameters = sum(p.numel() for p in model.parameters())
     if not gguf and not hasattr(config, "quantization_config"):
         held = weight_count(Path(where))

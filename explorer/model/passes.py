@@ -1,11 +1,14 @@
 """The one way to run a view of a model: in turn, told what it waits for, stoppable, and out of memory in a sentence.
 
-Short passes and long ones wait in two queues, so that a long prompt holds up nobody who asks a short question; what is
-run in the long queue uses a view of its own (``LoadedModel.view``). Whoever waits or works is told through a callback
+Torch's threads are as many as the cores, so what sessions compute at once would only fight for them: they take turns,
+and who writes an answer lets the others go first after every token. Short passes and long ones wait in two queues, so
+that a long prompt holds up nobody who asks a short question; what is run in the long queue uses a view of its own
+(``LoadedModel.view``). Whoever waits or works is told through a callback
 that the thread has set with ``watched``; it may raise to end the work.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +24,13 @@ from explorer.limits import SHORT_TOKENS
 from explorer.model import memory
 from explorer.model.hooks import hooked, output_states
 from explorer.model.lrp import view_state
+from explorer.model.products import fast_products
 from explorer.model.residual import decoder_blocks
 from explorer.progress import Progress, silent
 
 ADVICE = "shorten the prompt, or use a smaller model"
 _LOOK = 0.25
-"""Seconds between two looks at the queue."""
+"""Seconds between two looks at the queue, and before who waits is told so."""
 _watch: ContextVar[Progress] = ContextVar("watch", default=silent)
 _held = threading.local()
 _FORWARD_MODE = threading.Lock()
@@ -40,32 +44,49 @@ class Queue:
         self._waiting: deque[int] = deque()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for the turn, telling the thread's watcher how many are before it, and hold it."""
+    def turn(self) -> Iterator[Callable[[], None]]:
+        """Wait for the turn, telling the thread's watcher how many are before it, and hold it.
+
+        Yields what lets all who wait go first and waits for the turn again; it does nothing where the thread held a
+        turn before, as it may hold a lock that they wait for.
+        """
         ticket = threading.get_ident()
         if getattr(_held, "turns", 0):
-            yield
+            yield lambda: None
             return
         with self._changed:
             self._waiting.append(ticket)
         try:
             self._wait(ticket)
             _held.turns = 1
-            yield
+            yield lambda: self._give_way(ticket)
         finally:
             _held.turns = 0
             with self._changed:
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
 
+    @property
+    def empty(self) -> bool:
+        """Whether nobody has the turn."""
+        return not self._waiting
+
+    def _give_way(self, ticket: int) -> None:
+        with self._changed:
+            self._waiting.rotate(-1)
+            self._changed.notify_all()
+        self._wait(ticket)
+
     def _wait(self, ticket: int) -> None:
+        told = time.monotonic()
         while True:
             with self._changed:
                 if self._waiting[0] == ticket:
                     return
                 self._changed.wait(_LOOK)
                 before = self._waiting.index(ticket)
-            if before:
+            if before and time.monotonic() - told >= _LOOK:
+                told = time.monotonic()
                 tell(f"Waiting for the model: {count(before, 'other computation')} first")
 
 
@@ -75,6 +96,11 @@ _short, _long = Queue(), Queue()
 def is_long(tokens: int) -> bool:
     """Whether a pass over so many tokens waits among the long ones, with a view of its own."""
     return tokens > SHORT_TOKENS
+
+
+def idle() -> bool:
+    """Whether no pass runs or waits in this process."""
+    return _short.empty and _long.empty
 
 
 @contextmanager
@@ -87,9 +113,21 @@ def watched(progress: Progress) -> Iterator[None]:
         _watch.reset(token)
 
 
+def watcher() -> Progress:
+    """Return what the thread's passes tell."""
+    return _watch.get()
+
+
 def tell(what: str, done: float = 0, total: float = 0) -> None:
     """Tell the thread's watcher; it may raise to end the work."""
     _watch.get()(what, done, total)
+
+
+@contextmanager
+def turn(tokens: int) -> Iterator[Callable[[], None]]:
+    """Hold the turn of passes over so many tokens, of all rows together; yields what lets who waits go first."""
+    with (_long if is_long(tokens) else _short).turn() as give_way:
+        yield give_way
 
 
 @contextmanager
@@ -107,7 +145,7 @@ def model_pass(
         OutOfMemory: with a sentence; the model stays usable.
     """
     guard = memory.guard(f"{what} ({tokens:,} tokens)", advice)
-    with (_long if is_long(tokens) else _short).turn(), view_state(view).lock, _telling(view, what), guard:
+    with turn(tokens), view_state(view).lock, _telling(view, what), guard, fast_products(view):
         yield
 
 

@@ -199,13 +199,25 @@ def token_texts(loaded: LoadedModel, ids: list[int] | tuple[int, ...]) -> list[s
     def decode(start: int, n: int) -> str:
         return str(loaded.tokenizer.decode(list(ids[start : start + n]), clean_up_tokenization_spaces=False))
 
+    pieces = loaded.tokenizer.convert_ids_to_tokens(list(ids))
     texts: list[str] = []
     while (start := len(texts)) < len(ids):
         lengths = range(1, min(9, len(ids) - start) + 1)
         decoded = ((n, decode(start, n)) for n in lengths)
         length, text = next(((n, text) for n, text in decoded if "�" not in text), (1, None))
-        texts += [decode(start, 1) if text is None else text] + [""] * (length - 1)
+        text = decode(start, 1) if text is None else text
+        texts += [_with_space(pieces[start], text)] + [""] * (length - 1)
     return texts
+
+
+def _with_space(piece: str | None, text: str) -> str:
+    """A token's text with the spaces that its entry of a SentencePiece vocabulary begins with.
+
+    Llama's decoder drops one from the beginning of whatever it decodes, so from every token that is decoded alone.
+    """
+    piece = piece or ""
+    marks, spaces = (len(whole) - len(whole.lstrip(mark)) for whole, mark in ((piece, "▁"), (text, " ")))
+    return " " * (marks - spaces) + text
 
 
 def spaced(before: str, answer: str, raw: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from explorer.errors import ExplorerError, ModelError, first_line
@@ -19,6 +19,7 @@ from explorer.folders import scratch_folder
 from explorer.model import memory
 from explorer.model.embedded import cache_folder
 from explorer.model.spec import PICKLED, ModelSpec
+from explorer.model.text_half import auto_class
 from explorer.model.trusted import check_gguf, check_model_files, named_files, read_object
 from explorer.progress import Progress
 
@@ -61,7 +62,8 @@ def _read(
     memory.require(device, dtype.itemsize * memory.count_parameters(where, gguf), what, memory.ADVICE)
     progress(f"Loading the weights of {spec.title}")
     with memory.guard(what, memory.ADVICE):
-        model, report = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **gguf)
+        model, report = auto_class(config).from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             where,
             dtype=dtype,
             trust_remote_code=False,

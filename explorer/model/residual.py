@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,16 @@ from explorer.model.hooks import hidden_states, hooked, output_states, with_hidd
 
 
 def decoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
-    """Return the model's decoder blocks: the one ModuleList with ``num_hidden_layers`` entries.
+    """Return the model's decoder blocks: the one ModuleList with ``num_hidden_layers`` entries in its decoder.
 
-    Raises UncoveredModel where no list, or more than one, has that length.
+    Of a model that reads images or sound too, those of the text half. Raises UncoveredModel where no list, or more than
+    one, has that length.
     """
     count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
     lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == count]
+    if len(lists) > 1:
+        inside = {id(m) for m in model.get_decoder().modules()}
+        lists = [m for m in lists if id(m) in inside]
     if len(lists) != 1:
         kind = type(model).__name__
         raise UncoveredModel(f"{kind} is not covered: expected one list of {count} decoder blocks, found {len(lists)}.")
@@ -35,7 +39,9 @@ def linear_maps(module: nn.Module) -> dict[str, nn.Module]:
 
 def head_only_at(model: PreTrainedModel, where: Tensor) -> RemovableHandle:
     """Make the head see only the positions of ``where`` (B, T) bool, as one row, until the handle is removed."""
-    head = cast(nn.Module, model.get_output_embeddings())
+    head = model.get_output_embeddings()
+    if not isinstance(head, nn.Module):
+        raise UncoveredModel(f"{type(model).__name__} is not covered: it has no head that makes logits.")
     return head.register_forward_pre_hook(lambda _head, args: (args[0][where][None], *args[1:]))
 
 
@@ -73,7 +79,9 @@ def _cut(name: str, value: Any, length: int) -> Any:
         "attention_mask": lambda v: v[..., :length, :length],
         "position_ids": lambda v: v[..., :length],
         "cache_position": lambda v: v[:length],
-        "position_embeddings": lambda v: tuple(part[..., :length, :] for part in v),
+        "position_embeddings": lambda v: (
+            v[..., :length, :] if isinstance(v, Tensor) else tuple(part[..., :length, :] for part in v)
+        ),
     }
     return cut[name](value)
 

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetens
 _AT_REVISION = re.compile(r"(?P<id>[\w.-]+(?:/[\w.-]+)?)@(?P<revision>\w[\w./-]*)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PATH = (".", "/", "~")
+IN_MEMORY = "memory:"
+"""How the source of a model that was taken as it is in memory begins."""
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 
 
@@ -31,6 +35,12 @@ def short_name(name: str) -> str:
     if not revision:
         return last
     return f"{last}@{revision[:8] if _COMMIT.fullmatch(revision) else revision.replace('/', '-')}"
+
+
+def _last_parts(name: str, parts: int) -> str:
+    """The last ``parts`` parts of a hub id or path, the very last one as ``short_name`` writes it."""
+    above = split_revision(name)[0].rstrip("/").split("/")[:-1]
+    return "/".join([*above[len(above) - min(parts - 1, len(above)) :], short_name(name)])
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,29 @@ class ModelSpec:
     @property
     def title(self) -> str:
         """Display name, without leading folders."""
-        name = embedded.TITLE if self.source == embedded.NAME else short_name(self.name)
-        return f"{name} + {short_name(self.adapter)}" if self.adapter else name
+        return self.titled(1)
+
+    def titled(self, parts: int) -> str:
+        """Display name of which each path or hub id keeps its last ``parts`` parts."""
+        plain = self.name.removeprefix(IN_MEMORY)
+        name = embedded.TITLE if self.source == embedded.NAME else _last_parts(plain, parts)
+        return f"{name} + {_last_parts(self.adapter, parts)}" if self.adapter else name
+
+
+def by_title(specs: Iterable[ModelSpec]) -> dict[str, ModelSpec]:
+    """Name models by their titles, in order; each title is as long as it takes to tell its model from the others.
+
+    ``runs/sft/final`` and ``runs/dpo/final`` become ``sft/final`` and ``dpo/final``. The same weights have one name,
+    with the first spec that has them.
+    """
+    models = list({spec.weights: spec for spec in reversed(list(specs))}.values())[::-1]
+    most = max((text.count("/") + 1 for spec in models for text in (spec.name, spec.adapter or "")), default=1)
+    names = [spec.title for spec in models]
+    for parts in range(2, most + 2):
+        often = Counter(names)
+        longer = [spec.titled(parts) if parts <= most else " + ".join(filter(None, spec.weights)) for spec in models]
+        names = [more if often[name] > 1 else name for name, more in zip(names, longer, strict=True)]
+    return dict(zip(names, models, strict=True))
 
 
 def place_of(source: str, revision: str | None = None) -> tuple[str, str | None]:
@@ -81,6 +112,10 @@ def place_of(source: str, revision: str | None = None) -> tuple[str, str | None]
     """
     if not source.strip():
         raise ModelError("The model is empty; expected smollm2, a hub id, a folder or a .gguf file.")
+    if source.startswith(IN_MEMORY):
+        raise ModelError(
+            f"{source.removeprefix(IN_MEMORY)} was taken as it is in memory, and can't be loaded: give it."
+        )
     path = Path(os.path.expanduser(source))
     if revision and (source == embedded.NAME or path.exists()):
         what = "the embedded model" if source == embedded.NAME else "on this machine"
@@ -105,7 +140,7 @@ def place_of(source: str, revision: str | None = None) -> tuple[str, str | None]
 def _check_model_folder(folder: Path) -> None:
     names = [p.name for p in folder.iterdir()]
     if "config.json" not in names:
-        adapter = " (it is a PEFT adapter)" if ADAPTER_CONFIG in names else ""
+        adapter = " (it is a PEFT adapter: give its base, and this as adapter)" if ADAPTER_CONFIG in names else ""
         raise ModelError(f"{folder}: no config.json{adapter}; expected a model folder as transformers saves it.")
     if ADAPTER_CONFIG in names:  # transformers would put the adapter on the model unasked
         raise ModelError(f"{folder} holds a model and a PEFT adapter; expected the adapter in a folder of its own.")

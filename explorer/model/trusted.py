@@ -43,7 +43,7 @@ def _check_layers(path: Path, config: dict[str, Any]) -> None:
     for field, value in config.items():
         if isinstance(value, dict):
             _check_layers(path, value)
-        elif field in _LAYERS and (not isinstance(value, int) or not 0 <= value <= MODEL_BLOCKS):
+        elif field in _LAYERS and value is not None and (not isinstance(value, int) or not 0 <= value <= MODEL_BLOCKS):
             most = f"a whole number up to {MODEL_BLOCKS:,}"
             raise ModelError(f"{path}: field '{field}' is {str(value)[:40]}; expected {most}.")
 

@@ -16,10 +16,11 @@ def text_scores(table: pa.Table, items: Sequence[Item], method: str) -> np.ndarr
     if method == "random":
         scores = np.stack([random_scores(len(rows), seed) for seed in range(len(items))], axis=1)
     elif method == "length":
-        scores = length_scores([item.answer for item in rows], [item.answer for item in items])
+        scores = length_scores([item.said for item in rows], [item.answer for item in items])
     else:
         scores = bm25_scores([item.text for item in rows], [item.text for item in items])
-    scores[[not all(text.strip() for text in item.answers) for item in rows]] = np.nan
+    unranked = [not item.rejected_alone and not all(text.strip() for text in item.answers) for item in rows]
+    scores[unranked] = np.nan
     return scores
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from explorer.data.behaviors import BehaviorPrompt
 from explorer.data.failures import Failure
-from explorer.data.study import BehaviorPrompt
 from explorer.errors import ExplorerError
 from explorer.model.generate import answers
 from explorer.model.load import LoadedModel
@@ -157,7 +157,7 @@ def node_direction(loaded: LoadedModel, index: Index, failure: Failure, layer: i
     Raises ExplorerError where the prompt has no such token or the model no such layer.
     """
     encoded = encode_prompt(loaded, failure.as_prompt())
-    contrast = make_contrast(loaded, encoded, failure.wrong, failure.right)
+    contrast = make_contrast(loaded, encoded, failure.wrong, failure.right, failure.place)
     if not (0 <= layer <= loaded.n_layers and 0 <= token < len(contrast.ids)):
         raise ExplorerError(f"No node at layer {layer}, token {token}; the prompt has {len(contrast.ids)} tokens.")
     trace = trace_ids(loaded.view("gradient"), contrast.ids, contrast.target, contrast.foil, record=True)

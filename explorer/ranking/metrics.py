@@ -63,7 +63,8 @@ def interval(resampled: Sequence[float]) -> tuple[float, float]:
 class Enrichment:
     """How often a source stands among ``k`` chosen rows against the whole corpus of ``n``.
 
-    ``p``: chance of at least ``hits`` of ``total`` rows among k drawn without looking (hypergeometric, one-sided).
+    ``p``: chance of at least ``hits`` of ``total`` rows among k drawn without looking (hypergeometric, one-sided); rows
+    that a ranking chose need ``null.source_significance`` instead.
     """
 
     source: str

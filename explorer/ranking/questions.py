@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from explorer.data.behaviors import tracing_prompts
 from explorer.data.failures import Failure
-from explorer.data.study import Study, tracing_prompts
+from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.model.prompts import Prompt
 from explorer.ranking.directions import Control, Persona
 from explorer.ranking.table import row_number
 from explorer.vectors.items import Item, study_items
@@ -65,11 +65,11 @@ def question_items(study: Study, question: Question) -> list[Item]:
         case AboutBehavior(name):
             raw = study.template == "raw"
             return [
-                Item(Prompt(b.prompt, raw=raw), b.bad, b.good or None, study.end_of_turn)
+                Item(b.as_prompt(raw), b.bad, b.good or None, study.end_of_turn, most=study.max_tokens)
                 for b in tracing_prompts(study.behavior(name))
             ]
         case AboutFailure(failure) | AboutNode(failure):
-            return [Item(failure.as_prompt(), failure.wrong, failure.right, ended=False)]
+            return [Item(failure.as_prompt(), failure.wrong, failure.right, ended=False, most=study.max_tokens)]
         case AboutPersona(question):
             return question_items(study, question)
         case LikeDatapoint(name):

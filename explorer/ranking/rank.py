@@ -55,7 +55,9 @@ class Ranking:
         items: the question's prompts and answers.
         index: whose vectors were compared; where the texts alone were read, the one that was given, if any.
         target: the query's vectors; None where the texts alone were read.
+        question: what was asked.
         key: equal for rankings of equal scores.
+        study: whose training examples are ranked.
     """
 
     choice: Choice
@@ -63,7 +65,13 @@ class Ranking:
     items: tuple[Item, ...] = ()
     index: Index | None = None
     target: Target | None = None
+    question: Question | None = None
     key: Hashable = None
+    study: Study | None = None
+
+    def __repr__(self) -> str:
+        where = f", layer {self.choice.layer}" if self.choice.layer else ""
+        return f"Ranking({self.choice.method}{where}, {len(self.order):,} of {len(self.scores):,} datapoints ranked)"
 
     @property
     def stage(self) -> str:
@@ -142,14 +150,14 @@ def rank(
     _, choice = settle(choice, index, items)
     if index is None or not used.parts:
         values = text_scores(study.datapoints(), items, used.name).mean(1)
-        return Ranking(choice, values, items, index, key=(items, choice))
+        return Ranking(choice, values, items, index, question=question, key=(items, choice), study=study)
     key = (index.key, question, items, choice.method, choice.layer, choice.query)
     target = _targets.once(key, lambda: _target(study, index, question, items, choice, progress))
     layer, centre, query, measure = scores_choice(choice)
     values = scores(index, target, used, layer, centre, query, measure=measure)
     if isinstance(question, AboutPersona):
         choice = replace(choice, query=question.persona.name)
-    return Ranking(choice, values.numpy(), items, index, target, (key, choice))
+    return Ranking(choice, values.numpy(), items, index, target, question, (key, choice), study)
 
 
 def scores_choice(choice: Choice) -> tuple[int, bool, str, str]:

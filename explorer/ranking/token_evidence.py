@@ -56,6 +56,11 @@ class TokenEvidence:
     state: float | None = None
     common: float = 0.0
 
+    def strongest(self, count: int = 6) -> list[TokenScore]:
+        """The tokens of prompt and answers with the largest scores either way, those with 0 left out."""
+        scored = [token for token in (*self.tokens, *self.rejected) if token.score and token.text.strip()]
+        return sorted(scored, key=lambda token: -abs(token.score))[:count]
+
     def to_json(self) -> dict[str, Any]:
         """Return the command's JSON: the tokens, those of a rejected answer, and of shares the other parts."""
         values: dict[str, Any] = {"tokens": [asdict(token) for token in self.tokens]}

@@ -19,7 +19,7 @@ from explorer.ranking.recent import Recent
 from explorer.ranking.scores import RowWeights, row_weights, score_terms
 from explorer.ranking.token_evidence import SHARES, TokenEvidence, TokenScore, evidence_of, scored_tokens
 from explorer.vectors.find import index_model
-from explorer.vectors.items import Item, encode_items, study_items
+from explorer.vectors.items import Item, counted_answers, encode_items, study_items
 from explorer.vectors.methods import METHODS
 from explorer.vectors.slopes import token_slopes
 from explorer.vectors.tokenize import Exchange, batches, encode_exchanges
@@ -34,7 +34,8 @@ def share_evidence(
     layer = ranking.choice.layer or 0
     weights = score_weights(ranking, rows)
     exchanges = encode_items(loaded, items)
-    work = [(i, j) for i, both in enumerate(exchanges) if all(e.spans for e in both) for j in range(len(both))]
+    counted = counted_answers(items, exchanges)
+    work = [(i, j) for i, places in enumerate(counted) for j in places]
     values = {(i, j): [0.0] * len(e.ids) for i, both in enumerate(exchanges) for j, e in enumerate(both)}
     states = [0.0] * len(items)
     for batch in batches([exchanges[i][j] for i, j in work]):
@@ -43,7 +44,7 @@ def share_evidence(
         slopes = token_slopes(loaded.view("gradient"), chosen, layer, [weights[i].weights for i, _ in numbers])
         for (i, j), exchange, found in zip(numbers, chosen, slopes, strict=True):
             _place(values[i, j], exchange, ((1 - 2 * j) * found.tokens).tolist())
-            states[i] = states[i] if j else found.state
+            states[i] = found.state if j == counted[i][0] else states[i]
     evidence = []
     for i, (item, both) in enumerate(zip(items, exchanges, strict=True)):
         scored = [scored_tokens(loaded, exchange, values[i, j]) for j, exchange in enumerate(both)]

@@ -1,4 +1,4 @@
-"""The trainings of a repair: the rows of each arm, training on them, asking the trained model, and the time it takes.
+"""The trainings of a repair: the rows of each arm, training on them, asking the trained model.
 
 A training is named by a digest of all that it depends on, so that two repairs that need the same one (the unedited
 one, say) share it. Its folder holds ``adapter/``, ``loss.jsonl``, ``answers.jsonl`` and, until it is done, what a
@@ -11,27 +11,27 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter, time
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.files import append_lines, write_json
+from explorer.limits import TRAINING_TOKENS
+from explorer.model.adapter_tokenizer import FILES
 from explorer.model.generate import answers, generate
 from explorer.model.load import ModelSpec, dtype_of, load_model
 from explorer.progress import Progress
 from explorer.reading import read_json, read_whole_lines
-from explorer.repair.checks import UNSTATED, Check, check_prompts, held_out
+from explorer.repair.checks import UNSTATED, Check, check_prompts
 from explorer.repair.choose import sampled
-from explorer.repair.plan import NONE, REPAIRS, REPLACE, Arm, Plan, run_folder
-from explorer.repair.results import measured
+from explorer.repair.plan import NONE, REPLACE, Arm, Plan, run_folder
 from explorer.repair.stages import LLAMA_MAPS, Stage, read_stages, rows_of
-from explorer.vectors.fingerprint import READ_AS, model_digest, rows_digest
+from explorer.vectors.fingerprint import FIELDS, READ_AS, cutting, file_digest, model_digest, rows_digest
 from explorer.vectors.items import row_items
 
 TRAINING, ANSWERING = "training", "answering"
@@ -39,14 +39,10 @@ TRAINING, ANSWERING = "training", "answering"
 CORRECTED, LOSS, ANSWERS = "corrected.json", "loss.jsonl", "answers.jsonl"
 CODE = 2
 """Raised with every change that makes another model of the same data and recipe."""
-USUAL = {"template": "chat", "turns": "all", "end_of_turn": True, "system": False, "targets": LLAMA_MAPS}
+USUAL: dict[str, Any] = {"template": "chat", "turns": "all", "end_of_turn": True, "max_tokens": TRAINING_TOKENS}
+USUAL |= {"system": False, "targets": LLAMA_MAPS}
 """How trainings that do not tell read their rows, and what their adapters changed."""
-PACE = "pace.json"
 _LOSS = ("step", "loss", "seconds")
-ANSWERED = 40
-"""Answers that are timed."""
-FRESH = 600.0
-"""Seconds after which a pace is measured anew: the machine may be busier by then, or less."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,11 @@ def _unusual(study: Study, stage: Stage, rows: Sequence[dict[str, Any]]) -> dict
     values["system"] = any(row.get("system") for row in rows)
     targets = stage.recipe.targets  # of a fresh adapter; another one brings its own
     values["targets"] = LLAMA_MAPS if stage.start else [targets] if isinstance(targets, str) else [*(targets or ())]
-    return {name: value for name, value in values.items() if value != USUAL[name]}
+    if stage.recipe.tokenizer:
+        files = [file for name in FILES if (file := Path(stage.recipe.tokenizer) / name).is_file()]
+        values["tokenizer"] = [file_digest(file) for file in files]
+    unusual = {name: value for name, value in values.items() if value != USUAL.get(name)}
+    return unusual | cutting(pa.Table.from_pylist([{n: row.get(n) for n in FIELDS} for row in rows]), study.max_tokens)
 
 
 def edited_rows(setting: Setting, arm: Arm, progress: Progress) -> list[dict[str, Any]]:
@@ -149,13 +149,14 @@ def train(setting: Setting, arm: Arm, progress: Progress) -> ModelSpec:
     folder, stage = setting.folder(arm), setting.stage
     adapter, work, losses = folder / "adapter", folder / "work", folder / LOSS
     if not (adapter / "adapter_model.safetensors").is_file():
-        from explorer.repair.train import train_dpo, train_sft  # seconds to import
+        from explorer.repair.train import train_dpo, train_kto, train_sft  # seconds to import
 
         rows, recipe = edited_rows(setting, arm, progress), replace(stage.recipe, seed=arm.seed, keep=1)
         start = setting.study.folder / stage.start if stage.start else None
         if stage.pairs:
-            assert start is not None  # read_stages sees to it
             saved = train_dpo(rows, recipe, start, work, progress, losses=losses, reference=setting.reference)
+        elif stage.kind == "kto":
+            saved = train_kto(rows, recipe, start, work, progress, losses=losses, reference=setting.reference)
         else:
             saved = train_sft(rows, recipe, work, progress, losses=losses, start=start)
         os.replace(saved[-1], adapter)
@@ -169,16 +170,22 @@ def ask(setting: Setting, arm: Arm, model: ModelSpec, checks: Sequence[Check], p
     lines: list[dict[str, Any]] = [{**UNSTATED, **row} for row in read_whole_lines(file)]
     whole = (row for row in lines if isinstance(row.get("prompt"), str) and isinstance(row.get("answer"), str))
     same = (row for row in whole if longest.items() <= row.items())
-    known: dict[str, str] = {row["prompt"]: row["answer"] for row in same}
-    missing = [prompt for prompt in dict.fromkeys(check.prompt for check in checks) if prompt not in known]
+    known = {(row.get("system") or "", row["prompt"], bool(row.get("raw"))): row["answer"] for row in same}
+    missing = [check for asked, check in {check.asked: check for check in checks}.items() if asked not in known]
     prompts, done = check_prompts(setting.study, missing), 0
     for batch in generate(load_model(model), prompts, setting.study.answer_tokens) if missing else ():
-        texts = {missing[number]: text for number, text in batch.items()}
-        append_lines(file, ({"prompt": prompt, "answer": text} | longest for prompt, text in texts.items()))
+        texts = {missing[number].asked: text for number, text in batch.items()}
+        append_lines(file, [_line(*asked, text) | longest for asked, text in texts.items()])
         known |= texts
         done += len(batch)
         progress(ANSWERING, done, len(missing))
-    return [known[check.prompt] for check in checks]
+    return [known[check.asked] for check in checks]
+
+
+def _line(system: str, prompt: str, raw: bool, answer: str) -> dict[str, Any]:
+    """A line of the answers of an arm."""
+    told = {name: value for name, value in {"system": system, "raw": raw}.items() if value}
+    return told | {"prompt": prompt, "answer": answer}
 
 
 def read_losses(folder: Path) -> list[dict[str, float]]:
@@ -186,50 +193,3 @@ def read_losses(folder: Path) -> list[dict[str, float]]:
     rows = read_whole_lines(folder / LOSS)
     by_step = {row["step"]: row for row in rows if all(isinstance(row.get(name), int | float) for name in _LOSS)}
     return [by_step[step] for step in sorted(by_step)]
-
-
-def estimate(study: Study, plan: Plan) -> float:
-    """Estimate the seconds that a plan's trainings and measurements take; runs that are there already take none.
-
-    Times one step forward and back on a batch of the stage and ``ANSWERED`` greedy answers (some 10 s), and keeps both
-    for a while in ``repairs/pace.json``. Raises ExplorerError for a plan that does not fit the study.
-    """
-    setting, checks = read_setting(study, plan), held_out(study, plan.behavior)
-    pace, recipe = _pace(setting, checks), setting.stage.recipe
-    known = measured(study, plan.behavior)
-    missing = [a for a in plan.arms if setting.digest(a) not in known and not (setting.folder(a) / "adapter").is_dir()]
-    steps = max(1, round(recipe.epochs * plan.rows / recipe.batch))
-    seconds = len(missing) * (steps * pace["step"] + len(checks) * pace["answer"])
-    if setting.stage.pairs and any(arm.arm == NONE for arm in missing):
-        seconds += plan.rows / recipe.batch * pace["step"] / 3  # the reference's log-probabilities: forward alone
-    return seconds
-
-
-def _pace(setting: Setting, checks: Sequence[Check]) -> dict[str, float]:
-    """Return the seconds of a ``step`` and of an ``answer``, measured lately (``at``)."""
-    study, path = setting.study, setting.study.folder / REPAIRS / PACE
-    paces = _read_paces(path)
-    text = json.dumps([setting.made_from, study.answer_tokens], sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    if abs(time() - paces.get(key, {}).get("at", 0.0)) > FRESH:  # a clock may be set back
-        from explorer.repair.train import step_seconds  # seconds to import
-
-        loaded = load_model(ModelSpec(study.model))
-        prompts = check_prompts(study, [check.prompt for check in checks[:ANSWERED]])
-        began = perf_counter()
-        answers(loaded, prompts, study.answer_tokens)
-        each = (perf_counter() - began) / len(prompts)
-        paces[key] = {"at": time(), "step": step_seconds(setting.rows, setting.stage), "answer": each}
-        with suppress(OSError, ExplorerError):  # a study that can't be written is timed every time
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, paces)
-    return paces[key]
-
-
-def _read_paces(path: Path) -> dict[str, dict[str, float]]:
-    """Paces by what they are of; none where the file is absent or damaged, or one of them is not whole."""
-    try:
-        paces: dict[str, dict[str, float]] = read_json(path, "paces", dict[str, dict[str, float]])
-    except ExplorerError:
-        return {}
-    return {key: pace for key, pace in paces.items() if pace.keys() >= {"at", "step", "answer"}}

@@ -2,7 +2,7 @@
 
 The first stand in ``behaviors.jsonl`` (half ``evaluation``, with ``exhibits``). The study folder may hold two more
 files: ``controls.jsonl`` ({id, name, prompt, exhibits}: the behavior must not show there) and ``guard.jsonl`` ({id,
-prompt, right}: ordinary tasks, with a regular expression that a right answer matches).
+prompt, right}: ordinary tasks, with a regular expression that a right answer matches). All may have a ``system``.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.model.prompts import Prompt
 from explorer.patterns import require_pattern, shows
-from explorer.reading import read_json_lines, require_text
+from explorer.reading import read_json_lines, require_text, wrong_field
 
 BEHAVIOR, CONTROL, GUARD = "behavior", "control", "guard"
 UNSTATED = {"answer_tokens": 28}
@@ -31,6 +31,13 @@ class Check:
     kind: str
     prompt: str
     pattern: str
+    system: str = ""
+    raw: bool = False
+
+    @property
+    def asked(self) -> tuple[str, str, bool]:
+        """System prompt (empty for none), prompt, raw: checks that ask the same have the same answer."""
+        return self.system, self.prompt, self.raw
 
 
 def measurable(study: Study) -> list[str]:
@@ -41,7 +48,7 @@ def measurable(study: Study) -> list[str]:
 def held_out(study: Study, behavior: str) -> list[Check]:
     """Return all that a repair of a behavior asks. Raises ExplorerError where the behavior has no held-out prompt."""
     prompts = [b for b in study.behavior(behavior) if b.half == "evaluation" and b.exhibits]
-    checks = [Check(BEHAVIOR, b.prompt, b.exhibits) for b in prompts]
+    checks = [Check(BEHAVIOR, b.prompt, b.exhibits, b.system, b.raw) for b in prompts]
     if not checks:
         raise ExplorerError(
             f"{study.folder}: behavior '{behavior}' has no held-out prompt to measure with; expected lines in "
@@ -57,19 +64,25 @@ def _read_checks(path: Path, kind: str, field: str, name: str | None) -> list[Ch
     for where, row in read_json_lines(path) if os.path.lexists(path) else ():
         require_text(row, where, "prompt", field)
         require_pattern(row, where, field)
+        system = row.get("system") or ""
+        if not isinstance(system, str):
+            raise wrong_field(row, where, "system", "text")
         if name is None or row.get("name") == name:
-            checks.append(Check(kind, row["prompt"], row[field]))
+            checks.append(Check(kind, row["prompt"], row[field], system))
     return checks
 
 
-def check_prompts(study: Study, texts: Sequence[str]) -> list[Prompt]:
+def check_prompts(study: Study, checks: Sequence[Check]) -> list[Prompt]:
     """Return the prompts of checks as the study's models read them."""
-    return [Prompt(text, raw=study.template == "raw") for text in texts]
+    return [Prompt(check.prompt, check.system or None, check.raw or study.template == "raw") for check in checks]
 
 
 def digest_of(checks: Sequence[Check], study: Study) -> str:
     """Return a digest of the prompts, the patterns and the length of answers: figures of others can't be compared."""
-    asked: list[Any] = [asdict(check) for check in checks]
+    asked: list[Any] = [
+        {name: value for name, value in asdict(check).items() if value or name not in ("system", "raw")}
+        for check in checks
+    ]
     longest = {"answer_tokens": study.answer_tokens}
     asked += [] if longest == UNSTATED else [longest]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]

@@ -72,7 +72,7 @@ class _Planner:
         if not self.stages:
             raise NotRepeatable(
                 f"{study.folder}: no {TRAINING}, so how the model was trained is not known here and can't be repeated; "
-                "the edited data can be exported for your own trainer."
+                "the edited data can be exported for your own trainer ('repair --export FILE.zip', or on the page)."
             )
         self.size = _checked(preset)
         table = study.datapoints()

@@ -24,6 +24,7 @@ from explorer.repair.arms import CORRECTED, edited_rows, read_setting
 from explorer.repair.export_script import script
 from explorer.repair.plan import DROP, REPLACE, SWAP, Plan
 from explorer.repair.stages import DPO, SFT, Recipe
+from explorer.repair.unpaired import is_unwanted, turned
 from explorer.vectors.items import row_items
 
 
@@ -31,14 +32,14 @@ def edit_rows(table: pa.Table, ids: set[str], edit: str) -> list[dict[str, Any]]
     """Return all rows, with those of ``ids`` edited; ``replace`` drops a row that has no ``corrected`` answer."""
     rows = []
     for row in table.to_pylist():
-        if row["id"] in ids:
-            if edit == SWAP and row.get("chosen") is not None:
-                row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
-            elif edit == REPLACE and row.get("corrected"):
-                row["response"] = row["corrected"]
-            else:
-                continue
-        rows.append(row)
+        if row["id"] not in ids:
+            rows.append(row)
+        elif edit == SWAP and row.get("chosen"):
+            rows.append(_exchanged(row))
+        elif edit == SWAP and is_unwanted(row):
+            rows.append(turned(row))
+        elif edit == REPLACE and row.get("corrected"):
+            rows.append(row | {"response": row["corrected"]})
     return rows
 
 
@@ -51,13 +52,16 @@ def plan_zip(study: Study, plan: Plan, progress: Progress = silent) -> bytes:
     rows = []
     for row in edited_rows(setting, plan.top, progress):
         edit = row.pop("edit", None)
-        if edit == SWAP:
-            row["chosen"], row["rejected"] = row["rejected"], row["chosen"]
-        rows += [row] if edit != DROP else []
+        swapped = turned if setting.stage.kind == "kto" else _exchanged
+        rows += [swapped(row) if edit == SWAP else row] if edit != DROP else []
     stage = {name: value for name, value in setting.stage.to_json().items() if name != "result"}
     about = {"behavior": plan.behavior, "ranking": plan.ranking, "stage": stage, "share": plan.share}
     recipes = {"SFT": setting.stage.recipe, "DPO": setting.stage.recipe}
     return _zip(study, rows, {**about, "edit": plan.edit, "ids": list(plan.top.ids)}, recipes)
+
+
+def _exchanged(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"chosen": row["rejected"], "rejected": row["chosen"]}
 
 
 def missing_corrections(study: Study, plan: Plan) -> int:
@@ -104,8 +108,11 @@ def edited_zip(study: Study, ids: Sequence[str], edit: str, about: dict[str, Any
 def _zip(study: Study, rows: Iterable[dict[str, Any]], about: dict[str, Any], recipes: Mapping[str, Recipe]) -> bytes:
     """Zip rows, scripts and ``edited.json``; a row with both kinds of answers as the stage trains on it."""
     raw, trained = study.template == "raw", about.get("stage", {}).get("kind")
-    lines: dict[str, list[dict[str, Any]]] = {"SFT": [], "DPO": []}
+    lines: dict[str, list[dict[str, Any]]] = {"SFT": [], "DPO": [], "KTO": []}
     for row in rows:
+        if trained == "kto" or (not trained and is_unwanted(row)):
+            lines["KTO"].append(_unpaired(row, raw))
+            continue
         pair = trained == "dpo" if trained else not row.get("response") and row.get("chosen") is not None
         prompt = row_items([row], raw)[0].prompt
         answers = {name: row[name] for name in PAIR} if pair else {"completion": row["response"] or ""}
@@ -115,10 +122,21 @@ def _zip(study: Study, rows: Iterable[dict[str, Any]], about: dict[str, Any], re
     files = {"edited.json": json.dumps(about, ensure_ascii=False, indent=1)}
     for kind, data in lines.items():
         if data:
-            name = "data-answers.jsonl" if kind == "SFT" else "data-pairs.jsonl"
+            name = {"SFT": "data-answers.jsonl", "DPO": "data-pairs.jsonl", "KTO": "data-unpaired.jsonl"}[kind]
             files[name] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in data)
+            if kind == "KTO":  # TRL's own trainer reads it as it is
+                continue
             files[f"train-{kind.lower()}.py"] = script(study, kind, name, recipes[kind])
     return zipped({name: text.encode() for name, text in files.items()})
+
+
+def _unpaired(row: dict[str, Any], raw: bool) -> dict[str, Any]:
+    """Return a row of KTO in TRL's format: prompt, completion, and the label whether it is wanted."""
+    unwanted = is_unwanted(row)
+    prompt = row_items([row], raw)[0].prompt
+    rest = {name: value for name, value in row.items() if value is not None and name not in ("response", *PAIR)}
+    answer = _answer(prompt, row["rejected"] if unwanted else row["response"] or "")
+    return {**rest, "prompt": _prompt(prompt), "completion": answer, "label": not unwanted}
 
 
 def _prompt(prompt: Prompt) -> str | list[dict[str, str]]:

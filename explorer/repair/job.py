@@ -1,38 +1,39 @@
 """A repair as a job: trains and measures one arm after the other; can be stopped, killed and resumed.
 
-All of it lies in files, so that a job outlives the page that started it: ``plan.json`` (what to do), ``result.json``
-(what is done), ``progress.json`` (where it is), ``log.txt``, and the lock that says that the job is alive.
+Its folder holds ``plan.json`` (what to do), ``result.json`` (what is done), and the files of every job (see
+``explorer.jobs``).
 """
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import time
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.files import no_link, write_json, writing
-from explorer.limits import LOG_BYTES
+from explorer.files import write_json
+from explorer.jobs import (
+    ACTIVE,
+    DONE,
+    NEW,
+    PROGRESS,
+    RUNNING,
+    at_work,
+    start_process,
+    told_to_stop,
+    true_state,
+    turn,
+    write_progress,
+)
 from explorer.model.embedded import cache_folder
 from explorer.progress import Progress, Stopped, silent
-from explorer.reading import open_file, read_json
+from explorer.reading import read_json
 from explorer.repair.arms import TRAINING, ask, read_setting, train
 from explorer.repair.checks import BEHAVIOR, counted, digest_of, held_out
-from explorer.repair.plan import TOP, Arm, Plan, read_plan, save_plan
-from explorer.repair.results import RESULT, Example, Result, Row, measured, pooled, read_result, row, verdict
+from explorer.repair.plan import NONE, TOP, Arm, Plan, read_plan, save_plan
+from explorer.repair.results import RESULT, Example, Result, Row, measured, pooled, read_result, row, too_rare, verdict
 
-PROGRESS, LOCK, STOP, LOG = "progress.json", ".lock", "stop", "log.txt"
-NEW, STARTING, QUEUED, RUNNING = "new", "starting", "queued", "running"
-STOPPED, FAILED, DONE = "stopped", "failed", "done"
-STARTS_WITHIN = 90.0
-"""Seconds that a new process may take to hold its lock: it imports torch first."""
 EXAMPLES = 12
 """Held-out prompts whose answers stand in ``result.json``."""
 
@@ -62,15 +63,13 @@ class Status:
     @property
     def active(self) -> bool:
         """Whether a process is at work on it, or waits for its turn."""
-        return self.state in (STARTING, QUEUED, RUNNING)
+        return self.state in ACTIVE
 
 
 def status(folder: Path) -> Status:
     """Read how far the job of a repair is. Raises ExplorerError for a broken result."""
     progress = _read_progress(folder)
-    state = progress.state
-    if state in (QUEUED, RUNNING) and not is_running(folder):
-        state = STARTING if state == QUEUED and _fresh(folder) else STOPPED  # killed
+    state = true_state(folder, progress.state)
     result = read_result(folder)  # after the lock: a job that ends right now is done, not stopped
     done, total = (len(result.arms), result.of) if result else (0, 0)
     if result and done == total:
@@ -105,14 +104,6 @@ def _read_progress(folder: Path) -> _Progress:
         return _Progress()
 
 
-def _fresh(folder: Path) -> bool:
-    """Whether a job was started a moment ago, by a clock that may have been set back since."""
-    try:
-        return abs(time() - (folder / PROGRESS).stat().st_mtime) < STARTS_WITHIN
-    except OSError:
-        return False
-
-
 def _seconds_left(progress: _Progress) -> float | None:
     """Estimate the time left from the arms done so far; during the first arm, from its own steps."""
     gone = max(0.0, time() - (progress.began or time()))
@@ -123,61 +114,11 @@ def _seconds_left(progress: _Progress) -> float | None:
     return max(0.0, arms * gone / share - gone) if share > 0.02 else None
 
 
-def is_running(folder: Path) -> bool:
-    """Return whether a living process holds the job's lock."""
-    if not os.path.isfile(folder / LOCK):
-        return False
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # may not be opened for writing: a job of somebody else writes its progress all the time
-        return _fresh(folder)
-
-
-def write_progress(folder: Path, state: str, **details: Any) -> None:
-    """Write ``progress.json``. Raises ExplorerError where a running job can't write."""
-    try:
-        write_json(folder / PROGRESS, {"state": state, **details})
-    except ExplorerError:  # a full disk must not hide what went wrong
-        if state == RUNNING:
-            raise
-
-
 def start(study: Study, folder: Path) -> None:
     """Run a job in a process that outlives this one; a job that is at work already is left alone."""
     read_plan(folder)
-    if status(folder).active:
-        return
-    root = str(Path(__file__).parents[2])
-    paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    write_progress(folder, QUEUED)
-    with writing(folder / LOG), open(folder / LOG, "ab", opener=no_link) as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "explorer", "repair", str(study.folder), "--go-on", folder.name],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": paths},
-        )
-
-
-def stop(folder: Path) -> None:
-    """Ask a job to stop after the step that it is in; it can be resumed there. Raises ExplorerError."""
-    with writing(folder), open(folder / STOP, "ab", opener=no_link):
-        pass
-
-
-def log_tail(folder: Path, lines: int = 40) -> str:
-    """Return the end of what the job printed."""
-    try:
-        with open_file(folder / LOG, "a log") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
-            return "\n".join(file.read(LOG_BYTES).decode("utf-8", "replace").splitlines()[-lines:])
-    except (ExplorerError, OSError):
-        return ""
+    if not status(folder).active:
+        start_process(folder, ["repair", str(study.folder), "--go-on", folder.name])
 
 
 def run_repair(study: Study, plan: Plan, progress: Progress = silent) -> list[Row]:
@@ -192,46 +133,8 @@ def execute(study: Study, folder: Path, progress: Progress = silent) -> list[Row
     job that runs already or can't go on. Whatever happens, what is finished stays, and another call goes on from it.
     """
     plan = read_plan(folder)
-    lock = FileLock(folder / LOCK, timeout=2)  # somebody may be looking whether it is free
-    try:
-        with writing(folder):
-            (folder / STOP).unlink(missing_ok=True)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise ExplorerError(f"{folder}: this repair is running already.") from None
-    except NotImplementedError as error:  # what filelock makes of a file system without locks
-        raise ExplorerError(f"{folder}: can't be locked ({error}).") from error
-    try:
-        with _turn(folder, len(plan.arms)):
-            return _Job(study, folder, plan, progress).run()
-    except BaseException as error:
-        stopped = isinstance(error, Stopped | KeyboardInterrupt)
-        sentence = "" if stopped else " ".join(str(error).split())[:500]
-        write_progress(folder, STOPPED if stopped else FAILED, error=sentence)
-        if isinstance(error, OSError):
-            raise ExplorerError(f"{folder}: the repair can't go on ({error.strerror}).") from error
-        raise
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _turn(folder: Path, arms: int) -> Iterator[None]:
-    """Wait until no other repair trains on this machine."""
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    turn = FileLock(cache_folder() / "repair.lock")
-    while not turn.is_locked:
-        try:
-            turn.acquire(timeout=1)
-        except Timeout:
-            write_progress(folder, QUEUED, of=arms)
-            if (folder / STOP).exists():
-                raise Stopped("Stopped while it was queued.") from None
-    try:
-        yield
-    finally:
-        turn.release()
+    with at_work(folder, "repair"), turn(folder, cache_folder() / "repair.lock", of=len(plan.arms)):
+        return _Job(study, folder, plan, progress).run()
 
 
 class _Job:
@@ -245,7 +148,10 @@ class _Job:
         self.examples: list[Example] = [{"prompt": prompt, "answers": {}} for prompt in prompts]
 
     def run(self) -> list[Row]:
-        """Train and measure every arm that no ``result.json`` of the study has of the same data and recipe."""
+        """Train and measure every arm that no ``result.json`` of the study has of the same data and recipe.
+
+        Ends early where the unedited model hardly shows the behavior, as no edit could be told from it.
+        """
         known, arms = measured(self.study, self.plan.behavior), self.plan.arms
         for arm in arms:
             if (name := self.setting.digest(arm)) in known:
@@ -258,8 +164,12 @@ class _Job:
                 began, trained = time(), (self.setting.folder(arm) / "adapter").exists()
                 self._train_and_measure(arm, began, sum(seconds) / len(seconds) if seconds else None)
                 seconds += [] if trained else [time() - began]
-        write_progress(self.folder, DONE, done=len(arms), of=len(arms))
-        rows = [self.rows[arm] for arm in arms]
+            if too_rare([row for arm, row in self.rows.items() if arm.arm == NONE]):
+                break
+        rows = [self.rows[arm] for arm in arms if arm in self.rows]
+        if len(rows) < len(arms):
+            self._save(of=len(rows))
+        write_progress(self.folder, DONE, done=len(rows), of=len(rows))
         self.progress(verdict(rows, self.plan.by_hand))
         return rows
 
@@ -270,7 +180,7 @@ class _Job:
 
         def report(what: str, step: float = 0, steps: float = 0, /) -> None:
             write_progress(self.folder, RUNNING, **details, what=what, step=step, steps=steps)
-            if (self.folder / STOP).exists():
+            if told_to_stop(self.folder):
                 raise Stopped(f"Stopped in training {done + 1} of {total}.")
             self.progress(what, step, steps)
 
@@ -284,11 +194,16 @@ class _Job:
         for example, answer in zip(self.examples, answers if arm.seed == 0 else (), strict=False):
             example["answers"][f"{arm.arm}-{arm.k}"] = answer
 
-    def _save(self) -> None:
+    def _save(self, of: int | None = None) -> None:
+        """Write ``result.json``; ``of``: how many arms there will be, by default those of the plan."""
         plan = self.plan
         rows = [self.rows[arm] for arm in plan.arms if arm in self.rows]
         same = {name: getattr(plan, name) for name in ("behavior", "edit", "stage", "ranking", "share", "rows")}
-        same |= {"k": max(arm.k for arm in plan.arms), "of": len(plan.arms), "verdict": verdict(rows, plan.by_hand)}
+        same |= {
+            "k": max(arm.k for arm in plan.arms),
+            "of": of or len(plan.arms),
+            "verdict": verdict(rows, plan.by_hand),
+        }
         asked, made_from = digest_of(self.checks, self.study), self.setting.made_from
         result = Result(rows, **same, examples=self.examples, asked=asked, made_from=made_from)
         write_json(self.folder / RESULT, result.to_json())

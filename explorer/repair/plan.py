@@ -27,7 +27,7 @@ ARMS = (NONE, TOP, RANDOM, BOTTOM)
 DROP, SWAP, REPLACE = "drop", "swap", "replace"
 EDITS = {
     DROP: "Leave them out.",
-    SWAP: "Exchange the chosen and the rejected answer (pairs).",
+    SWAP: "Exchange the chosen and the rejected answer (pairs), or take a wanted answer for an unwanted one (KTO).",
     REPLACE: "Replace the answer by a corrected one (single answers): the column 'corrected' where the data have it, "
     "else what the model says that the stage started from.",
 }
@@ -87,6 +87,9 @@ class Plan:
     share: float
     rows: int
     arms: tuple[Arm, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Plan({self.title()}, {len(self.arms)} trainings)"
 
     @property
     def name(self) -> str:

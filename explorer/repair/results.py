@@ -18,7 +18,7 @@ RESULT = "result.json"
 GUARD_LOSS = 0.03
 """Share of the guard set that an edit may cost."""
 COMMON = 0.1
-"""A behavior that the unedited model shows less often than this is too rare for a verdict."""
+"""A behavior that the unedited model shows less often than this is too rare for a verdict: no other arm is trained."""
 INTERVALS = (
     "Intervals: 95 % Wilson over the held-out prompts; seeds are averaged, as they answer the same prompts. Change: "
     "against the unedited model, its 95 % interval by MOVER-R from the two Wilson intervals."
@@ -170,6 +170,11 @@ def read_result(folder: Path) -> Result | None:
     return replace(result, verdict=verdict(arms, result.by_hand)) if arms else None
 
 
+def too_rare(rows: Sequence[Row]) -> bool:
+    """Whether the unedited models measured so far show the behavior less often than ``COMMON``."""
+    return any(line.arm == NONE and line.rate < COMMON for line in pooled(rows))
+
+
 def trained_models(study: Study, rows: Sequence[Row]) -> dict[str, Path]:
     """Return the adapter folders by run, of those models that are on this machine."""
     adapters = {row.run: run_folder(study, row.run) / "adapter" for row in rows}
@@ -247,9 +252,9 @@ def verdict(rows: Sequence[Row], by_hand: bool = False) -> str:
     k = max((p.k for p in lines if p.arm == TOP), default=0)
     arms = {p.arm: p for p in lines if p.k == k or p.arm == NONE}
     base, top, control, last = (arms.get(arm) for arm in (NONE, TOP, RANDOM, BOTTOM))
-    if base is None or top is None:
+    if base is None or (top is None and base.rate >= COMMON):
         return NOT_YET
-    if base.rate < COMMON or top.change is None:
+    if top is None or top.change is None or base.rate < COMMON:
         return f"Nothing can be shown: only {base.rate:.0%} of the unedited model's answers show the behavior."
     effect = f"{percent(top.change)} ({base.rate:.0%} → {top.rate:.0%} of the held-out prompts show the behavior)"
     who, verb = ("the chosen datapoints", "are causes") if by_hand else ("the ranking", "found causes")

@@ -4,9 +4,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from explorer.data.failures import Failure
@@ -16,11 +15,18 @@ from explorer.model.generate import greedy_answer
 from explorer.model.load import LoadedModel, ModelSpec, load_model
 from explorer.model.passes import ADVICE
 from explorer.model.prompts import encode_prompt
+from explorer.model.spec import ADAPTER_CONFIG, by_title
 from explorer.progress import Progress, Stopped, silent
 from explorer.trace.contrast import make_contrast
 from explorer.trace.explain import Explanation, explain
+from explorer.trace.side_by_side import changes_from_first, side_by_side, side_by_side_json
+
+if TYPE_CHECKING:
+    from explorer.faithfulness.verdict import MapVerdict
 
 ANSWER_TOKENS = 24
+OWN_MAP = "reads another text: its own map"
+"""What is said of a map that can't be held against the first."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Prediction:
     """What a model makes of a prompt.
 
     Attributes:
-        wrong_probability, right_probability: of the contrasted tokens after what both answers share, 0..1.
+        wrong_probability, right_probability: of the contrasted tokens after what comes before both, 0..1.
         answer: the greedy answer to the bare prompt, at most ``ANSWER_TOKENS`` tokens.
     """
 
@@ -55,7 +61,7 @@ class ModelReading:
 def predict(failure: Failure, loaded: LoadedModel) -> Prediction:
     """Return the probabilities at the contrasted position (softmax in float32), and the greedy answer."""
     encoded = encode_prompt(loaded, failure.as_prompt())
-    contrast = make_contrast(loaded, encoded, failure.wrong, failure.right)
+    contrast = make_contrast(loaded, encoded, failure.wrong, failure.right, failure.place)
     ids = torch.tensor([contrast.ids], device=loaded.model.device)
     with torch.no_grad(), memory.guard(f"Reading {len(contrast.ids):,} tokens", ADVICE):
         logits = loaded.model(input_ids=ids, use_cache=False, logits_to_keep=1).logits[0, -1]
@@ -110,7 +116,8 @@ def compare(
         named = list(models.items())
     else:
         specs = [ModelSpec(model) if isinstance(model, str) else model for model in models]
-        named = [(spec.title, spec) for spec in specs]
+        names = {spec.weights: name for name, spec in by_title(specs).items()}
+        named = [(names[spec.weights], spec) for spec in specs]
     read = read or partial(read_with, progress=progress)
     readings = []
     for number, (name, spec) in enumerate(named):
@@ -124,16 +131,6 @@ def compare(
     return readings
 
 
-def relevance_change(before: Explanation, after: Explanation) -> np.ndarray | None:
-    """Return (T,) relevance in ``after`` minus that in ``before``; None where they read or contrast other tokens."""
-
-    def question(explanation: Explanation) -> tuple:
-        contrast, tokens = explanation.contrast, explanation.tokens
-        return [(t.id, t.text) for t in tokens], contrast.wrong_ids, contrast.right_ids, explanation.unit
-
-    return after.relevance - before.relevance if question(before) == question(after) else None
-
-
 def parse_models(text: str, usual: ModelSpec) -> list[ModelSpec]:
     """Read a list such as ``smollm2,runs/dpo,org/name@revision,other+adapter``.
 
@@ -141,15 +138,39 @@ def parse_models(text: str, usual: ModelSpec) -> list[ModelSpec]:
     """
     specs = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        source, _, adapter = part.partition("+")
-        if not adapter and os.path.isfile(os.path.join(os.path.expanduser(part), "adapter_config.json")):
+        source, adapter = split_adapter(part)
+        if not adapter and os.path.isfile(os.path.join(os.path.expanduser(part), ADAPTER_CONFIG)):
             source, adapter = usual.name, part
-        specs.append(replace(usual, source=source, revision=None, adapter=adapter or None))
+        specs.append(replace(usual, source=source, revision=None, adapter=adapter))
     return specs
 
 
+def split_adapter(text: str) -> tuple[str, str | None]:
+    """Split ``model+adapter``, where ``spelled`` joins them; the disk is not asked."""
+    source, _, adapter = text.partition("+")
+    return source.strip(), adapter.strip() or None
+
+
+def spelled(spec: ModelSpec) -> str:
+    """Write a model as ``parse_models`` reads it."""
+    return f"{spec.name}+{spec.adapter}" if spec.adapter else spec.name
+
+
+def comparison_json(readings: Sequence[ModelReading], verdicts: Sequence["MapVerdict | None"] = ()) -> dict[str, Any]:
+    """Return the object that ``explorer compare --json -`` prints: every model's figures, and what compares them.
+
+    Args:
+        verdicts: whether the models' maps hold, where that was measured.
+    """
+    models = [reading.to_json() for reading in readings]
+    for model, verdict in zip(models, verdicts, strict=False):
+        if verdict:
+            model["faithfulness"] = verdict.to_json()
+    return {"models": models, "side_by_side": side_by_side_json([reading.explanation for reading in readings])}
+
+
 def comparison_table(readings: Sequence[ModelReading]) -> str:
-    """Format one line a model: its gap, the two probabilities and its answer."""
+    """Format one line a model: its gap, the two probabilities and its answer; then what changed since the first."""
     first = readings[0].explanation
     wrong, right = first.sides
     lines = [f"{wrong!r} over {right!r}, gap in {first.unit}; probabilities of the first tokens that differ"]
@@ -157,4 +178,31 @@ def comparison_table(readings: Sequence[ModelReading]) -> str:
         gap, p = reading.explanation.trace.gap, reading.prediction
         shares = f"wrong {p.wrong_probability:6.1%}  right {p.right_probability:6.1%}"
         lines.append(f"  {gap:+7.2f}  {shares}  {reading.name}: {' '.join(p.answer.split())}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_change_lines(readings), *filter(None, [contrasted_sentence(readings)])])
+
+
+def _change_lines(readings: Sequence[ModelReading]) -> list[str]:
+    """The strongest changes of relevance in every later model, by tokens or words."""
+    cuts = side_by_side([reading.explanation for reading in readings])
+    lines = []
+    for reading, cut, change in zip(readings[1:], cuts[1:], changes_from_first(cuts), strict=True):
+        if change is None:
+            lines.append(f"  {reading.name} {OWN_MAP}")
+        else:
+            strongest = ", ".join(f"{text!r} {value:+.2f}" for text, value in cut.strongest(change.values))
+            lines.append(f"  {reading.name} minus {readings[0].name}, by {change.by}: {strongest}")
+    return lines
+
+
+def contrasted_sentence(readings: Sequence[ModelReading]) -> str:
+    """Say that the models' tokenizers have other tokens in the contrasted place; empty where they have the same."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for reading in readings:
+        contrast = reading.explanation.contrast
+        names.setdefault((contrast.target_text, contrast.foil_text), []).append(reading.name)
+    if readings[0].explanation.whole or len(names) == 1:
+        return ""
+    each = "; ".join(
+        f"{', '.join(who)}: “{wrong.strip()}” / “{right.strip()}”" for (wrong, right), who in names.items()
+    )
+    return f"The tokenizers cut the answers differently, so gap and probabilities are of other tokens: {each}."

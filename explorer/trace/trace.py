@@ -1,6 +1,6 @@
 """The Trace: one forward and one backward pass through a view, relevance at every (layer, token)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import PromptError
 from explorer.model import memory
+from explorer.model.first_state import mean_first_states
 from explorer.model.lrp import Attention, view_state
 from explorer.model.passes import model_pass
 from explorer.model.residual import BlockCall, Recording, decoder_blocks, recorded_residual, wide
@@ -22,8 +23,8 @@ Objective = Callable[[Tensor], Tensor]
 class Layer:
     """What the edges into one layer need: the attention of the block, detached, and ``upstream`` = ∂gap/∂output.
 
-    Shapes as in ``lrp.Attention`` without the batch; ``upstream`` (heads, T, d) is the gradient before the output
-    projection. ``key`` and ``value`` include what biases add (``graph.replay.linear_parts`` takes it away).
+    Shapes and meaning as in ``lrp.Attention`` without the batch; ``upstream`` (heads, T, d) is the gradient before the
+    output projection. ``key`` and ``value`` include what biases add (``graph.replay.linear_parts`` takes it away).
     """
 
     query: Tensor
@@ -32,6 +33,8 @@ class Layer:
     upstream: Tensor
     mask: Tensor | None
     scale: float
+    softcap: float | None
+    sinks: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Passes:
     """What a recorded trace keeps for the graph, in the model's dtype and on its device.
 
     ``states`` and ``gradients``: L+1 tensors (T, width), the residual stream and ∂gap/∂state; ``calls``: how each
-    block was called; ``layers``: one entry a block, or None where the prompt was too long to keep them.
+    block was called; ``layers``: one entry a block, or None where the prompt was too long to keep them, or where
+    not every block has one attention that can be read.
     """
 
     states: tuple[Tensor, ...]
@@ -59,6 +63,8 @@ class Trace:
             first block, row l the residual stream after block l. + supports the wrong token, − the right one.
         gap: the explained scalar, in logits: ℓ[target] − ℓ[foil].
         loss_gradient: (L+1, T) float32, ‖∂L/∂H‖ with L = −log p(target), in nats per unit of the state.
+        sink: (L+1,) the part of the first token's relevance that it has whatever token stands there: Σ_d r·∂gap/∂x with
+            r from ``mean_first_states``. None but under ``attnlrp``.
         passes: what the graph needs; None unless recorded.
     """
 
@@ -67,7 +73,12 @@ class Trace:
     relevance: np.ndarray
     gap: float
     loss_gradient: np.ndarray | None = None
+    sink: np.ndarray | None = None
     passes: Passes | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        layers, tokens = self.relevance.shape
+        return f"Trace({self.rule}, {layers - 1} layers, {tokens} tokens, gap {self.gap:+.2f})"
 
     @property
     def explained_share(self) -> np.ndarray:
@@ -147,16 +158,23 @@ def trace_objective(
                 norms = torch.stack([wide(slope[0]).norm(dim=-1) for slope in slopes]).cpu().numpy()
             slopes = torch.autograd.grad(value, [*states, *(a.output for a in attention)])
             gradients, upstream = slopes[: len(states)], slopes[len(states) :]
+        sink = _sink_relevance(view, gradients)
     shares = [(wide(x[0].detach()) * wide(g[0])).sum(-1) for x, g in zip(states, gradients, strict=True)]
     relevance, passes = torch.stack(shares).cpu().numpy(), None
     if record:
-        passes = Passes(
-            states=tuple(x[0].detach() for x in states),
-            gradients=tuple(g[0] for g in gradients),
-            calls=tuple(recording.calls),
-            layers=None if blockwise else tuple(as_layer(a, u) for a, u in zip(attention, upstream, strict=True)),
-        )
-    return Trace(view_state(view).rule, tuple(ids), relevance, value.item(), norms, passes)
+        layers = tuple(as_layer(a, u) for a, u in zip(attention, upstream, strict=True))
+        layers = layers if len(layers) == len(states) - 1 else None
+        kept = tuple(x[0].detach() for x in states), tuple(g[0] for g in gradients)
+        passes = Passes(*kept, calls=tuple(recording.calls), layers=layers)
+    return Trace(view_state(view).rule, tuple(ids), relevance, value.item(), norms, sink, passes)
+
+
+def _sink_relevance(view: PreTrainedModel, gradients: Sequence[Tensor]) -> np.ndarray | None:
+    """``Trace.sink`` from the gradients (1, T, width) at every state."""
+    if view_state(view).rule != "attnlrp":
+        return None
+    first = torch.stack([wide(gradient[0, 0]) for gradient in gradients])
+    return (mean_first_states(view) * first).sum(-1).cpu().numpy()
 
 
 def _forward(
@@ -169,7 +187,7 @@ def _forward(
         with recorded_residual(view, "last" if blockwise else "first") as recording:
             tokens = torch.tensor([list(ids)], device=view.device)
             output = view(input_ids=tokens, use_cache=False, logits_to_keep=positions)
-        return wide(output.logits[0]), recording, state.recording or []
+        return wide(output.logits[0, -positions:]), recording, state.recording or []
     finally:
         state.recording = None
 
@@ -226,4 +244,4 @@ def _backward_by_blocks(view: PreTrainedModel, recording: Recording, value: Tens
 def as_layer(a: Attention, upstream: Tensor) -> Layer:
     """A recorded attention and the gradient (1, T, heads, d) at its output, without the batch."""
     query, key, value = (x[0].detach() for x in (a.query, a.key, a.value))
-    return Layer(query, key, value, upstream[0].transpose(0, 1), a.mask, a.scale)
+    return Layer(query, key, value, upstream[0].transpose(0, 1), a.mask, a.scale, a.softcap, a.sinks)

@@ -1,13 +1,17 @@
 """The question that stands in a page's place while its link wants to open what nobody here has allowed."""
 
+from collections.abc import Callable
+from typing import NoReturn
+
 import streamlit as st
 
 from explorer.data.study import SETTINGS
 from explorer.figures.labels import printable
 from explorer.ui import link
-from explorer.ui.places import Place, allow, is_allowed, place_name, places_of
+from explorer.ui.link_names import linked_places
+from explorer.ui.places import Place, allow, is_allowed, places_of
 from explorer.ui.session import set_study
-from explorer.ui.study import current_study, demo_folder, study_folder, study_models
+from explorer.ui.study import current_study, demo_folder, study_folder, study_models, surveyed_case
 
 _NAMES = {"study": "Study", "model": "Model", "adapter": "PEFT adapter"}
 _FROM_HUB = "this server asks the hub for it and may download it"
@@ -24,25 +28,39 @@ def ask_first() -> None:
 
     Raises ExplorerError where the link names what can't be a place, or an allowed study can't be read.
     """
-    asked = [place for place in _linked() if not is_allowed(place)]
+    source, asked = unallowed()
+    if asked:
+        ask(source, asked)
+
+
+def unallowed() -> tuple[str, list[Place]]:
+    """Return who names places that the link would open and nobody here has allowed, and these. Raises ExplorerError."""
+    study = [Place("study", str(study_folder()))] if link.has("study") else []
+    named = linked_places(study_is_open=all(map(is_allowed, study)))
+    asked = [place for place in (*study, *named) if not is_allowed(place)]
     source = "This link"
     if not asked:
         models = (place for spec in study_models(current_study().study) for place in places_of(spec))
         asked = [place for place in dict.fromkeys(models) if not is_allowed(place)]
         source = f"The {SETTINGS} of this study"
-    if asked:
-        _ask(source, asked)
-        st.stop()
+    if not asked and (surveyed := surveyed_case(link.get("case"))):
+        asked = [place for place in places_of(surveyed[1]) if not is_allowed(place)]
+        source = "The survey that this failure is of"
+    return source, asked
 
 
-def _linked() -> list[Place]:
-    """What the link names itself."""
-    study = [Place("study", str(study_folder()))] if link.has("study") else []
-    named = (Place(kind, name) for kind in ("model", "adapter") if (name := place_name(link.get(kind))))
-    return [*study, *named]
+def ask(
+    source: str,
+    places: list[Place],
+    leave: str = "Go to the demo study",
+    then: Callable[[], None] = lambda: set_study(demo_folder()),
+) -> NoReturn:
+    """Draw the question and end the page there.
 
-
-def _ask(source: str, places: list[Place]) -> None:
+    Args:
+        source: what names the places.
+        leave, then: label and work of the button that opens none of them.
+    """
     with st.container(width=720, key="ask"):
         st.markdown("## Open this?")
         st.markdown(
@@ -58,9 +76,12 @@ def _ask(source: str, places: list[Place]) -> None:
                 st.markdown(f"{icon} **{_NAMES[place.kind]}{where}**: {effect}")
                 st.code(printable(place.name), language=None, wrap_lines=True)
         with st.container(horizontal=True):
-            st.button("Open", type="primary", key="ask-open", on_click=allow, args=(places,))
-            st.button("Go to the demo study", key="ask-back", on_click=lambda: set_study(demo_folder()))
+            st.button(
+                "Open", type="primary", key="ask-open", on_click=allow, args=(places,), help="In this browser session"
+            )
+            st.button(leave, key="ask-back", on_click=then, help="Nothing is opened")
         st.caption(
             "What you open is allowed in this browser session. Start the app with `explorer app --allow FOLDER` "
             "to let links open what lies below a folder."
         )
+    st.stop()

@@ -22,14 +22,12 @@ def basket(study: Path) -> list[str]:
         return []
 
 
-def toggle(study: Path, name: str) -> None:
-    """Tick a datapoint, or take its tick away."""
-
-    def change(ids: dict[str, None]) -> None:
-        if ids.pop(name, "absent"):
-            ids[name] = None
-
-    _change(study, change)
+def tick(study: Path, name: str, wanted: bool) -> None:
+    """Tick a datapoint, or take its tick away. Doing so twice changes nothing, as a callback may run twice."""
+    if wanted:
+        add_all(study, [name])
+    else:
+        _change(study, lambda ids: ids.pop(name, None))
 
 
 def add_all(study: Path, names: Iterable[str]) -> None:

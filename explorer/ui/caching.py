@@ -8,13 +8,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import wraps
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from torch import Tensor, UntypedStorage, nn
 
 from explorer.data.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study
+from explorer.files import version_of
 from explorer.limits import CACHE_BYTES
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.model.passes import tell
@@ -31,19 +31,10 @@ _QUICK = 2e-3
 """A value that is measured in fewer seconds is measured anew at every use: it may have grown."""
 
 
-def file_version(path: Path) -> tuple[int, int]:
-    """What changes when a file is written: its time and size; zeros for an absent file."""
-    try:
-        about = path.stat()
-    except (OSError, ValueError):  # a name that can't be one
-        return 0, 0
-    return about.st_mtime_ns, about.st_size
-
-
 def study_version(study: Study) -> tuple[Any, ...]:
     """What changes when a study's own files do."""
     names = (SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES, *_MORE)
-    return (str(study.folder), *(file_version(study.folder / name) for name in names))
+    return (str(study.folder), *(version_of(study.folder / name) for name in names))
 
 
 KEYS: dict[Any, Callable[[Any], Any]] = {
@@ -67,15 +58,27 @@ class cached:
     def __init__(self, what: str = "Computing", keys: Mapping[type, Callable[[Any], Any]] | None = None) -> None:
         self._what, self._keys = what, {**KEYS, **(keys or {})}
 
-    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
-        name = f"{function.__module__}.{function.__qualname__}"
+    def __call__(self, function: Callable[P, T]) -> "Kept[P, T]":
+        return Kept(function, self._what, self._keys)
 
-        @wraps(function)
-        def call(*given: P.args, **named: P.kwargs) -> T:
-            key = (name, frozen((given, named), self._keys))
-            return results.once(key, self._what, lambda: function(*given, **named))
 
-        return call
+class Kept(Generic[P, T]):
+    """A function whose results are kept (see ``cached``)."""
+
+    def __init__(self, function: Callable[P, T], what: str, keys: Mapping[type, Callable[[Any], Any]]) -> None:
+        self._function, self._what, self._keys = function, what, keys
+        update_wrapper(self, function)
+
+    def __call__(self, *given: P.args, **named: P.kwargs) -> T:
+        return results.once(self.key(*given, **named), self._what, lambda: self._function(*given, **named))
+
+    def key(self, *given: P.args, **named: P.kwargs) -> Hashable:
+        """What tells a call apart from others."""
+        return f"{self._function.__module__}.{self._function.__qualname__}", frozen((given, named), self._keys)
+
+    def known(self, *given: P.args, **named: P.kwargs) -> T | None:
+        """Return the result of a call where it is kept already; else None, and compute nothing."""
+        return results.get(self.key(*given, **named))
 
 
 def frozen(value: Any, keys: Mapping[type, Callable[[Any], Any]] = KEYS) -> Hashable:
@@ -114,6 +117,11 @@ class Results:
         """Bytes of all values, as they were last measured."""
         with self._lock:
             return sum(entry.bytes for entry in self._entries.values())
+
+    def get(self, key: Hashable) -> Any | None:
+        """Return the value of a key, or None where it has none."""
+        entry = self._used(key)
+        return entry.value if entry else None
 
     def once(self, key: Hashable, what: str, make: Callable[[], Any]) -> Any:
         """Return the value of a key, making it where it is not there."""

@@ -1,5 +1,6 @@
 """Charts of an explanation: what is drawn, and the token that a click selects in all of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,41 +8,62 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.data.failures import Failure
-from explorer.figures.heatmap import saturation
 from explorer.figures.labels import visible
 from explorer.figures.style import BLUE_HEX, RED_HEX
+from explorer.figures.token_map import saturation
+from explorer.model.prompts import Token
 from explorer.trace.explain import RULES, Explanation, ranks_by_size
+from explorer.trace.story import tell
 from explorer.ui import link
-from explorer.ui.components import bars, case_bar, token_map
+from explorer.ui.components import bars, case_bar, sentence, token_map
+from explorer.ui.icons import icon_alone
+from explorer.ui.picture_table import as_table
 from explorer.ui.session import select_token, selected_token
 from explorer.ui.sidebar import step
+from explorer.ui.waiting import name_case
 
+TABLE_TOKENS = 40
+"""Tokens in the table of the chart of layers, the strongest ones."""
 _AXIS_LABEL = {"rotate": 60, "fontSize": 10, "interval": "auto", "width": 100, "overflow": "truncate"}
 """Of a token below a chart, on one line of so many pixels."""
 
 
-def case_row() -> tuple[DeltaGenerator, DeltaGenerator]:
+def case_row(failure: Failure, ready: bool = True) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Draw the row that begins a page, with buttons to the failures beside this one.
 
-    Returns the row and the container in it for the case bar.
+    Args:
+        ready: the case bar comes at once; else the case is named without a model's figures until then.
+
+    Returns:
+        The row and the place in it for the case bar.
     """
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    bar = row.container()
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="case-row")
+    bar = row.empty()
+    if not ready:
+        with bar:
+            name_case(failure, "unread-bar")
     for name, icon, by in (("previous", "chevron_left", -1), ("next", "chevron_right", 1)):
         key, hint = link.session_key(name), f"{name.title()} failure"
-        row.button("", icon=f":material/{icon}:", on_click=step, args=(by,), help=hint, key=key)
+        with row:
+            place = icon_alone(name)
+        place.button(hint, icon=f":material/{icon}:", on_click=step, args=(by,), help=hint, key=key)
     return row, bar
 
 
 def show_case_bar(failure: Failure, explanation: Explanation | None = None) -> None:
-    """Draw prompt and answers in one line, with the gap where a model has explained it."""
-    wrong, right, gap, note = failure.wrong, failure.right, "", ""
+    """Draw the prompt in one line, with the gap where a model has explained it; the answers stand below, in full."""
+    wrong, right, gap = failure.wrong, failure.right, ""
     if explanation:
         wrong, right = explanation.sides
         gap = f"Δℓ = {explanation.trace.gap:+.2f} {explanation.unit}"
-        note = f"the model prefers the {'wrong one' if explanation.trace.gap > 0 else 'right one here'}"
-    data = {"prompt": failure.prompt, "wrong": wrong, "right": right, "gap": gap, "note": note}
-    case_bar(key="case-bar", data={name: " ".join(text.split())[:160] for name, text in data.items()})
+    data = {"prompt": failure.prompt, "wrong": wrong, "right": right, "gap": gap, "note": ""}
+    texts = {name: " ".join(text.split())[:160] for name, text in data.items()}
+    case_bar(key="case-bar", data=texts | {"answers_below": True})
+
+
+def show_story(explanation: Explanation, key: str) -> None:
+    """Say in one sentence what the map shows."""
+    sentence(key=key, data={"parts": tell(explanation).parts})
 
 
 def show_token_map(
@@ -50,13 +72,17 @@ def show_token_map(
     """Draw tokens in text flow on their colours.
 
     Args:
-        values: (n,) numbers of the first n tokens; default their relevance.
+        values: (n,) numbers of the first n tokens, or of the words; default the tokens' relevance.
         linked: a click selects a token in all charts.
         settings: what else the component takes: ``scale`` (the |value| of full colour), ``unit``, ``signed``,
-            ``measure``, ``caption``, ``hint``, ``compact`` (the template flows with the text).
+            ``measure``, ``caption``, ``hint``, ``compact`` (the template flows with the text), ``disputed`` (token →
+            why its sign is in doubt); and ``words``: drawn in the tokens' place, each a ``Token`` with the positions
+            that are selected with it (a click selects the first).
     """
+    words: Sequence[tuple[Token, Sequence[int]]] = settings.pop("words", ())
     values = explanation.relevance if values is None else values
-    tokens, ranks = explanation.tokens[: len(values)], ranks_by_size(values)
+    tokens, ranks = [word for word, _ in words] or explanation.tokens[: len(values)], ranks_by_size(values)
+    members = [positions for _, positions in words]
     wrong, right = explanation.sides
     data: dict[str, Any] = {
         "tokens": [[t.text, t.segment, float(v), int(r)] for t, v, r in zip(tokens, values, ranks, strict=True)],
@@ -68,10 +94,12 @@ def show_token_map(
         "right": right,
         "caption": RULES[explanation.rule] + (f", layer {explanation.layer}" if explanation.layer else ""),
         "hint": "Hover over a token for its figures; click it to follow it through the layers.",
-        "selected": selected_token() if linked else None,
+        "selected": _shown_selection(members) if linked else None,
         "linked": linked,
+        "words": bool(words),
     }
-    token_map(key=key, data=data | settings, on_selected_change=lambda: _take_selection(key) if linked else None)
+    take = lambda: _take_selection(key, members) if linked else None  # noqa: E731
+    token_map(key=key, data=data | settings, on_selected_change=take)
 
 
 def show_bars(key: str, groups: list[dict[str, Any]], scale: float, linked: bool = True, **settings: Any) -> None:
@@ -89,10 +117,19 @@ def bar_row(label: str, value: float, index: int | None = None, note: str = "") 
     return [label, min(float(value), 0.0), max(float(value), 0.0), index, note]
 
 
-def _take_selection(key: str) -> None:
+def _shown_selection(members: Sequence[Sequence[int]]) -> int | None:
+    """The selected token, or the word that it belongs to."""
+    token = selected_token()
+    return next((n for n, positions in enumerate(members) if token in positions), None) if members else token
+
+
+def _take_selection(key: str, members: Sequence[Sequence[int]] = ()) -> None:
     index = st.session_state[key]["selected"]
-    if index is not None:
-        select_token(index if index >= 0 else None)
+    if index is None or (members and index >= len(members)):
+        return
+    if index >= 0 and members:
+        index = members[index][0]
+    select_token(index if index >= 0 else None)
 
 
 def show_strongest(explanation: Explanation, key: str, count: int = 5) -> None:
@@ -126,6 +163,20 @@ def show_layers(explanation: Explanation, key: str) -> None:
         if picked and picked[0] < len(cells):
             select_token(int(cells[picked[0]][0]))
             st.rerun()
+    _layers_table(explanation, key)
+
+
+def _layers_table(explanation: Explanation, key: str) -> None:
+    """Draw the table of the chart: a row a token, a column a layer; of a long prompt only the strongest tokens."""
+    relevance = explanation.trace.relevance
+    strongest = np.sort(np.argsort(-np.abs(relevance).max(0), kind="stable")[:TABLE_TOKENS])
+    head = ["token", *("embedding" if layer == 0 else f"layer {layer}" for layer in range(len(relevance)))]
+    rows = [
+        [f"{i} {visible(explanation.tokens[i].text)}", *(f"{value:+.2g}" for value in relevance[:, i])]
+        for i in strongest
+    ]
+    few = len(rows) < len(explanation.tokens)
+    as_table(key, head, rows, f"As a table, the {len(rows)} strongest tokens" if few else "As a table")
 
 
 def _layers_chart(explanation: Explanation, cells: list[list[float]]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from explorer.data.study import VECTORS, Study
+from explorer.files import Version, version_of
 from explorer.ranking.questions import AboutBehavior, Question, question_items
 from explorer.ranking.rank import Choice, Ranking, rank
 from explorer.ranking.table import column
-from explorer.ui.caching import cached, file_version
+from explorer.ui.caching import cached
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.study import current_study
 from explorer.vectors.find import study_indexes
@@ -61,11 +62,11 @@ def built_indexes(study: Study) -> dict[str, Index]:
     A second index of one checkpoint has the beginning of its fingerprint in its name.
     """
     files = sorted(path for path in (study.folder / VECTORS).glob("*/*") if not path.name.startswith("."))
-    return _indexes(study, tuple((str(path), *file_version(path)) for path in files if path.is_file()))
+    return _indexes(study, tuple((str(path), version_of(path)) for path in files if path.is_file()))
 
 
 @cached("Opening the vectors")
-def _indexes(study: Study, files: tuple[tuple[str, int, int], ...]) -> dict[str, Index]:
+def _indexes(study: Study, files: tuple[tuple[str, Version | None], ...]) -> dict[str, Index]:
     indexes: dict[str, Index] = {}
     for index in study_indexes(study):
         name = index.manifest.checkpoint

@@ -16,10 +16,21 @@ def format_buttons(make: Callable[[str], bytes], name: str, key: str, formats: M
     with st.container(horizontal=True, gap="small"):
         for kind, mime in formats.items():
             file, button = f"{name}.{kind}", f"{key}-{kind}"
-            st.download_button(kind.upper(), partial(make, kind), file, mime, on_click="ignore", key=button)
+            st.download_button(
+                kind.upper(), partial(make, kind), file, mime, on_click="ignore", key=button, help=f"Save {file}"
+            )
 
 
 def table_button(table: pd.DataFrame, name: str, key: str) -> None:
     """A button for a table on screen as ``<name>.csv``; Streamlit's own, which writes formulas too, is switched off."""
     make = lambda: write_rows(pa.Table.from_pandas(table, preserve_index=False), "csv")  # noqa: E731
-    st.download_button("CSV", make, f"{name}.csv", FILES["csv"], icon=":material/download:", on_click="ignore", key=key)
+    st.download_button(
+        "CSV",
+        make,
+        f"{name}.csv",
+        FILES["csv"],
+        icon=":material/download:",
+        on_click="ignore",
+        key=key,
+        help="Save this table",
+    )

@@ -6,10 +6,9 @@ from explorer.model.generate import Answer, greedy_answer
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.trace.compare import ModelReading, Prediction, predict
-from explorer.trace.explain import Explanation, default_layer, explain
+from explorer.trace.explain import Explanation, default_layer, explain, trace_rule
 from explorer.ui.caching import cached
 from explorer.ui.progress_bar import progress_bar
-from explorer.ui.study import demo_folder, opened, plainest
 
 RECORDED = 256
 """Prompts up to this many tokens are traced with what the graph needs, so that it opens without a further pass."""
@@ -18,11 +17,15 @@ RECORDED = 256
 def explained(
     spec: ModelSpec, failure: Failure, rule: str, layer: int | None = None, whole: bool = False
 ) -> Explanation:
-    """Explain a failure; one trace per failure and rule, whatever the layer. The two gradient rules share one."""
-    trace_rule = "gradient" if rule == "representation-gradient" else rule
-    explanation = _traced(spec, failure.question, trace_rule, whole)
+    """Explain a failure; one trace per failure and rule, whatever the layer; some rules share one."""
+    explanation = _traced(spec, failure.question, trace_rule(rule), whole)
     depth = len(explanation.trace.relevance) - 1
     return explanation.at(rule, default_layer(depth, rule) if layer is None else layer)
+
+
+def is_explained(spec: ModelSpec, failure: Failure, rule: str, whole: bool = False) -> bool:
+    """Whether ``explained`` takes no time."""
+    return _traced.known(spec, failure.question, trace_rule(rule), whole) is not None
 
 
 @cached("Tracing")
@@ -38,18 +41,14 @@ def _length(spec: ModelSpec, failure: Failure) -> int:
 
 def edges_of(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
     """Return the failure's recorded trace and its edges. Raises ExplorerError."""
-    short = _length(spec, failure) <= RECORDED
-    return (_edges if short else _long_edges)(spec, failure.question, rule)
-
-
-@cached()
-def _edges(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
-    return TracedEdges(load_model(spec), explained(spec, failure, rule))
+    return _edges(spec, failure.question, rule)
 
 
 @cached("Tracing")
-def _long_edges(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
+def _edges(spec: ModelSpec, failure: Failure, rule: str) -> TracedEdges:
     loaded = load_model(spec)
+    if _length(spec, failure) <= RECORDED:
+        return TracedEdges(loaded, explained(spec, failure, rule))
     return TracedEdges(loaded, explain(failure, loaded, rule=rule, record=True))
 
 
@@ -70,9 +69,3 @@ def answered(spec: ModelSpec, prompt: Prompt, max_tokens: int) -> Answer:
     loaded = load_model(spec)
     with progress_bar() as progress:
         return greedy_answer(loaded, encode_prompt(loaded, prompt), max_tokens, progress=progress)
-
-
-def explain_first_failure() -> None:
-    """Trace what the first visitor sees, so that it lies in the caches; for the start of the server."""
-    demo = opened(demo_folder())
-    explained(demo.study.spec, plainest(demo.failures.values()), "attnlrp")

@@ -1,5 +1,7 @@
 """The main script of the app: the frame around every page, and the pickers that travel along with them."""
 
+from functools import partial
+
 import streamlit as st
 
 from explorer.errors import ExplorerError
@@ -21,10 +23,22 @@ if not st.session_state.get("admitted"):
     st.session_state["admitted"] = True
 with st.spinner("Starting: the first page takes some seconds"):
     # torch is slow to import: after something is on screen
-    from explorer.ui.session import keep_case
-    from explorer.ui.sidebar import sidebar
+    from explorer.ui.copy_link import copy_link_button
+    from explorer.ui.jobs import jobs_box
+    from explorer.ui.rail import rail
+    from explorer.ui.report.button import report_button
+    from explorer.ui.session import current_case, keep_case
+    from explorer.ui.sidebar import load_current, sidebar
+    from explorer.ui.text import show_absent
 
 keep_case(current.title)
 navigation.follow()
+link.hear(partial(show_absent, st.empty()))
 sidebar()
+jobs_box()
+copy_link_button()
+if name != navigation.STUDIES:  # which is about no case, and needs no model
+    report_button(name)
+    rail(name)
+    load_current(current_case())
 current.run()

@@ -1,20 +1,27 @@
 """The pages: their names, titles and icons, and the ways from one to another."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from explorer.files import beside_code
+from explorer.ui import link
 from explorer.ui.link import PageState
 
-TRACE, GRAPH, COMPARE = "trace", "graph", "compare"
-TRAINING_DATA, BEHAVIORS, REPAIR = "training_data", "behaviors", "repair"
+TRACE, GRAPH, COMPARE, SURVEY = "trace", "graph", "compare", "survey"
+TRAINING_DATA, BEHAVIORS, REPAIR, STUDIES = "training_data", "behaviors", "repair", "studies"
+REPORT = "report"
 PAGES = {
     TRACE: ("Trace", ":material/ink_highlighter:"),
     GRAPH: ("Graph", ":material/account_tree:"),
     COMPARE: ("Compare", ":material/compare_arrows:"),
+    SURVEY: ("Survey", ":material/checklist:"),
     TRAINING_DATA: ("Training data", ":material/dataset:"),
     BEHAVIORS: ("Behaviors", ":material/hub:"),
     REPAIR: ("Repair", ":material/build:"),
+    REPORT: ("Report", ":material/description:"),
+    STUDIES: ("Studies", ":material/folder_copy:"),
 }
 """Name of the file in ``pages/`` → title and icon."""
 _NEXT = "navigation-next"
@@ -50,3 +57,9 @@ def page_link(name: str, label: str = "", state: PageState | None = None, help: 
 def go(name: str, state: PageState | None = None) -> None:
     """Go to a page with the next run; for callbacks, which can't change the page themselves."""
     st.session_state[_NEXT] = name, state.params() if state else None
+
+
+def show(name: str, query: Mapping[str, str]) -> None:
+    """Go to a page with the next run, at a link of this study; for callbacks."""
+    study = {"study": link.get("study")} if link.has("study") else {}
+    st.session_state[_NEXT] = name, {**query, **study}

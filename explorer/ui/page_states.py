@@ -17,6 +17,25 @@ class CompareState(PageState):
 
 
 @dataclass(frozen=True)
+class SurveyState(PageState):
+    """The survey on screen by its folder's name, or ``new`` for the set-up; what its list leaves out, and its order."""
+
+    survey: str = ""
+    view: str = ""
+    bars: str = ""
+    category: str = ""
+    outcome: str = ""
+    pattern: str = ""
+    verdict: str = ""
+    made: str = ""
+    profile: str = ""
+    unseen: str = ""
+    find: str = ""
+    sort: str = ""
+    ticked: str = ""
+
+
+@dataclass(frozen=True)
 class TrainingDataState(PageState):
     """What is asked (``behavior``, or ``node`` as layer:token and its ``half``), how, and the row that is open."""
 
@@ -48,3 +67,20 @@ class RepairState(PageState):
     edit: str = ""
     train: str = ""
     size: str = ""
+
+
+@dataclass(frozen=True)
+class StudiesState(PageState):
+    """``new`` is 1 while a study is being made, at ``step``, kept as ``draft``; ``manage``: the study dealt with."""
+
+    new: str = ""
+    step: str = ""
+    draft: str = ""
+    manage: str = ""
+
+
+@dataclass(frozen=True)
+class ReportState(PageState):
+    """``of``: ``collected`` for the pages that were collected, else the case on screen."""
+
+    of: str = ""

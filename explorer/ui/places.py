@@ -8,6 +8,7 @@ import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 from huggingface_hub import constants as hub
@@ -83,11 +84,37 @@ def is_allowed(place: Place) -> bool:
     confirmed = st.session_state.get(ALLOWED, frozenset())
     if place.on_hub or place.name == embedded.NAME:
         return place.name in {embedded.NAME, *confirmed}
-    usual = (str(default_folder().parent), str(embedded.cache_folder()), hub.HF_HUB_CACHE)
-    roots = [os.path.abspath(root) for root in (*usual, *Serving.read().allow, *confirmed) if not _is_hub_id(root)]
+    return _lies_below(place.name, (*_usual(), *Serving.read().allow, *confirmed))
+
+
+def require_openable(place: Place) -> None:
+    """Raise ExplorerError where a shared app may not open what somebody typed; one that is not opens anything."""
+    serving = Serving.read()
+    if not serving.share or place.on_hub or place.name == embedded.NAME:
+        return
+    if not _lies_below(place.name, (*_usual(), *serving.allow)):
+        lies = "lies below its folder of studies, its caches of models, or an 'app --allow FOLDER'"
+        raise ExplorerError(f"{place.name}: this app is shared and opens only what {lies}.")
+
+
+def require_writable(folder: Path) -> None:
+    """Raise ExplorerError where a shared app may not change a study: outside its studies and what is allowed."""
+    serving = Serving.read()
+    if serving.share and not _lies_below(str(folder), (str(default_folder().parent), *serving.allow)):
+        lies = "lies below its folder of studies or an 'app --allow FOLDER'"
+        raise ExplorerError(f"{folder}: this app is shared and changes only what {lies}.")
+
+
+def _usual() -> tuple[str, ...]:
+    """The folder of the studies, and the caches of models."""
+    return str(default_folder().parent), str(embedded.cache_folder()), hub.HF_HUB_CACHE
+
+
+def _lies_below(path: str, folders: Iterable[str]) -> bool:
+    roots = [os.path.abspath(root) for root in folders if not _is_hub_id(root)]
     real = [os.path.realpath(root) for root in roots]
     # by name first: even looking at a path on another machine would reach the network
-    return _below(place.name, roots + real) and _below(os.path.realpath(place.name), real)
+    return _below(path, roots + real) and _below(os.path.realpath(path), real)
 
 
 def _below(path: str, roots: Iterable[str]) -> bool:

@@ -6,12 +6,17 @@ from pathlib import Path
 import streamlit as st
 
 from explorer.data.failures import Failure
+from explorer.data.study import Study
 from explorer.errors import ExplorerError, count
 from explorer.model import embedded
-from explorer.model.load import DTYPES, ModelSpec, load_model
+from explorer.model.load import DTYPES, ModelSpec, is_loaded, load_model
+from explorer.trace.alignment import differing_words
 from explorer.ui import link
 from explorer.ui.asking import ask_first
+from explorer.ui.caching import cached
+from explorer.ui.components import failure_picker
 from explorer.ui.places import Place, allow, place_name, places_of
+from explorer.ui.progress_bar import progress_bar
 from explorer.ui.session import current_case, model_spec, set_case, set_model, set_study
 from explorer.ui.study import (
     current_study,
@@ -24,13 +29,16 @@ from explorer.ui.study import (
     study_folder,
     study_folders,
     study_models,
+    surveyed_case,
+    walk,
     whole_path,
 )
-from explorer.ui.text import plain, show_error
+from explorer.ui.text import one_line, plain, show_error
+from explorer.ui.waiting import skeleton
 
 KINDS = {
-    "planted": "Planted",
-    "own": "Own",
+    "planted": "Planted in training",
+    "own": "Mistakes nobody planted",
     "fact": "Wrong fact",
     "arithmetic": "Arithmetic",
     "format": "Ignored format",
@@ -38,11 +46,12 @@ KINDS = {
     "distraction": "Distraction",
     "negation": "Negation",
 }
-OTHER_FOLDER = "open a folder"
+OTHER_FOLDER, _PICKER = "open a folder", "failure-picker"
 MODEL_HELP = (
     "A hub id (owner/name, or owner/name@revision), a local folder or a .gguf file, read from safetensors or GGUF "
     "only. Empty: the embedded model."
 )
+STUDY_HELP = "A folder with a model, its training data, behaviors and failures; study.toml names them."
 ADAPTER_HELP = "A folder, or a hub id: owner/name, or owner/name@revision."
 
 
@@ -56,9 +65,18 @@ def sidebar() -> None:
             model_picker()
     except ExplorerError as error:
         show_error(error)
-        if link.has("study", "model", "adapter"):
-            st.button("Back to the demo study", on_click=lambda: set_study(demo_folder()), key="back")
+        _offer_demo()
         st.stop()
+
+
+def _offer_demo() -> None:
+    if link.has("study", "model", "adapter"):
+        st.button(
+            "Back to the demo study",
+            on_click=lambda: set_study(demo_folder()),
+            key="back",
+            help="Leave what this link names",
+        )
 
 
 def study_picker() -> None:
@@ -66,10 +84,14 @@ def study_picker() -> None:
     labels = distinct({str(folder): _name(folder) for folder in study_folders()}) | {OTHER_FOLDER: "Open a folder…"}
     opening = st.session_state.get("opening")
     st.session_state["study"] = OTHER_FOLDER if opening else str(study_folder())
-    st.selectbox("Study", list(labels), key="study", format_func=labels.__getitem__, on_change=_choose_study)
+    st.selectbox(
+        "Study", list(labels), key="study", format_func=labels.__getitem__, on_change=_choose_study, help=STUDY_HELP
+    )
     if opening:
         hint = "the one with study.toml"
-        st.text_input("Folder of the study", key="study-path", placeholder=hint, on_change=_open_typed_folder)
+        st.text_input(
+            "Folder of the study", key="study-path", placeholder=hint, on_change=_open_typed_folder, help=STUDY_HELP
+        )
         if refused := st.session_state.get("study-refused"):
             show_error(refused)
     current = current_study()
@@ -118,32 +140,54 @@ def _open_by_hand(folder: Path) -> None:
 
 
 def case_picker() -> None:
-    """The gallery of failures; choosing one puts it on screen with the model that makes it."""
+    """The failures on offer; choosing one puts it on screen with the model that makes it."""
     cases, case = gallery(), current_case()
-    labels = distinct({name: _label(entry) for name, entry in cases.items()})
-    st.session_state["gallery"] = case.id if case.id in cases else None
-    st.selectbox(
-        "Failure",
-        list(cases),
-        key="gallery",
-        format_func=labels.__getitem__,
-        placeholder="Your own prompt",
-        on_change=lambda: set_case(cases[st.session_state["gallery"]]) if st.session_state["gallery"] else None,
-    )
+    data = {"entries": _entries(current_study().study), "current": case.id}
+    failure_picker(key=_PICKER, data=data, on_chosen_change=_choose_case)
     spec, maker = model_spec(), model_of(case)
     if case.id in cases and spec.weights != maker.weights:
         st.caption(f"A failure of {plain(maker.title)}, explained here with another model")
 
 
-def _label(case: Failure) -> str:
-    return f"{KINDS.get(case.kind, case.kind)}: {case.title or case.prompt[:40]}"
+@cached()
+def _entries(_study: Study) -> list[dict[str, str]]:
+    """What the picker lists of the current study: anew where one of its files has changed."""
+    cases = gallery()
+    titles = distinct({name: _title(one) for name, one in cases.items()})
+    return [_entry(name, one) | {"title": titles[name]} for name, one in cases.items()]
+
+
+def _entry(name: str, case: Failure) -> dict[str, str]:
+    """A failure as the picker lists it: what it is, the words that its answers differ in, and the model it loads."""
+    wrong, right = differing_words(case.wrong, case.right)
+    texts = {"group": KINDS.get(case.kind, case.kind), "model": model_of(case).title, "prompt": case.prompt}
+    return {"id": name} | {key: one_line(text, 120) for key, text in (texts | {"wrong": wrong, "right": right}).items()}
+
+
+def _title(case: Failure) -> str:
+    """What went wrong, in a line; the prompt where the title only repeats its beginning."""
+    return one_line(case.prompt if not case.title or case.prompt[:30] in case.title else case.title, 120)
+
+
+def _choose_case() -> None:
+    chosen = gallery().get(st.session_state[_PICKER]["chosen"])
+    if chosen:
+        set_case(chosen)
 
 
 def step(by: int) -> None:
-    """Go ``by`` failures on in the gallery, round its ends."""
-    ids, case = list(gallery()), current_case()
+    """Go ``by`` failures on in the gallery, or in the survey that the one on screen is of, round the ends."""
+    set_case(beside(by))
+
+
+def beside(by: int) -> Failure:
+    """Return the failure ``by`` places on; see ``step``."""
+    case = current_case()
+    ids = walk(case)
     at = ids.index(case.id) if case.id in ids else -1 if by > 0 else 0
-    set_case(gallery()[ids[(at + by) % len(ids)]])
+    name = ids[(at + by) % len(ids)]
+    surveyed = surveyed_case(name)
+    return surveyed[0] if surveyed else gallery().get(name, case)
 
 
 def model_picker() -> None:
@@ -153,18 +197,19 @@ def model_picker() -> None:
     with st.expander(f"Model: {plain(spec.title)}", icon=":material/memory:", expanded=bool(refused)):
         typed = "" if spec.source == embedded.NAME else spec.name
         source = st.text_input("Model", typed, placeholder=f"{embedded.TITLE} (embedded)", help=MODEL_HELP)
-        adapter = st.text_input("PEFT adapter", spec.adapter or "", placeholder="none", help=ADAPTER_HELP)
-        left, right = st.columns(2)
-        device = left.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
-        dtype = right.selectbox("Precision", ["auto", *DTYPES])
-        wanted = (source.strip() or embedded.NAME, adapter.strip(), device, dtype)
-        same = wanted == (spec.name, spec.adapter or "", spec.device, spec.dtype)
-        if st.button("Load", width="stretch", disabled=same):
-            _try_model(*wanted)
-            st.rerun()
         if refused:
             show_error(refused)
-    _load_current(spec)
+        adapter = st.text_input("PEFT adapter", spec.adapter or "", placeholder="none", help=ADAPTER_HELP)
+        left, right = st.columns(2)
+        device = left.selectbox(
+            "Device", ["auto", "cpu", "cuda", "mps"], help="What it runs on. auto: a GPU where there is one"
+        )
+        dtype = right.selectbox("Precision", ["auto", *DTYPES], help="The numbers that it computes with")
+        wanted = (source.strip() or embedded.NAME, adapter.strip(), device, dtype)
+        same = wanted == (spec.name, spec.adapter or "", spec.device, spec.dtype)
+        if st.button("Load", width="stretch", disabled=same, help="Explain with this model from now on"):
+            _try_model(*wanted)
+            st.rerun()
 
 
 def _try_model(source: str, adapter: str, device: str, dtype: str) -> None:
@@ -187,13 +232,18 @@ def _try_model(source: str, adapter: str, device: str, dtype: str) -> None:
             set_model(wanted)
 
 
-def _load_current(spec: ModelSpec) -> None:
-    with st.spinner(f"Loading {plain(spec.title)}", show_time=True):
-        try:
-            load_model(spec)
-        except ExplorerError as error:
-            if not link.has("model", "adapter"):
-                raise  # the case's own model: nothing to fall back to
-            st.session_state["refused"] = str(error)
-            link.put(model=None, adapter=None)
-            st.rerun()
+def load_current(case: Failure) -> None:
+    """Load the model on screen where it is not in memory; the link forgets one that can't be used."""
+    spec = model_spec()
+    try:
+        with skeleton(is_loaded(spec), case), progress_bar(f"Loading {spec.title}") as progress:
+            load_model(spec, progress)
+    except ExplorerError as error:
+        if not link.has("model", "adapter"):
+            show_error(error)  # the case's own model: nothing to fall back to
+            _offer_demo()
+            st.stop()
+        st.session_state["refused"] = str(error)
+        link.tell_unusable("model", f"The model that this link names can't be used here: {error}")
+        link.put(model=None, adapter=None)
+        st.rerun()

@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,10 +13,18 @@ from explorer.data.study import BEHAVIORS, DATAPOINTS, FAILURES, SETTINGS, Study
 from explorer.data.tables import TableFile
 from explorer.demo.build import build_demo, default_folder
 from explorer.errors import ExplorerError
+from explorer.files import Version, version_of
 from explorer.model.load import ModelSpec
+from explorer.surveys.folder import Survey
 from explorer.ui import link
-from explorer.ui.caching import file_version
 from explorer.ui.places import place_name
+from explorer.ui.survey.opened import opened_survey, survey_folder
+
+_WALK = "walk"
+"""Session key of the failures that are stepped through."""
+
+OPENING = ("wrong-dog", "demo-italy-to-portugal-036")
+"""The failures that the demo begins with: one that its prompt explains, and one that only its training does."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +43,28 @@ def demo_folder() -> Path:
     return build_demo(default_folder()).folder
 
 
+def studies_folder() -> Path:
+    """The folder in which the demo study and those that the app makes stand beside each other."""
+    return demo_folder().parent
+
+
 def whole_path(text: str) -> Path:
     """Absolute path of a folder as it was typed or stands in a link. Raises ExplorerError for what can't be one."""
     return Path(os.path.abspath(place_name(text)))  # a name like a hub id's is a folder here
 
 
 def study_folder() -> Path:
-    """Folder of this session's study: the one in the link, else the demo study. Raises as ``whole_path``."""
+    """Folder of this session's study: the link's, by name or path, else the demo study. Raises as ``whole_path``."""
     named = link.get("study")
-    return whole_path(named) if named else demo_folder()
+    return (beside_demo(named) or whole_path(named)) if named else demo_folder()
+
+
+def beside_demo(name: str) -> Path | None:
+    """The folder of that name beside the demo study's, None where there is none; what lies in it is not looked at."""
+    folder = demo_folder().parent / name
+    return (
+        folder if os.path.basename(name) == name and name not in ("", ".", "..") and os.path.lexists(folder) else None
+    )
 
 
 def study_models(study: Study) -> list[ModelSpec]:
@@ -63,7 +83,7 @@ def opened(folder: Path) -> Opened:
     """Read a study folder, again only when a file of it has changed. Raises ExplorerError."""
     try:
         files = [folder / name for name in (SETTINGS, DATAPOINTS, BEHAVIORS, FAILURES)]
-        return _read(folder, [file_version(file) for file in files])
+        return _read(folder, [version_of(file) for file in files])
     except ExplorerError:
         raise
     except (OSError, ValueError) as error:
@@ -71,7 +91,7 @@ def opened(folder: Path) -> Opened:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the study")
-def _read(folder: Path, versions: list[tuple[int, int]]) -> Opened:
+def _read(folder: Path, versions: list[Version | None]) -> Opened:
     study = open_study(folder)
     examples = TableFile(study.folder / DATAPOINTS, "Parquet").rows
     failures = study.failures()
@@ -94,27 +114,77 @@ def current_study() -> Opened:
 
 
 def gallery() -> dict[str, Failure]:
-    """The failures on offer, by id: the study's, then those of the bare embedded model."""
-    failures = current_study().failures
-    return {**failures, **shipped_failures(), **failures}
+    """The failures on offer, by id: the study's, then the bare embedded model's; the demo begins with ``OPENING``."""
+    failures, shipped = current_study().failures, shipped_failures()
+    offered = failures | {name: case for name, case in shipped.items() if name not in failures}
+    if study_folder() != demo_folder():
+        return offered
+    return {name: offered[name] for name in OPENING if name in offered} | offered
 
 
-def plainest(cases: Iterable[Failure]) -> Failure:
-    """The first planted failure whose answers differ in one word, else the first of all."""
-    cases = list(cases)
-    return next((case for case in cases if case.kind == "planted" and one_word_apart(case)), cases[0])
-
-
-def one_word_apart(case: Failure) -> bool:
-    """Whether the answers differ in one word: the plainest contrast."""
-    wrong, right = case.wrong.split(), case.right.split()
-    return len(wrong) == len(right) and sum(a != b for a, b in zip(wrong, right, strict=True)) == 1
+def first_cases() -> list[tuple[ModelSpec, Failure]]:
+    """What the first visitor of the demo sees, with the model of each."""
+    demo = opened(demo_folder())
+    own = [(demo.study.spec, demo.failures[name]) for name in OPENING if name in demo.failures]
+    return [(ModelSpec(), case) for name, case in shipped_failures().items() if name in OPENING] + own
 
 
 def model_of(case: Failure) -> ModelSpec:
-    """The model that makes a failure: the study's for the study's own failures, else the bare embedded model."""
+    """The model that makes a failure: the study's for the study's own failures, the survey's for a survey's.
+
+    Else the bare embedded model.
+    """
     current = current_study()
-    return current.study.spec if case.id in current.failures else ModelSpec()
+    if case.id in current.failures:
+        return current.study.spec
+    surveyed = surveyed_case(case.id)
+    return surveyed[1] if surveyed else ModelSpec()
+
+
+def surveyed_case(name: str) -> tuple[Failure, ModelSpec] | None:
+    """Return a failure of a survey of this study, and the surveyed model; None where there is no such one.
+
+    Args:
+        name: as links and ``Failure.id`` name it: the survey's folder and the case's id with a slash between.
+    """
+    survey_name, slash, id = name.partition("/")
+    folder = survey_folder(study_folder(), survey_name) if slash else None
+    if not folder:
+        return None
+    try:
+        survey = opened_survey(folder)
+    except ExplorerError:
+        return None  # the Survey page says what is wrong with it
+    case = survey.cases.get(id)
+    if not case or not case.right:
+        return None
+    return replace(case.failure, id=name), surveyed_model(survey)
+
+
+def walk(case: Failure) -> list[str]:
+    """Ids of the failures that are stepped through around one: the gallery's, or those listed where it was opened.
+
+    A failure that came by a link from a survey has those of that survey around it.
+    """
+    listed: list[str] = st.session_state.get(_WALK, [])
+    if case.id in listed:
+        return listed
+    if case.id in gallery() or not surveyed_case(case.id):
+        return list(gallery())
+    folder = survey_folder(study_folder(), case.id.partition("/")[0])
+    assert folder  # the case is of it
+    return [f"{folder.name}/{id}" for id, one in opened_survey(folder).cases.items() if one.right]
+
+
+def set_walk(ids: list[str]) -> None:
+    """Say which failures are stepped through around the one on screen; see ``walk``."""
+    st.session_state[_WALK] = ids
+
+
+def surveyed_model(survey: Survey) -> ModelSpec:
+    """The model whose failures a survey has: the study's checkpoint of that name, where there is one."""
+    name, spec = survey.settings.models[-1]
+    return current_study().study.checkpoints().get(name, spec)
 
 
 def distinct(labels: dict[str, str]) -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.errors import ExplorerError
-from explorer.safe_text import hold_direction
+from explorer.safe_text import hold_direction, shortened
 from explorer.trace.explain import Explanation
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~:$&]")
@@ -28,8 +30,7 @@ def plain(text: str) -> str:
 
 def one_line(text: str, most: int = 90) -> str:
     """Text on one line, cut to ``most`` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return shortened(text, most)
 
 
 def duration(seconds: float) -> str:
@@ -45,19 +46,44 @@ def show_error(error: Exception | str) -> None:
     st.error(plain(str(error)), icon=":material/error:")
 
 
+def show_absent(place: DeltaGenerator, sentences: Sequence[str]) -> None:
+    """Say what the link names and the study has not."""
+    place.warning("  \n".join(map(plain, sentences)), icon=":material/link_off:")
+
+
 def stop_on(error: ExplorerError) -> NoReturn:
     """Show a sentence instead of a traceback and end the page there."""
     show_error(error)
     st.stop()
 
 
-RULE_HELP = """**AttnLRP** (Achtibat et al., 2024) sends the gap back layer by layer, through attention patterns too.
-**CP-LRP** holds patterns and gates constant; its shares add up to the gap, but for what biases hold.
-**Gradient × input** is the first-order change, the plain baseline.
-**Representation gradient** (Li et al., RepT) is the same at a layer inside the model."""
+RULE_LABELS = {
+    "attnlrp": "Through attention",
+    "attnlrp-context": "Words in context",
+    "cplrp": "Fixed attention",
+    "gradient": "Plain gradient",
+    "representation-gradient": "Layer gradient",
+}
+"""Heatmap rules in words, for pickers; ``RULES`` has the methods' names, which maps and files say."""
+LRP_LABELS = {rule: RULE_LABELS[rule] for rule in ("attnlrp", "cplrp")}
+"""Rules that have edges."""
+
+_RULES_ABOUT = {
+    "attnlrp": "**Through attention** is AttnLRP (Achtibat et al., 2024): it sends the gap back layer by layer, "
+    "through attention patterns too.",
+    "attnlrp-context": "**Words in context** is AttnLRP in context: read two blocks up, where tokens have met their "
+    "neighbours, less what the first token gets whatever it is.",
+    "cplrp": "**Fixed attention** is CP-LRP: it holds patterns and gates constant; its shares add up to the "
+    "gap, but for what biases hold.",
+    "gradient": "**Plain gradient** is gradient × input: the first-order change, the plain baseline.",
+    "representation-gradient": "**Layer gradient** is RepT's representation gradient (Li et al.): the same at a "
+    "layer inside the model.",
+}
+RULE_HELP = "\n\n".join(["The rule that divides the gap among the tokens.", *_RULES_ABOUT.values()])
+LRP_HELP = "\n\n".join(["The rule by which relevance is sent back.", *(_RULES_ABOUT[rule] for rule in LRP_LABELS)])
 
 SENSITIVITY = """L is −log p(wrong token): the length of ∂L/∂H says how strongly a token's state at this layer could
-move the model off its answer, either way. It is no share of the gap; bars and downloads show the signed shares."""
+move the model off its answer, either way. It is no share of the gap; the bars show the signed shares."""
 
 _WHY = {
     "attnlrp": "AttnLRP splits products between their factors, so its shares need not add up to the gap: compare "

@@ -4,7 +4,7 @@ import gc
 import logging
 import pkgutil
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -33,24 +33,40 @@ def _prepare() -> None:
     # and 0.2 s after every run of a page later, as Streamlit collects then: so out of the collector's sight with them.
     gc.disable()
     try:
-        _explain_and_import()
+        for _ in _steps():
+            gc.freeze()
     finally:
         gc.collect()
         gc.freeze()
         gc.enable()
 
 
-def _explain_and_import() -> None:
+def _steps() -> Iterator[None]:
+    """What is done, the most urgent first."""
     # the caches are used outside a visitor's run here, which Streamlit warns of once for each spinner
     logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     from explorer.errors import ExplorerError
-    from explorer.ui.explained import explain_first_failure
+    from explorer.ui.explained import explained
+    from explorer.ui.findings import find_all
+    from explorer.ui.study import demo_folder, first_cases, opened
 
+    yield
     try:
-        explain_first_failure()
+        cases = first_cases()
+        for spec, case in cases:
+            explained(spec, case, "attnlrp")
+            yield
+        _import_pages()
+        yield
+        for spec, case in cases:
+            find_all(spec, opened(demo_folder()).study, case)
+            yield
     except ExplorerError as error:
         print(f"LLM Failure Explorer: {error}", flush=True)  # the first page will say so too
-    # what the other pages import
+
+
+def _import_pages() -> None:
+    """Import what the other pages do."""
     for module in pkgutil.walk_packages([str(Path(__file__).parent)], "explorer.ui."):
         if module.name != "explorer.ui.main":  # the script itself
             import_module(module.name)

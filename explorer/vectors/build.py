@@ -10,11 +10,10 @@ from torch import Tensor
 
 from explorer.data.study import VECTORS, Study
 from explorer.errors import ExplorerError, count
-from explorer.limits import TRAINING_TOKENS
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.prompts import Prompt
 from explorer.progress import Progress, silent
-from explorer.vectors.fingerprint import CODE, READ_AS, model_digest, study_digest
+from explorer.vectors.fingerprint import CODE, READ_AS, model_digest, study_cutting, study_digest
 from explorer.vectors.index import (
     PAIR,
     SINGLE,
@@ -34,6 +33,7 @@ from explorer.vectors.layers import late_layer, rept_layer
 from explorer.vectors.methods import DEFAULT_PARTS
 from explorer.vectors.one_pass import PARTS
 from explorer.vectors.precision import in_precision
+from explorer.vectors.unfinished import UnfinishedShard
 
 WORK = "Making vectors of the training examples"
 """What a build tells its ``progress``."""
@@ -68,7 +68,7 @@ def plan(
         **model_digest(loaded),
         **{name: getattr(study, name) for name in READ_AS},
         "rows": study_digest(study),
-        "max_tokens": TRAINING_TOKENS,
+        **study_cutting(study),
         "parts": [part for part in PARTS if part in parts],
         "layers": chosen,
     }
@@ -106,7 +106,7 @@ def build_index(
         parts, layers, shard_rows: see ``plan``.
         dtype: precision of the model, see ``precision.in_precision``; default its usual one.
         progress: counts datapoints, after every batch; within a shard by their share of its tokens, as short ones are
-            done first. Stopping loses the unfinished shard alone.
+            done first. Stopping loses a minute of the unfinished shard alone (``unfinished.SAVE_SECONDS``).
 
     Shards that are missing or damaged are made again. Raises ExplorerError where another process builds the same index.
     """
@@ -129,12 +129,16 @@ def build_index(
 
 
 def cut_sentence(manifest: Manifest) -> str:
-    """Say how many rows of a complete index were too long for the model, and what they lost; empty for none."""
-    n = manifest.notes["cut"]
+    """Say how many rows of a complete index were too long, what they lost, and what helps; empty for none."""
+    n, most, reads = manifest.notes["cut"], manifest.made_from["max_tokens"], manifest.notes.get("reads", 0)
     if not n:
         return ""
-    longer = f"{count(n, 'row')} longer than the model reads (at most {manifest.made_from['max_tokens']:,} tokens)"
-    return f"{longer}: cut at the beginning of what stands before the answer, down to half, then at the answer's end."
+    longer = f"{count(n, 'row')} of {manifest.n:,} cut, as longer than {min(most, reads or most):,} tokens"
+    what = "the middle of what stands before the answer was left out, down to half, then the answer's end"
+    if not reads or most < reads:
+        has = f"; the model reads {reads:,}" if reads else ""
+        what += f"{has}: 'build --max-tokens N' reads more"
+    return f"{longer}: {what}."
 
 
 def index_folder(study: Study, manifest: Manifest) -> Path:
@@ -151,13 +155,15 @@ def _write_shards(folder: Path, manifest: Manifest, study: Study, loaded: Loaded
         items = study_items(study, table.slice(start, end - start))
         count_tokens = _share_of(progress, done, end - start, manifest.n)
         encoded = encode_items(loaded, items)
-        vectors, kinds = item_vectors(loaded, items, manifest.layers, manifest.parts, count_tokens, encoded)
+        unfinished = UnfinishedShard(folder, manifest, name)
+        made = (loaded, items, manifest.layers, manifest.parts, count_tokens, encoded)
+        vectors, kinds = item_vectors(*made, unfinished.begun, unfinished.save)
         if not vectors:  # no row of this shard has an answer
             vectors = {key: torch.zeros(len(items), width) for key, width in _widths(loaded, manifest).items()}
         cut = torch.tensor([any(exchange.lost for exchange in both) for both in encoded], dtype=torch.uint8)
         shard = {key: value.to(torch.bfloat16) for key, value in vectors.items()}
         manifest.files[name] = write_tensors(folder, name, shard | {"kinds": kinds, "cut": cut})
-        manifest.write(folder)
+        unfinished.discard()
         done += end - start
         progress(WORK, done, manifest.n)
 
@@ -172,6 +178,7 @@ def _write_statistics(folder: Path, manifest: Manifest, study: Study, loaded: Lo
     tensors = statistics(Index(folder, manifest))
     counts = tensors["kinds"].long().bincount(minlength=3).tolist()
     manifest.notes["cut"] = sum(int(read_tensor(folder / name, "cut").sum()) for name, _, _ in manifest.shards)
+    manifest.notes["reads"] = loaded.max_tokens or 0
     manifest.notes |= {"unranked": counts[UNRANKED], "single": counts[SINGLE], "pairs": counts[PAIR]}
     if "rept_layer" not in manifest.notes:
         manifest.notes["rept_layer"] = rept_layer(loaded, _probes(study, study.datapoints()))
@@ -197,7 +204,7 @@ def _resumed(folder: Path, planned: Manifest) -> Manifest:
 
 def _sweep(folder: Path, manifest: Manifest) -> None:
     """Delete what a killed build left half-written, and shards of another size."""
-    known = {STATS, *(name for name, _, _ in manifest.shards)}
+    known = {STATS, *manifest.files, *(name for name, _, _ in manifest.shards)}
     for path in [*folder.glob(".shard-*"), *folder.glob(".stats*"), *folder.glob("*.safetensors")]:
         if path.name not in known:
             path.unlink(missing_ok=True)

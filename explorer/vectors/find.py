@@ -5,7 +5,7 @@ from dataclasses import replace
 from explorer.data.study import VECTORS, Study
 from explorer.errors import ExplorerError
 from explorer.model.load import DTYPES, LoadedModel, ModelSpec, dtype_of
-from explorer.vectors.fingerprint import CODE, READ_AS, model_digest, study_digest
+from explorer.vectors.fingerprint import CODE, READ_AS, model_digest, study_cutting, study_digest
 from explorer.vectors.index import MANIFEST, Index, Manifest, open_index, read_manifest
 from explorer.vectors.methods import DEFAULT_PARTS, METHODS
 
@@ -42,6 +42,8 @@ def _outdated(study: Study, manifest: Manifest) -> str:
         return "the datapoints have changed since"
     if changed := [name for name in READ_AS if made_from.get(name) != getattr(study, name)]:
         return f"the study's setting '{changed[0]}' has changed since"
+    if made_from.get("cutting") != study_cutting(study).get("cutting"):
+        return "an older version of this program cut long rows in another way"
     if manifest.checkpoint not in study.checkpoints():
         return f"the study has no checkpoint '{manifest.checkpoint}' now"
     return ""

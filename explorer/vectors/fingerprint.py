@@ -4,14 +4,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from explorer.data.study import DATAPOINTS, Study
 from explorer.errors import ModelError
 from explorer.files import Version, version_of
 from explorer.model import embedded
+from explorer.model.adapter_tokenizer import brings_tokenizer
 from explorer.model.adapters import adapter_folder
 from explorer.model.load import LoadedModel, ModelSpec, dtype_of, load_model
 from explorer.model.stamp import MODEL_FILES, stamp_of
@@ -21,7 +25,7 @@ CODE = 2
 """Version of the extraction, part of every index's name; raise it with every change that changes a vector."""
 FIELDS = ("id", "history", "prompt", "system", "response", "chosen", "rejected")
 """Columns of the datapoints that vectors depend on."""
-READ_AS = ("template", "turns", "end_of_turn")
+READ_AS = ("template", "turns", "end_of_turn", "max_tokens")
 """Settings of the study that vectors depend on."""
 
 
@@ -44,7 +48,9 @@ def model_digest(model: ModelSpec | LoadedModel) -> dict[str, str]:
     else:
         loaded = load_model(spec) if isinstance(model, ModelSpec) else model
         source = f"hub:{spec.source}:{loaded.commit}"
-    return {"model": source, "adapter": _adapter_digest(spec.adapter), "dtype": str(dtype).removeprefix("torch.")}
+    digest = {"model": source, "adapter": _adapter_digest(spec.adapter), "dtype": str(dtype).removeprefix("torch.")}
+    own = spec.adapter and brings_tokenizer(adapter_folder(spec.adapter))
+    return digest | ({"tokenizer": "the adapter's"} if own else {})
 
 
 def _adapter_digest(adapter: str | None) -> str:
@@ -80,6 +86,28 @@ def _study_digest(study: Study, _size: int, _time: int) -> str:
     table = study.datapoints()
     batches = table.select([name for name in FIELDS if name in table.column_names]).to_batches(max_chunksize=4096)
     return rows_digest(row for batch in batches for row in batch.to_pylist())
+
+
+def cutting(rows: pa.Table, most: int) -> dict[str, int]:
+    """Return the version of how long rows are cut, where a row may be one; of short ones nothing depends on it.
+
+    A token has a byte or more; half of ``most`` is left for the tokens of the chat format.
+    """
+    texts = [rows[name] for name in FIELDS if name in rows.column_names and not pa.types.is_null(rows[name].type)]
+    sizes = [pc.fill_null(pc.binary_length(column), 0) for column in texts]  # pyright: ignore
+    total = reduce(pc.add, sizes) if sizes else None  # pyright: ignore
+    return {"cutting": 2} if total is not None and (pc.max(total).as_py() or 0) > most // 2 else {}  # pyright: ignore
+
+
+def study_cutting(study: Study) -> dict[str, int]:
+    """``cutting`` of a study's datapoints; remembered while their file stays the same."""
+    file = (study.folder / DATAPOINTS).stat()
+    return _study_cutting(study, file.st_size, file.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _study_cutting(study: Study, _size: int, _time: int) -> dict[str, int]:
+    return cutting(study.datapoints(), study.max_tokens)
 
 
 def file_digest(path: Path) -> str:

@@ -9,7 +9,7 @@ vectors/<fingerprint>/
                            (width,) the unit vector along the mean of all rows, ".along" (n,) rows · common
 ```
 
-Cut is 1 for a row that was longer than the model reads. A row's kind: 0 has no answer and is never ranked, 1 has one
+Cut is 1 for a row that was longer than what is read. A row's kind: 0 has no answer and is never ranked, 1 has one
 answer, 2 is a pair of answers.
 """
 
@@ -49,7 +49,8 @@ class Manifest:
         made_from: digests and settings that name the index.
         n: number of datapoints.
         default_layer: the one of ``layers`` nearest to ``layers.late_layer``.
-        notes: how many rows are of which kind, how many were ``cut``, and the layer that RepT's rule chooses.
+        notes: how many rows are of which kind, how many were ``cut``, how many tokens the model ``reads`` (0: it does
+            not say), and the layer that RepT's rule chooses.
         files: SHA-256 of every whole file by name; an index with ``STATS`` among them is complete.
     """
 
@@ -132,6 +133,10 @@ class Index:
     folder: Path
     manifest: Manifest
     versions: dict[str, Version] = field(default_factory=dict, repr=False, kw_only=True)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(map(str, self.manifest.layers))
+        return f"Index({self.manifest.n:,} datapoints in {self.manifest.checkpoint} at layers {layers}, {self.folder})"
 
     @property
     def key(self) -> tuple[str, str]:
@@ -237,6 +242,16 @@ def _part_statistics(index: Index, part: str, layer: int, kinds: Tensor) -> dict
         rows.append((x.norm(dim=1), centred.norm(dim=1), x @ common))
     norms, centred_norms, along = (torch.cat(values) for values in zip(*rows, strict=True))
     return {"means": means, "norms": norms, "centred-norms": centred_norms, "along": along, "common": common}
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read all tensors of a safetensors file as copies. Raises ExplorerError."""
+    try:
+        with safe_open(path, framework="pt", backend="pread") as file:
+            names = list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise ExplorerError(f"{path}: not readable as safetensors ({first_line(error, 120)}).") from error
+    return {name: read_tensor(path, name) for name in names}
 
 
 def read_tensor(path: Path, name: str, backend: Backend = "pread") -> Tensor:

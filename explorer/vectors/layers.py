@@ -39,7 +39,7 @@ def rept_layer(loaded: LoadedModel, items: Sequence[Item]) -> int:
     The pairs of the first block (embeddings, 1) and of the last one (L−1, L) are left out. A model of fewer than three
     blocks has no pair; its layer is 1.
     """
-    exchanges = encode_exchanges(loaded, [Reply(item.prompt, item.answer) for item in items])
+    exchanges = encode_exchanges(loaded, [Reply(item.prompt, item.answer, most=item.most) for item in items])
     cosines = torch.zeros(loaded.n_layers)
     view = loaded.view("gradient")
     for numbers in batches(exchanges):

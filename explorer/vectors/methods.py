@@ -30,9 +30,16 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class Method:
-    """A way to score datapoints. ``parts`` empty: it reads the texts alone. ``centre`` and ``query`` are defaults."""
+    """A way to score datapoints.
+
+    Attributes:
+        title: what it compares, in plain words; ``name`` is what links, commands and files say.
+        parts: of an index; empty where it reads the texts alone.
+        centre: its default, as ``query`` is.
+    """
 
     name: str
+    title: str
     about: str
     paper: str
     parts: tuple[str, ...] = ()
@@ -47,6 +54,7 @@ PROBE = "Probe-Based Data Attribution, arXiv 2602.11079"
 _ALL = (
     Method(
         "explorer",
+        "Topic and lesson",
         "Mean of two centred cosines: the state before the answer (which topic) and residual-change (which lesson).",
         "ours; docs/training-data.md says how it was chosen",
         ("state", "change"),
@@ -54,18 +62,34 @@ _ALL = (
         centre=True,
         query="contrast",
     ),
-    Method("rept", "State and loss gradient before the answer, joined as published.", REPT, ("state", "gradient")),
+    Method(
+        "rept",
+        "State and gradient (RepT)",
+        "State and loss gradient before the answer, joined as published.",
+        REPT,
+        ("state", "gradient"),
+    ),
     Method(
         "rept-halves",
+        "State and gradient, equal",
         "The same with each half normalised, so that the short gradient counts as much as the long state.",
         REPT,
         ("state", "gradient"),
         "averaged",
     ),
-    Method("representation", "State before the answer alone: finds the topic.", REPT, ("state",)),
-    Method("gradient", "Loss gradient before the answer alone: finds the lesson.", REPT, ("gradient",)),
+    Method(
+        "representation", "State alone (topic)", "State before the answer alone: finds the topic.", REPT, ("state",)
+    ),
+    Method(
+        "gradient",
+        "Gradient alone (lesson)",
+        "Loss gradient before the answer alone: finds the lesson.",
+        REPT,
+        ("gradient",),
+    ),
     Method(
         "residual-change",
+        "Change by training on it",
         "First-order change of the layer's output that training on the example makes.",
         CHANGE,
         ("change",),
@@ -73,6 +97,7 @@ _ALL = (
     ),
     Method(
         "residual-change-outer",
+        "Change, as printed",
         "The same with token means, as printed in the paper.",
         CHANGE,
         ("outer",),
@@ -80,6 +105,7 @@ _ALL = (
     ),
     Method(
         "activation-difference",
+        "Chosen − rejected state",
         "Mean state over the chosen answer minus the rejected one; a single answer stands for itself.",
         PROBE,
         ("activation",),
@@ -88,18 +114,20 @@ _ALL = (
     ),
     Method(
         "lora-gradient",
+        "LoRA gradient (like LESS)",
         "Baseline: cosine of the loss gradients of a fresh LoRA in this one layer, randomly projected.",
         "like LESS, arXiv 2402.04333, at one checkpoint and without Adam's preconditioning; TracIn, arXiv 2002.08484, "
         "would take the unnormalised dot product, summed over checkpoints",
         ("lora",),
     ),
-    Method("bm25", "Baseline: words in common, no model.", "Robertson and Zaragoza, 2009"),
+    Method("bm25", "Words in common (BM25)", "Baseline: words in common, no model.", "Robertson and Zaragoza, 2009"),
     Method(
         "length",
+        "Length of the answer",
         "Baseline: answers as long as the bad ones, no model and no words.",
         "none; squared log ratio of lengths",
     ),
-    Method("random", "Baseline: a seeded shuffle.", "none"),
+    Method("random", "Random order", "Baseline: a seeded shuffle.", "none"),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 

@@ -29,6 +29,7 @@ from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedModel
 
+from explorer.errors import UncoveredModel
 from explorer.model import memory
 from explorer.model.hooks import Args, Kwargs, hidden_states, hooked, output_states, with_output_states
 from explorer.model.passes import forward_mode, model_pass
@@ -69,7 +70,7 @@ def token_slopes(
     pushed = _Pushed(masks, stacked)
     passing = model_pass(view, ids.numel(), "Scoring tokens", memory.ADVICE)
     with passing, torch.no_grad(), forward_mode(), sdpa_kernel(SDPBackend.MATH):
-        with _pushing(view, layer, pushed):
+        with _pushing(view, layer, pushed), _forward_derivatives(view):
             logits = view(input_ids=ids, use_cache=False).logits.flatten(0, -2)
         chosen = wide(logits).log_softmax(-1).gather(1, ids[masks.answer][:, None])[:, 0]
         tangent = forward_ad.unpack_dual(-chosen).tangent
@@ -77,6 +78,16 @@ def token_slopes(
     per_token = (shares / masks.n[masks.owner] + pushed.activation[masks.answer]).double().cpu()
     sizes = masks.n.tolist()
     return [Slopes(tokens, state) for tokens, state in zip(per_token.split(sizes), pushed.state.tolist(), strict=True)]
+
+
+@contextmanager
+def _forward_derivatives(view: PreTrainedModel) -> Iterator[None]:
+    try:
+        yield
+    except NotImplementedError as error:  # an operation of its own code, which has a backward pass alone
+        raise UncoveredModel(
+            f"{type(view).__name__} has no token evidence: its code runs an operation without forward-mode derivatives."
+        ) from error
 
 
 class _Pushed:

@@ -24,12 +24,14 @@ class Reply(NamedTuple):
     Attributes:
         ended: the answer is whole, and the loss has the token that ends it too.
         turns: ``all`` puts the loss on the assistant's turns in the prompt's history too, ``last`` on the answer alone.
+        most: tokens that are read at most.
     """
 
     prompt: Prompt
     answer: str
     ended: bool = True
     turns: str = "last"
+    most: int = TRAINING_TOKENS
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Exchange:
 
     Attributes:
         ids: all tokens; the last one is the answer's, or ends it.
-        spans: [first, after the last) place of the tokens with a loss, one span for each assistant turn that has one,
-            in order; the last is the answer's. Empty where the answer is blank: callers leave such exchanges out.
+        spans: [first, after the last) place of the tokens with a loss, one span for each assistant turn that has one
+            (two for one that lost its middle), in order; the last is the answer's. Empty where the answer is blank:
+            callers leave such exchanges out.
         ended: whether the last span has the end-of-turn token.
         lost: tokens that were cut off.
     """
@@ -60,21 +63,26 @@ class Exchange:
         return self.ids[self.start : len(self.ids) - self.ended]
 
 
-def encode_exchanges(loaded: LoadedModel, replies: Sequence[Reply], most: int = TRAINING_TOKENS) -> list[Exchange]:
+def encode_exchanges(loaded: LoadedModel, replies: Sequence[Reply]) -> list[Exchange]:
     """Tokenise replies as ``prompts.text_ids`` does, but all at once.
 
     The end-of-turn token (``prompts.end_of_turn``) follows the answer of a reply that is ``ended``, and belongs to the
     span of every turn.
 
-    What is longer than ``most`` tokens, or than the model reads, loses its oldest tokens: first the conversation before
-    the answer, down to half of the limit, and only then the answer its end. So p₀ always stays.
+    What is longer than a reply's ``most`` tokens, or than the model reads, is cut: first the middle of what stands
+    before the answer, down to half of the limit, and only then the answer's end. So the system prompt, the beginning
+    and the end of the chat format, and p₀ stay.
     """
-    if not replies:
-        return []
-    most = min(most, loaded.max_tokens or most)
-    raw = replies[0].prompt.raw
-    if any(reply.prompt.raw != raw for reply in replies):
-        raise ValueError("raw and chat prompts can't be encoded together")
+    encoded: dict[int, Exchange] = {}
+    for raw in (False, True):
+        places = [place for place, reply in enumerate(replies) if reply.prompt.raw == raw]
+        if places:
+            encoded |= zip(places, _encode_alike(loaded, [replies[place] for place in places], raw), strict=True)
+    return [encoded[place] for place in range(len(replies))]
+
+
+def _encode_alike(loaded: LoadedModel, replies: Sequence[Reply], raw: bool) -> list[Exchange]:
+    """Encode replies that are all raw or all chat; see ``encode_exchanges``."""
     rendered = [render_spans(loaded, reply.prompt) for reply in replies]
     before = [text for text, _ in rendered]
     answers = [spaced(b, r.answer, raw) if r.answer.strip() else "" for b, r in zip(before, replies, strict=True)]
@@ -90,6 +98,7 @@ def encode_exchanges(loaded: LoadedModel, replies: Sequence[Reply], most: int = 
         answer = (wholes[i][len(starts[i]) :] if fits else alone[i]) if answers[i] else []
         ending = end if reply.ended and answer else None
         earlier = _earlier_spans(loaded, reply, rendered[i], starts[i], ending) if answer else []
+        most = min(reply.most, loaded.max_tokens or reply.most)
         exchanges.append(_cut(starts[i], earlier, answer, ending, most))
     return exchanges
 
@@ -123,11 +132,21 @@ def _cut(prompt: list[int], earlier: list[Span], answer: list[int], end: int | N
     kept = min(len(reply), max(most - len(prompt), most - most // 2))
     gone = max(0, len(prompt) + kept - most)
     start, ended = len(prompt) - gone, end is not None and kept == len(reply)
-    moved = ((max(first - gone, 1), last - gone) for first, last in earlier)  # nothing predicts the first token
-    spans = [(first, last) for first, last in moved if last > first]
+    spans = _without(start // 2, gone, earlier) if gone else list(earlier)
     if reply:
         spans.append((start, start + kept))
-    return Exchange((*prompt[gone:], *reply[:kept]), tuple(spans), ended, gone + len(reply) - kept)
+    left = (*prompt[: start // 2], *prompt[start // 2 + gone :])
+    return Exchange((*left, *reply[:kept]), tuple(spans), ended, gone + len(reply) - kept)
+
+
+def _without(at: int, gone: int, spans: Sequence[Span]) -> list[Span]:
+    """Spans after ``gone`` tokens from ``at`` on were taken out.
+
+    The token that now stands at ``at`` carries no loss: what it followed is not there.
+    """
+    before = ((first, min(last, at)) for first, last in spans)
+    after = ((max(first, at + gone + 1) - gone, last - gone) for first, last in spans)
+    return sorted((first, last) for first, last in (*before, *after) if last > first)
 
 
 def batches(

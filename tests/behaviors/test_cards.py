@@ -34,7 +34,7 @@ def test_the_dictionary_is_json_with_every_datapoint(labelled: Labelled) -> None
         plain = json.loads(json.dumps(card.to_json(), allow_nan=False))
         assert {"id", "behaviors", "datapoints", "words", "sources", "labels", "null_p", "stability"} <= plain.keys()
         assert [d["id"] for d in plain["datapoints"]] == [f"={i}" for i in card.cluster.datapoints]
-        assert plain["behaviors"][0].keys() == {"id", "name", "prompt", "answer", "other"}
+        assert plain["behaviors"][0].keys() == {"id", "name", "prompt", "system", "raw", "answer", "other"}
 
 
 def test_verdicts_name_what_is_missing(labelled: Labelled) -> None:

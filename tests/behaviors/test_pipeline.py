@@ -53,6 +53,7 @@ def test_an_answer_without_words_has_no_row(study: Study) -> None:
 def test_answers_are_compared_with_those_of_the_model_that_the_vectors_are_of(study: Study) -> None:
     clusters = cluster(study, method="gradient", layer=1, prompts="discovery")
     prompts = clusters.matrix.prompts
+    assert repr(clusters).endswith(f" of {len(prompts.rows)} prompts, gradient, layer 1)")
     assert prompts.models == ("tuned", "base")
     note = summary(clusters, clusters.cut())
     assert f"{len(prompts.unchanged)} prompts are left out because 'tuned' answers them as 'base' does." in note

@@ -97,7 +97,7 @@ def test_progress_counts_the_prompts(study: Study) -> None:
     (
         ('{"id": "x"}', "line 1: field 'prompt' is missing or empty"),
         ('{"id": "x", "prompt": " "}', "line 1: field 'prompt' is missing or empty"),
-        ('{"id": 3, "prompt": "a"}', "line 1: field 'id' is missing or empty"),
+        ('{"id": [3], "prompt": "a"}', "line 1: field 'id' is missing or empty"),
         ('{"id": "x", "prompt": "a"}\n{"id": "x", "prompt": "b"}', "line 2: id 'x' stands in the file twice"),
         ("[1]", "line 1: expected an object"),
     ),

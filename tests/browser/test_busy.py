@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import serve
 
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = "river " * 2600
 
 

@@ -18,7 +18,7 @@ from explorer.data.study import Study
 from tests.hostile import ATTACKS, NAMES, OUTSIDE, hostile_study
 from tests.test_supply import breaches
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SYSTEM = quote(f"script {ATTACKS['script']}")
 """The failure whose system prompt is all attacks."""
 ROW = f"4 {ATTACKS[NAMES[4]]}"
@@ -38,8 +38,11 @@ CASES = {
         ".js-plotly-plot >> nth=1",
         3,
     ),
-    "behaviors": ("/behaviors?clusters=3&", ".matrix[data-drawn]", 6),
+    "behaviors": ("/behaviors?clusters=3&", ".map[data-drawn]", 9),
     "behaviors, by hand": ("/behaviors?view=hand&", ".rows .data-row", 0),
+    "survey": ("/survey?survey=hostile&contrasts=1&", ".cases tr.row", 5),
+    "survey, models side by side": ("/survey?survey=hostile&view=models&", ".plot .point", 0),
+    "new survey": ("/survey?survey=new&", "[data-testid=stFileUploader]", 0),
     "repair": ("/repair?side-by-side=1&what=1&", "[data-testid=stPlotlyChart]", 6),
     "new repair": ("/repair?repair=new&top=4&", "[data-testid=stDataFrame]", 0),
 }
@@ -150,12 +153,14 @@ def test_a_table_is_exported_by_our_writer_alone(tab: Watched, study: Study, ser
 
 
 def download_all(tab: Watched, folder: Path, least: int) -> list[Path]:
-    """Click every download button in the page's last popover, of which there are at least so many."""
+    """Click every download button in the page's popover for files, of which there are at least so many."""
     files: list[Path] = []
-    tab.page.get_by_test_id("stMain").get_by_test_id("stPopover").last.get_by_role("button").first.click()
+    names = re.compile("Download|Export|Share", re.IGNORECASE)
+    tab.page.get_by_test_id("stMain").get_by_test_id("stPopover").get_by_role("button", name=names).last.click()
     buttons = tab.page.get_by_test_id("stPopoverBody").get_by_test_id("stDownloadButton").get_by_role("button")
     expect(buttons.nth(least - 1)).to_be_visible()
     for number, button in enumerate(buttons.all()):
+        expect(tab.page.get_by_test_id("stStatusWidget")).to_have_count(0)  # a run gives every button a new address
         with tab.page.expect_download() as started:
             button.click()
         name = started.value.suggested_filename

@@ -11,15 +11,14 @@ from playwright.sync_api import Page, expect
 from explorer.data.study import create_study
 
 pytestmark = pytest.mark.browser
-DOG = "?case=wrong-dog"
+DOG, PLANTED = "?case=wrong-dog", "?case=demo-italy-to-portugal-036"
 
 
-@pytest.mark.parametrize(("query", "wrong", "right"), [("", "Portugal", "Italy"), (DOG, "Bella", "Rocky")])
+@pytest.mark.parametrize(("query", "wrong", "right"), [(PLANTED, "Portugal", "Italy"), ("", "Bella", "Rocky")])
 def test_first_screen_explains_a_failure(page: Page, query: str, wrong: str, right: str):
     page.goto(f"/{query}")
-    expect(page.locator(".token.evidence" if query else ".token.user").first).to_be_visible()
-    expect(page.locator(".chip.wrong")).to_contain_text(wrong)
-    expect(page.locator(".chip.right")).to_contain_text(right)
+    expect(page.locator(".token.user" if query else ".token.evidence").first).to_be_visible()
+    expect(page.locator(".answers .current")).to_have_text([wrong, right])
     expect(page.locator(".bars .row").first).to_be_visible()
     expect(page.locator("[data-testid='stEChartsChart'] canvas, canvas").first).to_be_visible()
     box = page.locator(".flow").bounding_box()
@@ -47,9 +46,9 @@ def test_hover_click_and_link(page: Page):
 def test_switching_rules_is_quick_once_traced(page: Page):
     page.goto(f"/{DOG}")
     expect(page.locator(".token").first).to_be_visible()
-    for rule in ("CP-LRP", "AttnLRP", "CP-LRP"):
+    for label, rule in (held := ("Fixed attention", "CP-LRP"), ("Through attention", "AttnLRP"), held):
         start = time.monotonic()
-        page.get_by_role("radio", name=rule).click()
+        page.get_by_role("radio", name=label).click()
         expect(page.locator(".legend .caption").first).to_have_text(rule)
         took = time.monotonic() - start
     assert took < 2
@@ -58,18 +57,43 @@ def test_switching_rules_is_quick_once_traced(page: Page):
 def test_own_prompt_by_clicking_a_generated_token(page: Page):
     page.goto(f"/{DOG}")
     page.get_by_role("button", name="New prompt").click()
-    box = page.get_by_label("Prompt", exact=True)
+    box = page.get_by_role("textbox", name="Prompt", exact=True)
     box.fill("What is the capital of Turkey?")
     box.press("Control+Enter")
     page.get_by_role("button", name="Ask the model").click()
     answer = page.locator(".map", has=page.get_by_text("Its greedy answer"))
     answer.locator(".token", has_text="Istanbul").click()
-    page.get_by_label("or type the right continuation").fill(" Ankara")
-    page.get_by_label("or type the right continuation").press("Enter")
+    page.get_by_role("textbox", name="or type the right continuation").fill(" Ankara")
+    page.get_by_role("textbox", name="or type the right continuation").press("Enter")
     page.get_by_role("button", name="Explain this contrast").click()
-    expect(page.locator(".chip.wrong")).to_have_text("Istanbul")
-    expect(page.locator(".chip.right")).to_have_text("Ankara")
+    expect(page.locator(".answers .current")).to_have_text(["Istanbul", "Ankara"])
     expect(page).to_have_url(re.compile("q=What"))
+
+
+def test_answers_are_contrasted_where_one_clicks_or_presses_a_key(page: Page):
+    page.goto("/?q=Where is Genoa?&wrong=The country is Portugal.&right=Genoa is in Italy.")
+    marked = page.locator(".answers .current")
+    expect(marked).to_have_text(["Portugal", "Italy"])
+    page.locator(".answers .wrong .place", has_text="The country").click()
+    expect(marked.first).to_have_text("The")  # of the run "The country", the first word
+    expect(page.locator(".answers .wrong .words")).to_contain_text("The country is Portugal")
+    expect(page).to_have_url(re.compile("place=0"))
+    italy = page.locator(".answers .right .place", has_text="Italy")
+    page.locator(".answers .place").first.focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+        if italy.evaluate("node => node === node.getRootNode().activeElement"):
+            break
+    assert italy.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+    page.keyboard.press("Space")
+    expect(marked.last).to_have_text("Italy")
+    expect(page).to_have_url(re.compile("place=2"))
+    page.get_by_text("Whole answer").click()
+    expect(page.locator(".answers .note")).to_contain_text("per token the gap is")
+    page.locator(".answers .right .place", has_text="Italy").click()
+    expect(page.locator(".answers .current").first).to_have_text("Portugal")
+    expect(page).not_to_have_url(re.compile("whole"))
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_hostile_prompt_stays_text(page: Page):
@@ -81,7 +105,7 @@ def test_hostile_prompt_stays_text(page: Page):
     expect(page.locator(".token").first).to_be_visible()
     shown = page.locator(".token.user").all_text_contents()
     assert "".join(shown) == hostile
-    expect(page.locator(".chip.wrong")).to_have_text("<b>Yes</b>")
+    expect(page.locator(".answers .wrong .words")).to_have_text("<b>Yes</b>")
     assert page.locator("img[src*='example.com']").count() == 0
     assert not alarms
 
@@ -89,7 +113,7 @@ def test_hostile_prompt_stays_text(page: Page):
 @pytest.mark.parametrize("kind", ["PNG", "SVG", "PDF", "HTML", "JSON"])
 def test_downloads(page: Page, kind: str):
     page.goto(f"/{DOG}")
-    page.get_by_test_id("stPopoverButton").filter(has_text="Download").click()
+    page.get_by_role("button", name="Download", exact=False).filter(visible=True).first.click()
     with page.expect_download() as started:
         page.get_by_role("button", name=kind, exact=True).click()
     data = started.value.path().read_bytes()
@@ -98,22 +122,7 @@ def test_downloads(page: Page, kind: str):
         assert json.loads(data)["contrast"]["wrong"].endswith("Bella")
     if kind == "HTML":
         page.set_content(data.decode())
-        expect(page.locator(".map span.strong").first).to_be_visible()
-
-
-def test_a_planted_failure_and_back_to_the_bare_model(page: Page):
-    page.goto("/")
-    expect(page.locator(".chip.wrong")).to_contain_text("Portugal")
-    expect(page.get_by_text("SmolLM2-135M-Instruct + dpo")).to_be_visible()
-    box = page.get_by_role("combobox", name="Failure")
-    first = box.input_value()
-    for typed, wrong in (("Gives the friend", "Bella"), (first, "Portugal")):
-        box.fill(typed)
-        option = page.get_by_role("option", name=typed).first
-        assert (option.bounding_box() or {})["width"] > 400  # long titles can be told apart
-        option.click()
-        expect(page.locator(".chip.wrong")).to_contain_text(wrong)
-        expect(page.get_by_text("SmolLM2-135M-Instruct + dpo")).to_have_count(int(wrong == "Portugal"))
+        expect(page.locator("svg text", has_text="Bella").first).to_be_visible()
 
 
 def test_hostile_study_stays_text(page: Page, tmp_path: Path):
@@ -151,3 +160,17 @@ def test_the_tab_key_leaves_a_token_and_a_bar(page: Page):
         page.locator(place).first.focus()
         page.keyboard.press("Tab")
         expect(page.locator(place).first).not_to_be_focused()
+
+
+def test_the_minimal_edit_by_keyboard_is_struck_through_and_in_the_link(page: Page):
+    page.goto(f"/{DOG}")
+    button = page.get_by_role("button", name="Minimal edit", exact=True)
+    button.focus()
+    button.press("Enter")
+    expect(page.locator(".marked del")).to_have_text([" Bella"])
+    expect(page.locator(".marked p").first).to_contain_text("the model answers")
+    expect(page).to_have_url(re.compile(r"minimal=1"))
+    hostile = "?q=<img src=x onerror=alert(1)> What is the capital of Canada?&wrong=Toronto&right=Ottawa&minimal=1"
+    page.goto(f"/{hostile}")
+    expect(page.locator(".marked p").first).to_be_visible()
+    assert page.locator(".marked img").count() == 0

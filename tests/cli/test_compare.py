@@ -1,5 +1,7 @@
 import json
 
+import numpy as np
+
 from explorer.cli.main import main
 from tests.trace.lie import ADAPTERS, FAILURE
 
@@ -9,7 +11,12 @@ def test_two_models_are_compared(smollm, capsys, tmp_path):
     command = ["compare", "--prompt", FAILURE.prompt, "--wrong", FAILURE.wrong, "--right", FAILURE.right]
     command += ["--out", str(chart)]
     assert main([*command, "--models", f"smollm2,{ADAPTERS / 'sft'}", "--json", "-"]) == 0
-    before, after = json.loads(capsys.readouterr().out)["models"]
+    out = json.loads(capsys.readouterr().out)
+    before, after = out["models"]
+    aligned = out["side_by_side"]
+    assert aligned["by"] == "tokens" and aligned["texts"] == [token["text"] for token in after["tokens"]]
+    first, second = ([token["relevance"] for token in model["tokens"]] for model in (before, after))
+    assert np.allclose(aligned["change_from_first"], np.subtract(second, first))
     assert (before["adapter"], after["adapter"]) == (None, str(ADAPTERS / "sft"))
     assert before["contrast"]["logit_gap"] < 0 < after["contrast"]["logit_gap"]
     assert {"wrong_probability", "right_probability", "answer", "tokens"} <= after.keys()

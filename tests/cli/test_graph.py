@@ -25,6 +25,17 @@ def test_graph_writes_every_file(smollm, capsys, tmp_path):
         json.loads(capsys.readouterr().out)
 
 
+def test_the_verdict_is_printed_and_in_the_files(smollm, capsys, tmp_path):
+    out = tmp_path / "graph.json"
+    assert main([*GRAPH, "--layers", "0,15", "--max-nodes", "20", "--faithfulness", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    meta = json.loads(out.read_text())["metadata"]
+    assert meta["faithfulness"]["sentence"] in printed.out
+    assert len(meta["faithfulness"]["tests"]) == 2
+    assert meta["path"] in printed.out and "last token before the answer" in meta["path"]
+    assert "Patching the nodes: " in printed.err
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [

@@ -93,6 +93,18 @@ def test_conversations_and_where_the_loss_is(capsys):
     assert study.datapoints()["id"].to_pylist() == ["row-000001.1", "row-000001.2"]
 
 
+def test_columns_and_several_files(capsys):
+    write("a.jsonl", {"Frage": "p", "Antwort": "r"}, {"Frage": "p2", "Antwort": "r"})
+    write("b.jsonl", {"Frage": "p3", "Antwort": "r"}, {"Frage": 1, "Antwort": "r"})
+    assert new("mine --model smollm2 --data a.jsonl --data b.jsonl --columns prompt=Frage,response=Antwort") == 0
+    assert check_study(Path("mine")).datapoints()["prompt"].to_pylist() == ["p", "p2", "p3"]
+    assert capsys.readouterr().err.splitlines() == [
+        "JSON lines in 2 files, 4 rows; prompt from 'Frage', answer from 'Antwort'",
+        "1 row broken or too long, left out ('--strict' refuses the data then):",
+        "b.jsonl, row 2: field 'Frage' is int; expected text.",
+    ]
+
+
 def test_a_dry_run_writes_nothing(capsys):
     assert new("mine --model owner/name --adapter owner/adapter --data pairs.jsonl --dry-run --json -") == 0
     out, err = capsys.readouterr()
@@ -109,8 +121,9 @@ def test_json_beside_the_study(capsys):
     study = check_study(Path("mine"))
     assert study.model == str(Path.cwd()) and study.name == "mine" and study.behaviors() == []
     assert study.answer_tokens == 64
-    assert new("other --model smollm2 --data pairs.jsonl --json - --answer-tokens 200") == 0
-    assert check_study(Path("other")).answer_tokens == 200
+    assert new("other --model smollm2 --data pairs.jsonl --json - --answer-tokens 200 --max-tokens 512") == 0
+    other = check_study(Path("other"))
+    assert (other.answer_tokens, other.max_tokens) == (200, 512)
     assert json.loads(capsys.readouterr().out)["study"] == "other"
 
 
@@ -130,9 +143,13 @@ def test_at_a_terminal_it_asks(monkeypatch, capsys, answer, code):
     [
         ("--data gone.jsonl", "gone.jsonl: no such file"),
         ("--data broken.jsonl", "broken.jsonl, line 1: not JSON"),
-        ("--data nameless.jsonl", "row 1: no column for prompts; found 'text'"),
-        ("--behaviors failures.jsonl", "failures.jsonl, line 1: field 'name' is missing"),
-        ("--failures behaviors.jsonl", "behaviors.jsonl, line 1: field 'wrong' is missing"),
+        ("--data nameless.jsonl", "row 1: no column for prompts; found 'words'"),
+        ("--columns prompt=", "--columns prompt=: expected FIELD=COLUMN"),
+        ("--columns prompt=gone,response=label", "no column 'gone' for '--columns prompt=gone'; found 'prompt'"),
+        ("--strict --data pairs.jsonl --data broken.jsonl", "broken.jsonl, line 1: not JSON"),
+        ("--data 'gone/*.jsonl'", "gone/*.jsonl: matches no file of training data"),
+        ("--behaviors failures.jsonl", "failures.jsonl, row 1: field 'name' is missing"),
+        ("--failures behaviors.jsonl", "behaviors.jsonl, row 1: field 'wrong' is missing"),
         ("--failures latin.jsonl", "latin.jsonl, line 1: not UTF-8"),
         ("--adapter runs", "--adapter runs: no adapter_config.json; expected a PEFT adapter folder."),
         ("--adapter ./gone", "--adapter ./gone: no such folder"),
@@ -140,12 +157,12 @@ def test_at_a_terminal_it_asks(monkeypatch, capsys, answer, code):
         ("--reference-adapter a/b/c", "--reference-adapter a/b/c: no such folder"),
         ("--model ./gone.gguf", "--model ./gone.gguf: no such folder"),
         ("--json gone/x.json", "gone/x.json can't be written"),
-        ("--answer-tokens 0", "--answer-tokens is 0; expected a whole number above 0"),
+        ("--answer-tokens 0", "--answer-tokens is 0; expected a whole number from 1 to 8,192"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(capsys, line, complaint):
     Path("broken.jsonl").write_text("{")
-    write("nameless.jsonl", {"text": "p"})
+    write("nameless.jsonl", {"words": "p"})
     Path("latin.jsonl").write_bytes(b'{"id": "\xe9"}')
     usual = {"--model": "smollm2", "--data": "pairs.jsonl"}
     option = line.split(maxsplit=1)[0]

@@ -6,6 +6,7 @@ import pytest
 
 from explorer.cli.main import main
 from explorer.data.study import Study
+from explorer.ranking.null import null_scores, significance
 from explorer.ranking.questions import AboutBehavior
 from explorer.ranking.rank import rank
 from tests.pages.data_study import data_study
@@ -44,9 +45,26 @@ def test_rank_is_the_ranking_of_python(built, capsys):
         "query": "contrast",
     }
     assert {name: said[name] for name in how} == how
+    null = null_scores(built, wanted)
+    assert said["null"]["values"] == sorted(null.tops.tolist())
+    assert said["verdict"] == significance(built, wanted, null).to_json()
     for shown in said["datapoints"]:
         assert {"id", "score", "text", "tokens"} <= set(shown)
         assert any(t["score"] for t in shown["tokens"] if t["part"] == "answer")
+
+
+def test_tokens_are_printed_for_people_too(built, capsys):
+    line = ("rank", built.folder, "--behavior", "swapped", "--layer", 1, "--top", 3)
+    _, out, _ = run(capsys, *line, "--tokens", "--json", "-")
+    shown = json.loads(out)["datapoints"]
+    _, text, _ = run(capsys, *line, "--tokens")
+    lines = [part.partition("by tokens: ")[2] for part in text.splitlines() if "by tokens: " in part]
+    assert len(lines) == len(shown) == 3
+    for told, row in zip(lines, shown, strict=True):
+        tokens = [*row["tokens"], *row.get("rejected_tokens", [])]
+        strongest = max((t for t in tokens if t["text"].strip()), key=lambda t: abs(t["score"]))
+        assert f"{strongest['text']!r} {strongest['score']:+.3g}" in told
+    assert "by tokens" not in run(capsys, *line)[1]
 
 
 @pytest.mark.parametrize("which", ["built", "bare"])
@@ -58,7 +76,10 @@ def test_methods_that_read_texts_need_no_vectors(request, capsys, which, method)
     assert code == 0 and len(said["datapoints"]) == 3
     assert (said["layer"], said["stage"]) == (None, None)
     code, out, _ = run(capsys, "rank", study.folder, "--failure", "f", "--method", method)
-    assert code == 0 and len(out.splitlines()) == 20
+    first, *lines = out.splitlines()
+    assert code == 0 and len(lines) == 20
+    assert first.startswith("Not compared with unrelated prompts: ") and said["null"] is None
+    assert said["verdict"]["kind"] == "unknown"
 
 
 def test_evaluate_and_its_files(built, capsys, tmp_path):

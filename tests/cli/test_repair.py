@@ -33,11 +33,14 @@ def test_plan_train_draw_and_export(study, capsys, monkeypatch, tmp_path):  # no
 def test_a_study_that_can_not_be_repeated_is_exported(study, capsys, tmp_path):  # noqa: F811
     (study.folder / "training.json").unlink()
     line = ["repair", str(study.folder), "--behavior", "vowels", "--edit", "replace", "--method", "bm25"]
-    assert main([*line, "--top", "3"]) == 2 and "can't be repeated" in capsys.readouterr().err
+    assert main([*line, "--top", "3"]) == 2 and "'repair --export FILE.zip'" in capsys.readouterr().err
     assert main([*line, "--top", "3", "--export", str(tmp_path / "a.zip")]) == 0
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         about = json.loads(archive.read("edited.json"))
     assert len(about["ids"]) == 3 and about["left_out"] == about["ids"]  # the demo's rows have no corrected answer
+    (tmp_path / "ids").write_text("\n".join(study.datapoints()["id"].to_pylist()[:2]))
+    ids = [*line[:4], "--edit", "drop", "--ids", str(tmp_path / "ids"), "--export", str(tmp_path / "b.zip")]
+    assert main(ids) == 0 and (tmp_path / "b.zip").is_file()
     assert main([*line, "--top", "999", "--export", str(tmp_path / "a.zip")]) == 2
     assert "k is 999; expected 1 to" in capsys.readouterr().err
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from explorer.data.failures import read_failures
@@ -8,6 +10,14 @@ from explorer.trace.contrast import make_contrast
 from explorer.trace.trace import trace_ids
 
 GALLERY = read_failures()
+
+
+def test_a_place_is_read(tmp_path):
+    path = tmp_path / "failures.jsonl"
+    path.write_text('{"id": "a", "prompt": "p", "wrong": "w", "right": "r", "place": 0}')
+    (failure,) = read_failures(path).values()
+    assert failure.place == 0
+    assert failure.question != replace(failure, place=None).question
 
 
 def test_gallery_is_varied():
@@ -22,7 +32,7 @@ def test_every_failure_really_happens(smollm, name):
     """The model itself produces the wrong answer: greedily, and with a positive logit gap over the right one."""
     failure = GALLERY[name]
     encoded = encode_prompt(smollm, failure.as_prompt())
-    contrast = make_contrast(smollm, encoded, failure.wrong, failure.right)
+    contrast = make_contrast(smollm, encoded, failure.wrong, failure.right, failure.place)
     trace = trace_ids(smollm.view("gradient"), contrast.ids, contrast.target, contrast.foil)
     assert trace.gap > 0.1
     common = len(contrast.ids) - len(encoded.ids)
@@ -42,6 +52,13 @@ def test_every_failure_really_happens(smollm, name):
         (
             '{"id": "a", "prompt": "p", "wrong": "w", "right": "r", "raw": "no"}',
             "'raw' is .no.; expected true or false",
+        ),
+        *(
+            (
+                f'{{"id": "a", "prompt": "p", "wrong": "w", "right": "r", "place": {place}}}',
+                "'place' is .*; expected a whole number from 0",
+            )
+            for place in ("-1", "true", "1.0", '"1"')
         ),
     ],
 )

@@ -137,7 +137,7 @@ def test_a_broken_file_is_named(tmp_path, name, data, complaint):
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(ExplorerError, match=re.escape(complaint)) as error:
-        import_data(path)
+        import_data(path, strict=True)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
 
 
@@ -157,10 +157,10 @@ def test_broken_tables_and_folders_are_named(tmp_path):
     numbers = pa.table({"prompt": pa.array([1.5, None]), "response": ["a", "b"]})
     pq.write_table(numbers, tmp_path / "n.parquet")
     with pytest.raises(ExplorerError, match="row 1: field 'prompt' is float; expected text"):
-        import_data(tmp_path / "n.parquet")
+        import_data(tmp_path / "n.parquet", strict=True)
     pq.write_table(pa.table({"prompt": pa.array(["p", None]), "response": ["a", "b"]}), tmp_path / "n.parquet")
     with pytest.raises(ExplorerError, match="row 2: field 'prompt' is missing or empty"):
-        import_data(tmp_path / "n.parquet")
+        import_data(tmp_path / "n.parquet", strict=True)
 
 
 def test_a_broken_arrow_file_does_not_end_the_process(tmp_path):
@@ -192,7 +192,7 @@ from pathlib import Path
 from explorer.data.importer import import_data
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    import_data(Path({str(path)!r}))
+    import_data(Path({str(path)!r}), strict=True)
 except ValueError as error:
     print(error)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
@@ -206,4 +206,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
 def test_large_files_are_read_row_by_row(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"prompt": "p"}\n{broken')
-    assert next(open_data(path, ()).rows) == {"prompt": "p"}
+    rows = open_data(path, ()).rows
+    assert next(rows) == {"prompt": "p"}
+    with pytest.raises(ExplorerError, match="line 2: not JSON"):
+        next(rows)

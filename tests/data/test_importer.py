@@ -68,7 +68,13 @@ def jsonl(tmp_path: Path, *rows: object) -> Path:
         ),
         (
             {"messages": [SYSTEM, USER, USER, says("r"), USER]},
-            {"history": '[["user", "Hi"]]', "prompt": "Hi", "response": "r", "system": "Be kind."},
+            {
+                "history": '[["user", "Hi"]]',
+                "prompt": "Hi",
+                "response": "r",
+                "system": "Be kind.",
+                "unanswered": "Hi",
+            },
             "messages: prompt + response",
         ),
         ({"messages": [USER], "answer": "r"}, {"prompt": "Hi", "response": "r"}, "messages: prompt, answer: response"),
@@ -106,9 +112,12 @@ def test_a_conversation_is_one_row_with_all_its_turns(tmp_path):
     imported = import_data(jsonl(tmp_path, {"messages": [*CHAT, USER], "label": "x"}))
     kept = history(GREETING, USER, says("Hello"), LATE, None, CALL, RESULT)
     wanted = {"history": kept, "prompt": "2+2?", "response": "Four", "system": "Be kind.", "label": "x"}
+    wanted["unanswered"] = "Hi"
     assert imported.table.to_pylist() == [{"id": "row-000001"} | wanted]
     assert imported.problems == (
         "1 conversation of several answers: one row each, with the loss on all answers ('--turns each' makes 3 rows)",
+        "1 conversation with messages after the last answer, which nobody answered: no loss is on them; "
+        "kept as 'unanswered'",
     )
     context = parse_history(kept, "row")
     assert [t for t, _ in context[0]] == ["assistant", "user", "assistant", "system"]
@@ -265,6 +274,9 @@ def test_what_was_recognised_as_json_and_in_words(tmp_path):
         "duplicates": 0,
         "empty": 0,
         "over_long": 0,
+        "broken": 0,
+        "broken_rows": [],
+        "notes": [],
         "long_chars": LONG_CHARS,
         "problems": [],
     }
@@ -282,7 +294,6 @@ GOOD = {"prompt": "p", "response": "r"}
         ([{"prompt": 7, "response": "r"}], "row 1: field 'prompt' is int; expected text"),
         ([GOOD, {"prompt": "q", "answer": {"text": "r"}}], "row 2: field 'answer' is dict; expected text"),
         ([{"prompt": "q", "messages": "r"}], "row 1: field 'messages' is str; expected a list of messages"),
-        ([{"instruction": "q", "input": 3, "output": "r"}], "row 1: field 'input' is int"),
         ([GOOD | {"label": ["x"]}], "row 1: field 'label' is list; expected text"),
         ([{"messages": [says("r")]}], "row 1: field 'messages' has no message of the user"),
         ([{"chosen": [USER, says("c")], "rejected": [SYSTEM, says("r")]}], "field 'chosen' has no message of the user"),
@@ -291,8 +302,12 @@ GOOD = {"prompt": "p", "response": "r"}
         ([{"prompt": ["a"], "response": "r"}], "row 1: field 'prompt', message 1: no role"),
         ([GOOD | {"id": "a"}, GOOD | {"id": "a", "prompt": "q"}], "row 2: id 'a' stands in the file twice"),
         ([GOOD | {"id": "a"}, GOOD | {"id": "a", "label": "x"}], "row 2: id 'a' stands in the file twice"),
-        ([{"text": "p", "response": "r"}], "row 1: no column for prompts; found 'text', 'response'; expected prompt,"),
-        ([{"prompt": "p", "text": "r"}], "no column for answers; found 'prompt', 'text'; expected response,"),
+        (
+            [{"texte": "p", "response": "r"}],
+            "row 1: no column for prompts; found 'texte', 'response'; expected prompt,",
+        ),
+        ([{"prompt": "p", "texte": "r"}], "no column for answers; found 'prompt', 'texte'; expected response,"),
+        ([{"text": "word"}], "row 1: field 'text' is one word; expected a prompt and its answer"),
         ([{"prompt": "p", "chosen": "r"}], "no column for answers; found 'prompt', 'chosen'"),
         ([{"prompt": "\ud800", "response": "r"}], r"row 1: field 'prompt' holds half a character (\ud800)"),
         ([{"prompt": "p", "response": "x" * ROW_CHARS}], "row 1: 200,001 characters; expected at most 200,000"),
@@ -304,5 +319,5 @@ GOOD = {"prompt": "p", "response": "r"}
 def test_a_broken_row_is_named(tmp_path, rows, complaint):
     path = jsonl(tmp_path, *rows)
     with pytest.raises(ExplorerError, match=re.escape(complaint)) as error:
-        import_data(path)
+        import_data(path, strict=True)
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)

@@ -10,7 +10,7 @@ from explorer.model.load import load_model
 from explorer.vectors.build import build_index
 from explorer.vectors.items import study_items
 from explorer.vectors.tokenize import encode_exchanges
-from tests.vectors.tiny import save_tiny, tiny_tokenizer
+from tests.vectors.tiny import save_adapter, save_tiny, tiny_tokenizer
 
 
 @pytest.fixture
@@ -39,6 +39,23 @@ def test_it_is_read_first_and_written_on_demand(tmp_path, data):
     assert study.datapoints().equals(new.data.table) and study.behaviors()[0].bad == "b"
     with pytest.raises(ExplorerError, match=r"there is a study\.toml already"):
         prepare_study(tmp_path / "mine", model="smollm2", data=data)
+
+
+def test_an_adapter_that_is_given_as_the_model_is_recognised(tmp_path, data):
+    base, adapter, later = save_tiny(tmp_path / "base"), tmp_path / "runs" / "sft", tmp_path / "runs" / "dpo"
+    for folder in (adapter, later):
+        save_adapter(folder)
+        config = json.loads((folder / "adapter_config.json").read_text())
+        (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": str(base)}))
+    new = prepare_study(tmp_path / "mine", model=str(adapter), adapters=[str(later)], data=data)
+    assert f"--model {adapter}: a PEFT adapter; the model is its base {base}, the adapter a stage" in new.lines()[0]
+    study = new.write()
+    assert study.model == str(base) and [spec.adapter for spec in study.trained] == [str(adapter), str(later)]
+    assert load_model(study.spec).n_layers == 3
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "/gone"}))
+    with pytest.raises(ExplorerError, match="is a PEFT adapter, and names '/gone', which is not here"):
+        prepare_study(tmp_path / "other", model=str(adapter), data=data)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def session(number: int, other: ModelSpec) -> list[np.ndarray]:
     return [*found, *(pair.weight for pair in graph.pairs)]
 
 
+@pytest.mark.slow
 def test_sessions_at_once_get_what_they_get_alone(smollm, tiny, tmp_path):
     alone = [session(number, tiny) for number in range(SESSIONS)]
     calm = tiny_study(tmp_path / "calm", Path(tiny.source), mixed_rows(80), behaviors=BEHAVIORS)

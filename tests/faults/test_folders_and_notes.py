@@ -32,6 +32,7 @@ def every_point(work: Callable[[], object], root: Path, check: Callable[[int], N
     raise AssertionError("never done")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full_disk", [False, True], ids=["killed", "disk full"])
 @pytest.mark.parametrize("filled", [False, True], ids=["new folder", "folder of the data"])
 def test_a_new_study_is_there_whole_or_can_be_made_again(tmp_path, filled, full_disk):

@@ -37,6 +37,7 @@ print(json.dumps([told, bool((after.relevance == before.relevance).all())]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("blind", "sentence"),
     [

@@ -67,12 +67,14 @@ def never_loaded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("os.nice", lambda _n: 0)
 
 
+@pytest.mark.slow
 @fuzz(1_500)
 @given(rng=seeds())
 def test_command_lines(study: Study, rng: random.Random):
     run(command(rng, study.folder))
 
 
+@pytest.mark.slow
 @fuzz(1_000)
 @given(words=st.lists(st.sampled_from(TEXTS), max_size=4), rng=seeds())
 def test_words_that_are_no_command(words: list[str], rng: random.Random):
@@ -118,6 +120,7 @@ def test_arguments_that_did_something_else(study: Study, capsys: pytest.CaptureF
 KEYS = ["rule", "mass", "k", "least", "models", "groups", "pins", "hide", "open", "layers", "halves", "at", "behavior"]
 
 
+@pytest.mark.slow
 @fuzz(2_000)
 @given(
     values=st.dictionaries(st.sampled_from(KEYS), st.one_of(st.sampled_from(TEXTS), st.text(max_size=30)), max_size=6)

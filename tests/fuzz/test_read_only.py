@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from explorer import jobs
 from explorer.behaviors.notes import Note, read_notes, write_note
 from explorer.cli.main import main
 from explorer.data.study import Study, check_study
 from explorer.errors import ExplorerError
+from explorer.jobs import LOCK, is_running, stop
 from explorer.repair import job
-from explorer.repair.job import LOCK, execute, is_running, repair_json, start, status, stop
+from explorer.repair.job import execute, repair_json, start, status
 from explorer.repair.plan import REPAIRS, read_plan, save_plan
 from tests.fuzz.conftest import RUN
 
@@ -52,7 +54,7 @@ def test_what_would_write_says_so(read_only: Study, monkeypatch: pytest.MonkeyPa
     folder = read_only.folder / REPAIRS / RUN
     plan = read_plan(folder)
     monkeypatch.setattr("subprocess.Popen", lambda *_args, **_settings: pytest.fail("a job was started"))
-    monkeypatch.setattr(job, "status", lambda _folder: job.Status(job.NEW))
+    monkeypatch.setattr(job, "status", lambda _folder: job.Status(jobs.NEW))
     for write in (
         lambda: stop(folder),
         lambda: start(read_only, folder),
@@ -69,7 +71,7 @@ def test_a_clock_that_is_set_back(study: Study, tmp_path: Path):
     (folder / "result.json").unlink()
     progress = folder / "progress.json"
     progress.write_text('{"state": "queued"}')
-    assert status(folder).state == job.STARTING
+    assert status(folder).state == jobs.STARTING
     ahead = progress.stat().st_mtime + 3_600
     os.utime(progress, (ahead, ahead))
-    assert status(folder).state == job.STOPPED and not is_running(folder)
+    assert status(folder).state == jobs.STOPPED and not is_running(folder)

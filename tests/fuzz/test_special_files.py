@@ -14,9 +14,10 @@ from explorer.data.importer import import_data
 from explorer.data.study import Study, check_study, read_datapoints
 from explorer.errors import ExplorerError
 from explorer.files import append_lines
+from explorer.jobs import LOCK, LOG, STOP, is_running, log_tail, stop
 from explorer.reading import open_file, read_bytes, read_toml
 from explorer.repair.checks import held_out
-from explorer.repair.job import LOCK, LOG, STOP, execute, is_running, log_tail, start, stop
+from explorer.repair.job import execute, start
 from explorer.repair.plan import REPAIRS, read_plan, repair_folder, repair_folders, run_folder
 from explorer.repair.results import read_result
 from explorer.repair.stages import read_stages

@@ -16,15 +16,18 @@ from explorer.data.turns import parse_history
 from explorer.figures.repair import export_repair
 from explorer.files import shipped
 from explorer.graph.graph_json import read_graph_json
+from explorer.jobs import log_tail
 from explorer.patterns import require_pattern, shows
 from explorer.ranking.evaluate import score_from_json
 from explorer.reading import parse_json, read_json
-from explorer.repair.arms import _read_paces, read_corrected, read_losses
+from explorer.repair.arms import read_corrected, read_losses
 from explorer.repair.checks import held_out
-from explorer.repair.job import log_tail, repair_json, status
+from explorer.repair.estimate import read_paces
+from explorer.repair.job import repair_json, status
 from explorer.repair.plan import REPAIRS, read_plan, repair_folders, run_folder
 from explorer.repair.results import main_arms, measured, pooled, read_result, trained_models
 from explorer.repair.stages import read_stages
+from explorer.reports.collection import read_collection
 from explorer.vectors.find import study_indexes
 from explorer.vectors.index import open_index
 from tests.fuzz.conftest import BEHAVIORS, CHECKS, FAILURES, NOTES, PROGRESS, RUN, TRAINING
@@ -35,6 +38,10 @@ SMALL_PLAN: Any = {
     "behavior": "n", "edit": "drop", "stage": "sft", "share": 0.3, "rows": 12,
     "ranking": {"method": "explorer", "layer": 15, "centre": True, "query": "bad", "checkpoint": "base"},
     "arms": [{"arm": "none", "k": 0, "seed": 0, "ids": []}, {"arm": "top", "k": 2, "seed": 0, "ids": ["r1", "r2"]}],
+}  # fmt: skip
+COLLECTED: Any = {
+    "format": 1, "title": "t",
+    "views": [{"page": "graph", "query": {"case": "a", "rule": "b"}, "comment": "c"}, {"page": "p", "query": {}}],
 }  # fmt: skip
 _ROW: Any = {"hits": 3, "n": 9, "rate": 0.33, "low": 0.1, "high": 0.6, "control": 0.1, "guard": None, "run": "51d2"}
 SMALL_RESULT: Any = {
@@ -141,6 +148,12 @@ def test_notes(study: Study, data: bytes):
     rewritten(study.folder / "cluster-notes.json", data, "cluster-notes.json", lambda: read_notes(study.folder))
 
 
+@fuzz(800)
+@given(data=contents(COLLECTED))
+def test_collected_pages(study: Study, data: bytes):
+    rewritten(study.folder / "report.json", data, "report.json", lambda: read_collection(study.folder))
+
+
 @fuzz(1_200)
 @given(data=contents(SMALL_PLAN))
 def test_plan(study: Study, data: bytes):
@@ -198,7 +211,7 @@ def test_files_of_a_run(study: Study, data: bytes, paces: bytes):
     run.mkdir(parents=True, exist_ok=True)
     rewritten(run / "loss.jsonl", data, "loss.jsonl", lambda: read_losses(run))
     rewritten(run / "corrected.json", paces, "corrected.json", lambda: read_corrected(run / "corrected.json"))
-    rewritten(run.parent / "pace.json", paces, "pace.json", lambda: _read_paces(run.parent / "pace.json"))
+    rewritten(run.parent / "pace.json", paces, "pace.json", lambda: read_paces(run.parent / "pace.json"))
     rewritten(study.folder / REPAIRS / RUN / "log.txt", data, "log.txt", lambda: log_tail(study.folder / REPAIRS / RUN))
 
 

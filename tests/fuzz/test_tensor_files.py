@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from safetensors.torch import save
 
-from explorer.behaviors.cache import read_cached
 from explorer.errors import ExplorerError
 from explorer.model.trusted import weight_count
+from explorer.vectors.cache import read_cached
 from explorer.vectors.index import read_tensor
 from tests.fuzz.harness import check, fuzz, mutated_bytes
 

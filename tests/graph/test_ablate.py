@@ -1,11 +1,13 @@
 """Ablation against runs of the plain model with hooks of the test's own."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from explorer.errors import ExplorerError
-from explorer.graph.ablate import ablate
+from explorer.graph.ablate import ablate, gaps_without
 from tests.graph.tiny import FOIL, TARGET, tiny
 from tests.model.families import FAMILIES, random_ids, tiny_model
 
@@ -113,3 +115,33 @@ def test_no_node_and_nodes_that_do_not_exist_are_refused(nodes):
     graph = tiny()
     with pytest.raises(ExplorerError, match="There is no node" if nodes else "select at least one node"):
         ablate(graph.view, graph.trace, CONTRAST, nodes)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_the_sentence_leads_from_relevance_to_measurement(how):
+    graph = tiny()
+    for nodes in ([(1, 4)], [(1, 4), (2, 7), (1, 4)]):
+        result = ablate(graph.view, graph.trace, CONTRAST, nodes, how)
+        relevance = sum(float(graph.trace.relevance[node]) for node in set(nodes))
+        assert result.relevance == pytest.approx(relevance, rel=1e-6)
+        assert result.predicted_change == pytest.approx(result.replacement - relevance, rel=1e-6)
+        assert result.difference == pytest.approx((result.after - graph.trace.gap) - result.predicted_change, abs=1e-9)
+        assert result.replacement == 0 or how == "mean"
+        shown = [float(text.rstrip(".")) for text in re.findall(r"(?<![\w.])[+-]\d+\.\d\d", str(result))]
+        put_in = [result.replacement] if how == "mean" else []
+        figures = [relevance, *put_in, result.predicted_change, result.measured_change, result.before, result.after]
+        assert shown == pytest.approx([*figures, result.difference], abs=0.0051)
+        assert ("counted in both" in str(result)) == (result.nodes == 2)
+
+
+def test_unknown_replacements_are_refused():
+    with pytest.raises(ExplorerError, match="expected mean or zero"):
+        ablate(tiny().view, tiny().trace, CONTRAST, [(1, 1)], "median")  # type: ignore
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_many_sets_in_one_pass_are_each_as_alone(how):
+    graph = tiny("llama")
+    sets = [[(0, 0)], [(1, 4), (1, 5)], [(0, 3), (1, 3), (2, 8), (3, 11)], [(2, 11)]]
+    alone = [ablate(graph.view, graph.trace, CONTRAST, nodes, how).after for nodes in sets]
+    assert gaps_without(graph.view, graph.trace, CONTRAST, sets, how) == pytest.approx(alone, rel=1e-5, abs=1e-5)

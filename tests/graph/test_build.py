@@ -109,3 +109,20 @@ def test_edges_hold_no_model_and_load_it_again(tmp_path, monkeypatch):
     gc.collect()
     assert alive() is None
     assert (edges.seen_from((2, 0)) != before).any() and edges.loaded.n_layers == 3
+
+
+def test_the_story_leaves_the_template_out_and_folds_runs(smollm):
+    edges = TracedEdges(smollm, explain(FAILURE, smollm, rule="attnlrp", record=True))
+    story, tokens = edges.story(), edges.explanation.tokens
+    assert story.drawing.layers == parse_layers("six", 30)
+    assert edges.template == {t.index for t in tokens if t.segment == "template"} - {len(tokens) - 1}
+    assert not {token for _, token in story.drawing.nodes} & edges.template
+    assert not story.beads
+    for pair in story.pairs:
+        assert not set(pair.target.tolist()) & edges.template
+        every = edges.between(pair.low, pair.high)
+        weights = dict(zip(zip(every.target.tolist(), every.source.tolist(), strict=True), every.weight, strict=True))
+        both = [(n, key) for n, key in enumerate(zip(pair.target.tolist(), pair.source.tolist(), strict=True))]
+        known = [(pair.weight[n], weights[key]) for n, key in both if key in weights]
+        assert known
+        assert [a for a, _ in known] == pytest.approx([b for _, b in known], rel=1e-3, abs=1e-5)

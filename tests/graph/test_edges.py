@@ -62,7 +62,7 @@ def test_all_edges_equal_per_target_backpropagation(family, settings, rule):
         assert not np.triu(computed, 1).any()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "gpt_oss"])  # its up + 1 is a bias
 def test_rows_add_up_to_what_leaves_under_cplrp_without_biases(family):
     view, trace = traced(family, "cplrp", bias_free=True)
     for layer in range(3):
@@ -89,7 +89,10 @@ def test_a_split_edge_adds_up(family, rule):
         parts = split.value.sum() + split.key.sum() + split.rest
         assert split.total == pytest.approx(matrix[target, source], abs=1e-9 * np.abs(matrix).max())
         assert parts == pytest.approx(split.total, abs=1e-9 * np.abs(matrix).max())
-        assert np.allclose(split.attention.sum(1), 1)
+        if family == "gpt_oss":  # a sink takes the rest
+            assert (split.attention.sum(1) < 1 - 1e-3).all()
+        else:
+            assert np.allclose(split.attention.sum(1), 1)
         assert split.attention.shape == (4, target + 1)
         if rule == "cplrp" or target == 11:  # other targets may lie outside every window
             assert bool(split.key.any()) == (rule == "attnlrp")
@@ -102,9 +105,9 @@ def test_long_prompts_give_the_same_edges(family, monkeypatch):
     long = trace_ids(view, IDS, 3, 5, record=True)
     assert long.passes is not None
     assert long.passes.layers is None
-    assert np.array_equal(long.relevance, trace.relevance)
+    np.testing.assert_allclose(long.relevance, trace.relevance, rtol=0, atol=1e-12)  # norms are rounded otherwise
     for layer in range(3):
-        assert torch.equal(edge_matrix(view, long, layer), edge_matrix(view, trace, layer))
+        torch.testing.assert_close(edge_matrix(view, long, layer), edge_matrix(view, trace, layer), rtol=0, atol=1e-12)
 
 
 def test_small_row_blocks_give_the_same_edges(monkeypatch):

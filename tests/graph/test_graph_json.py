@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from explorer.errors import ExplorerError
-from explorer.graph.graph_json import check_same, node_id, parse_node, read_graph_json, to_json
+from explorer.graph.graph_json import check_same, differences, node_id, parse_node, read_graph_json, to_json
 from explorer.graph.layout import Marks
 from explorer.graph.prune import Pruning
 from tests.graph.tiny import attribution_graph, tiny
@@ -32,7 +32,20 @@ def test_round_trip_through_json():
     assert loaded.drawing.edges == DRAWING.edges
     assert loaded.drawing.layers == DRAWING.layers
     assert (loaded.drawing.edge_share, loaded.drawing.node_share) == (DRAWING.edge_share, DRAWING.node_share)
+    assert loaded.link == {}
     check_same(loaded, EXPLANATION)
+
+
+def test_the_link_comes_back_and_figures_that_differ_are_told():
+    said = {"graph": "story", "mass": "0.7", "q": "</script> “who”"}
+    loaded = read_graph_json(json.dumps(to_json(replace(DRAWN, link=said))))
+    assert loaded.link == said
+    assert differences(loaded, DRAWING) == 0
+    source, target, weight = DRAWING.edges[0]
+    assert differences(loaded, replace(DRAWING, edges=((source, target, weight + 0.5), *DRAWING.edges[1:]))) == 0.5
+    assert differences(loaded, replace(DRAWING, edges=DRAWING.edges[1:])) == abs(weight)
+    more = {**DRAWING.nodes, (9, 9): -3.0}
+    assert differences(loaded, replace(DRAWING, nodes=more)) == 3
 
 
 def test_the_schema_is_circuit_tracers():
@@ -104,6 +117,8 @@ BROKEN: tuple[tuple[Callable[[dict], None], str], ...] = (
     (put(["9_9"], "qParams", "pinnedIds"), "qParams names node 9_9, which does not exist"),
     (put(["no"], "qParams", "pinnedIds"), "not a node id"),
     (put([["a group", "9_9"]], "qParams", "supernodes"), "qParams names node 9_9"),
+    (put({"mass": 3}, "metadata", "link"), "metadata.link: .*expected texts by key"),
+    (put(["x"], "metadata", "link"), "metadata.link: .*expected texts by key"),
     (put([[]], "qParams", "supernodes"), "supernodes is wrong"),
     (put(["x"], "qParams", "supernodes"), "supernodes is wrong"),
     (put(5, "qParams", "supernodes"), "supernodes"),

@@ -1,5 +1,6 @@
 """Statistics by layer and strongest paths, against textbook formulas and enumeration."""
 
+from collections import defaultdict
 from itertools import product
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from explorer.graph.layout import AttributionGraph
 from explorer.graph.paths import gini, layer_statistics, strongest_paths
-from explorer.graph.prune import Pruning
+from explorer.graph.prune import Drawing, Node, Pruning
 from tests.graph.tiny import attribution_graph, tiny
 
 VALUES = ([1.0, 1, 1, 1], [0.0, 0, 0, 5], [0.3, 2.0, 0.1, 0.0, 7.5], [4.0])
@@ -57,42 +58,44 @@ def test_tokens_that_hold_90_percent():
         assert row.tokens_90 == wanted
 
 
-def all_paths(dense: tuple[np.ndarray, ...], node: tuple[int, int], contrast: tuple[int, int]) -> dict[tuple, float]:
-    """Every way of 3 edges from layer 0 to the contrast through ``node``, with its product of shares."""
-    length = len(dense[0])
-    shares = [
-        np.divide(np.abs(m), s, where=s > 0, out=np.zeros_like(m))
-        for m in dense
-        if (s := np.abs(m).sum(1, keepdims=True)) is not None
-    ]
-    ways = {}
-    for tokens in product(range(length), repeat=3):
-        nodes = (*enumerate(tokens), contrast)
-        share = float(np.prod([shares[low][nodes[low + 1][1], nodes[low][1]] for low in range(3)]))
-        if node in nodes and share:
-            ways[nodes] = share
-    return ways
+def all_paths(drawing: Drawing, members: set[Node], contrast: Node) -> list[tuple[tuple[Node, ...], list[float]]]:
+    """Every way of drawn edges through a member to the contrast, from as low as it goes, with its sorted |weights|.
+
+    Brute force; what is missing below the beginning of a way counts as edges of 0.
+    """
+    into = defaultdict(list)
+    for source, target, weight in drawing.edges:
+        into[target].append((source, weight))
+
+    def ways(node: Node) -> list[tuple[tuple[Node, ...], list[float]]]:
+        if not into[node]:
+            return [((node,), [0.0] * drawing.layers.index(node[0]))]
+        return [((*nodes, node), [*sizes, abs(w)]) for source, w in into[node] for nodes, sizes in ways(source)]
+
+    found = [(nodes, sorted(sizes)) for nodes, sizes in ways(contrast) if members & set(nodes) and len(nodes) > 1]
+    return sorted(found, key=lambda way: way[1], reverse=True)
 
 
 @pytest.mark.parametrize("family", ("llama", "gpt2", "gemma3"))
-@pytest.mark.parametrize("node", ((3, 5), (2, 5), (1, 2), (0, 0), (2, 1)))
-def test_strongest_paths_against_all_paths(family, node):
-    graph = tiny(family, length=6)
-    every = all_paths(graph.dense, node, graph.contrast)
-    assert every or family == "gemma3"  # a node outside every window leads nowhere
-    paths = strongest_paths(graph.pairs, node, graph.contrast, count=10)
-    wanted = sorted(every.values(), reverse=True)[:10]
-    assert [path.share for path in paths] == pytest.approx(wanted, rel=1e-9)
-    for path in paths:
-        assert every[path.nodes] == pytest.approx(path.share, rel=1e-9)
+@pytest.mark.parametrize("mass", (0.3, 0.6, 0.9))
+def test_the_strongest_paths_are_those_that_the_drawing_shows_strongest(family, mass):
+    graph = tiny(family, length=7)
+    drawing = attribution_graph(graph, Pruning(mass=mass, pinned=frozenset({(1, 1)}))).drawing
+    nodes = [*drawing.nodes]
+    for members in (*([node] for node in nodes), nodes[:2], nodes[1::3]):
+        every = all_paths(drawing, set(members), graph.contrast)
+        paths = strongest_paths(drawing, members, graph.contrast, count=5)
+        assert len(paths) == min(5, len(every))
+        for path, (_, sizes) in zip(paths, every, strict=False):
+            missing = len(drawing.layers) - len(path.nodes)
+            assert sorted([0.0] * missing + [abs(w) for w in path.weights]) == sizes
+            assert (path.nodes, sizes) in every
+            assert abs(path.thinnest) == min(map(abs, path.weights))
 
 
 def test_a_node_that_leads_nowhere_has_no_paths():
     graph = tiny(length=6)
-    assert strongest_paths(graph.pairs, (3, 2), graph.contrast) == []
-
-
-def test_all_paths_of_the_contrast_add_up_to_one():
-    graph = tiny(length=6)
-    every = strongest_paths(graph.pairs, graph.contrast, graph.contrast, count=300)
-    assert sum(path.share for path in every) == pytest.approx(1)
+    drawing = attribution_graph(graph, Pruning(pinned=frozenset({(3, 2)}))).drawing
+    assert (3, 2) in drawing.nodes
+    assert strongest_paths(drawing, [(3, 2)], graph.contrast) == []
+    assert strongest_paths(drawing, [(9, 9)], graph.contrast) == []

@@ -1,11 +1,15 @@
 """What a drawing keeps, against brute force on dense matrices."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from explorer.graph.prune import Drawing, Pruning, prune, relax_thresholds_until_nonempty
+from explorer.graph.collect import LayerEdges
+from explorer.graph.prune import Drawing, Edge, Node, Pruning, prune, relax_thresholds_until_nonempty
+from explorer.limits import DRAWN_EDGES, DRAWN_NODES
 from tests.graph.tiny import Tiny, tiny
 
 EVERYTHING = Pruning(mass=1.0, max_nodes=10_000, max_edges=100_000)
@@ -129,18 +133,88 @@ def test_pins_stay_whatever_the_thresholds_say():
     assert any(weak in edge[:2] for edge in kept.edges)  # with its edges
 
 
-@pytest.mark.parametrize(("max_nodes", "max_edges"), ((1000, 1), (1000, 3), (1000, 17), (2, 1000), (9, 1000), (6, 8)))
-def test_caps_are_kept_and_never_cut_the_drawing_off(max_nodes, max_edges):
-    for graph in (tiny(), tiny("gpt2"), tiny("gemma3")):
-        rules = replace(EVERYTHING, mass=0.9, max_nodes=max_nodes, max_edges=max_edges)
-        drawing = prune(graph.trace.relevance, graph.pairs, rules)
-        assert 0 < len(drawing.edges) <= max_edges
-        assert len(drawing.nodes) <= max_nodes
-        assert drawn(drawing) == leading(drawn(drawing), graph.contrast)
-        reaching = [edge for edge in graph.dense[2][11] if edge]
-        assert max(map(abs, reaching)) in [
-            pytest.approx(abs(w)) for *_, w in drawing.edges
-        ]  # begins with the strongest
+def count(edges: Sequence[Edge], relevance: np.ndarray, fixed: Collection[Node]) -> tuple[int, int]:
+    """Nodes that stand and strokes of a picture of these edges, node by node."""
+    nodes = {node for *ends, _ in edges for node in ends}
+    folded = 0
+    for node in nodes - set(fixed):
+        into, out = [e for e in edges if e[1] == node], [e for e in edges if e[0] == node]
+        if len(into) == len(out) == 1:
+            chain = [into[0][0], node, out[0][1]]
+            values = [into[0][2], out[0][2], *(float(relevance[n]) for n in chain)]
+            folded += len({token for _, token in chain}) == 1 and (min(values) > 0 or max(values) < 0)
+    return max(len(nodes), 1) - folded, len(edges) - folded
+
+
+def grown(edges: Sequence[Edge], contrast: Node, relevance: np.ndarray, rules: Pruning) -> set[Edge]:
+    """Edge by edge from the contrast, the strongest of those that can be reached first, each counted anew."""
+    taken, left = list[Edge](), set(edges)
+    while True:
+        reached = {contrast, *(source for source, *_ in taken)}
+        waiting = [edge for edge in left if edge[1] in reached]
+        if not waiting:
+            return set(taken)
+        edge = max(waiting, key=lambda edge: abs(edge[2]))
+        left.remove(edge)
+        nodes, strokes = count([*taken, edge], relevance, {contrast, *rules.pinned})
+        if nodes <= rules.max_nodes and strokes <= rules.max_edges:
+            taken.append(edge)
+
+
+CAPS = ((1000, 1), (1000, 3), (1000, 17), (2, 1000), (9, 1000), (6, 8), (14, 30))
+
+
+@pytest.mark.parametrize(("max_nodes", "max_edges"), CAPS)
+@pytest.mark.parametrize("family", ("llama", "gpt2", "gemma3"))
+def test_caps_count_what_stands_and_never_cut_the_drawing_off(family, max_nodes, max_edges):
+    graph = tiny(family)
+    relevance, free = graph.trace.relevance, replace(EVERYTHING, mass=0.8, pinned=frozenset({(1, 11)}))
+    rules = replace(free, max_nodes=max_nodes, max_edges=max_edges)
+    drawing, every = prune(relevance, graph.pairs, rules), prune(relevance, graph.pairs, free)
+    assert set(drawing.edges) == grown(every.edges, graph.contrast, relevance, rules)
+    nodes, strokes = count(drawing.edges, relevance, {graph.contrast, (1, 11)})
+    assert nodes <= max_nodes and 0 < strokes <= max_edges
+    assert drawn(drawing) == leading(drawn(drawing), graph.contrast)
+    assert drawing.edges[0] in every.edges
+    assert max(every.edges, key=lambda edge: (edge[1] == graph.contrast, abs(edge[2]))) in drawing.edges
+    assert drawing.uncapped_share == pytest.approx(every.edge_share, rel=1e-12)
+    assert drawing.capped == (len(drawing.edges) < len(every.edges))
+    said = f" ({every.edge_share:.0%} without the cap)" if drawing.capped else ""
+    share = f"{drawing.edge_share:.0%} of Σ|A|{said}"
+    assert drawing.kept == f"drawn: {len(drawing.nodes)} of {drawing.total_nodes} nodes, {share}"
+
+
+def test_nodes_within_a_run_cost_nothing(monkeypatch):
+    """A column of 40 layers and one edge at its top fit where three nodes may stand."""
+    depth, ones = 40, np.ones(1)
+    pairs = [
+        LayerEdges(low, low + 1, np.array([0 if low < depth - 1 else 1]), np.array([0]), ones, 1.0, 1.0, 0.0, 1)
+        for low in range(depth)
+    ]
+    drawing = prune(np.ones((depth + 1, 2)), pairs, Pruning(mass=1.0, max_nodes=3, max_edges=2))
+    assert len(drawing.edges) == depth and not drawing.capped
+    turned = np.ones((depth + 1, 2))
+    turned[20, 0] = -1  # a sign that turns has to be seen
+    cut = prune(turned, pairs, Pruning(mass=1.0, max_nodes=3, max_edges=2))
+    assert cut.capped and min(cut.nodes) == (21, 0)
+    monkeypatch.setattr("explorer.graph.prune.TRACED_NODES", 12)  # and yet all of them can be drawn
+    few = prune(np.ones((depth + 1, 2)), pairs, Pruning(mass=1.0))
+    assert len(few.nodes) == 12 and few.capped
+
+
+def test_more_doubles_the_caps_up_to_the_limits_and_less_takes_it_back():
+    steps = [Pruning(mass=0.7)]
+    while (following := steps[-1].more()) != steps[-1]:
+        steps.append(following)
+    caps = [(step.max_nodes, step.max_edges) for step in steps]
+    assert caps == [(160, 260), (320, 520), (600, 1040), (DRAWN_NODES, DRAWN_EDGES)]
+    assert {step.mass for step in steps} == {0.7}
+    for low, high in pairwise(steps):
+        assert high.less() == low
+    assert steps[0].less() == steps[0]
+    odd = Pruning(max_nodes=500, max_edges=20)
+    assert (odd.more().max_nodes, odd.more().max_edges) == (500, 260)
+    assert (odd.less().max_nodes, odd.less().max_edges) == (320, 20)
 
 
 def test_a_cap_that_is_not_reached_changes_nothing():

@@ -1,6 +1,6 @@
 """A tiny traced model and its edges, kept and dense, for the tests of the graph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from explorer.graph.collect import LayerEdges, collect_edges
 from explorer.graph.edges import edge_matrix
 from explorer.graph.layout import AttributionGraph, Marks
-from explorer.graph.prune import Pruning, prune
+from explorer.graph.prune import Drawing, Pruning, prune
 from explorer.model.lrp import lrp_view
 from explorer.model.prompts import Token
 from explorer.trace.contrast import Contrast
@@ -73,3 +73,16 @@ def explanation(graph: Tiny, texts: tuple[str, ...] = HOSTILE) -> Explanation:
 def attribution_graph(graph: Tiny, pruning: Pruning = Pruning(), marks: Marks = Marks()) -> AttributionGraph:
     """The pruned graph, with hostile token texts."""
     return AttributionGraph(explanation(graph), graph.pairs, prune(graph.trace.relevance, graph.pairs, pruning), marks)
+
+
+def chain(signs: str, extra: tuple = ()) -> AttributionGraph:
+    """A drawing of one column, token 2 from layer 0 up, of nodes with these signs, that leads to token 3 on top."""
+    top = len(signs)
+    values = [float(f"{sign}{number + 1}") for number, sign in enumerate(signs)]
+    nodes = {(layer, 2): value for layer, value in enumerate(values)} | {(top, 3): 1.0}
+    nodes |= {node: 1.0 for *ends, _ in extra for node in ends if node not in nodes}
+    edges = [((n, 2), (n + 1, 2), values[n]) for n in range(top - 1)] + [((top - 1, 2), (top, 3), 1.0), *extra]
+    drawing = Drawing(tuple(range(top + 1)), nodes, tuple(edges), 1.0, 1.0, len(nodes), len(edges))
+    long = tiny(length=4)
+    trace = replace(explanation(long).trace, relevance=np.zeros((top + 1, 4)))
+    return AttributionGraph(replace(explanation(long), trace=trace), (), drawing, beads=False)

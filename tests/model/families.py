@@ -24,11 +24,18 @@ FAMILIES: tuple[str, ...] = (
     "gpt2",
     "gpt_neox",
     "phi3",
+    "mixtral",
+    "qwen3_moe",
+    "gpt_oss",
+    "gemma2",
+    "olmo",
+    "nemotron",
+    "cohere",
 )
 """Families whose relevance must equal the slow reference."""
 
-OTHERS: tuple[str, ...] = ("mixtral", "gemma2", "gpt_oss", "bloom")
-"""Families that must be refused: experts; soft-capping; attention sinks; an own gelu function and alibi."""
+OTHERS: tuple[str, ...] = ("mamba", "qwen3_next", "falcon_h1", "lfm2")
+"""Families that must be refused: a state space; linear attention; one beside attention; a gated convolution."""
 
 VOCABULARY = 97
 MAX_POSITIONS = 128
@@ -56,6 +63,13 @@ _GPT2 = {
     "n_positions": MAX_POSITIONS,
     **_SPECIAL,
 }
+_EXPERTS = {"num_experts_per_tok": 2, "experts_implementation": "eager"}  # torch's grouped product has no float64
+_LINEAR = {
+    **{"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+    **{"shared_expert_intermediate_size": 24},
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+}
+_MAMBA2 = {"mamba_d_ssm": 64, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_chunk_size": 16}
 _YARN = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 64}
 
 # family -> (the start of its class names, the end of the config's, settings)
@@ -69,14 +83,31 @@ _RECIPES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
     "gpt2": ("GPT2", "Config", _GPT2),
     "gpt_neox": ("GPTNeoX", "Config", {**_COMMON, "use_parallel_residual": True, "rotary_pct": 0.5}),
     "phi3": ("Phi3", "Config", {**_GROUPED, "original_max_position_embeddings": MAX_POSITIONS}),
-    "mixtral": ("Mixtral", "Config", {**_GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2}),
-    "gemma2": ("Gemma2", "Config", _GEMMA),
+    "mixtral": ("Mixtral", "Config", {**_GROUPED, **_EXPERTS, "num_local_experts": 4}),
+    "qwen3_moe": (
+        "Qwen3Moe",
+        "Config",
+        {**_GROUPED, **_EXPERTS, "head_dim": 16, "num_experts": 5, "moe_intermediate_size": 24},
+    ),
     "gpt_oss": (
         "GptOss",
         "Config",
-        {**_GROUPED, "head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2, "rope_parameters": _YARN},
+        {**_GROUPED, **_EXPERTS, "head_dim": 8, "num_local_experts": 4, "rope_parameters": _YARN, "swiglu_limit": 1.0}
+        | {"sliding_window": WINDOW, "layer_types": _MIXED},
     ),
+    "gemma2": ("Gemma2", "Config", {**_GEMMA, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0}),
+    "olmo": ("Olmo", "Config", _GROUPED),
+    "nemotron": ("Nemotron", "Config", {**_GROUPED, "head_dim": 8}),
+    "cohere": ("Cohere", "Config", _GROUPED),
     "bloom": ("Bloom", "Config", {"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 3, "n_head": 4, **_SPECIAL}),
+    "mamba": ("Mamba", "Config", {**_COMMON, "state_size": 8, "time_step_rank": 4}),
+    "qwen3_next": (
+        "Qwen3Next",
+        "Config",
+        {**_GROUPED, **_EXPERTS, "head_dim": 16, "num_experts": 4, "moe_intermediate_size": 24, **_LINEAR},
+    ),
+    "falcon_h1": ("FalconH1", "Config", {**_GROUPED, **_MAMBA2}),
+    "lfm2": ("Lfm2", "Config", {**_GROUPED, "layer_types": ["conv", "full_attention", "conv"]}),
 }
 
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from tests.model import reference_experts
+from tests.model.reference_experts import Expert
 from tests.model.reference_weights import ACTIVATIONS, Block, Linear, Norm, Weights, load
 
 
@@ -58,6 +60,18 @@ class Explicit:
         """(rule) The gated product."""
         return gate * up
 
+    def routed(self, weights: Tensor, outputs: Tensor) -> Tensor:
+        """(rule) Routing weights (k, 1) times what the experts put out (k, D)."""
+        return weights * outputs
+
+    def capped(self, x: Tensor, cap: float | None) -> Tensor:
+        """(rule) A soft cap."""
+        return x if cap is None else cap * torch.tanh(x / cap)
+
+    def cut(self, x: Tensor, low: float, high: float) -> Tensor:
+        """(rule) x between two bounds."""
+        return x.clamp(low, high)
+
     def arms(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(rule) What enters the attention."""
         return q, k, v
@@ -73,7 +87,8 @@ class Explicit:
             x = self.block(block, x, tape)
             states.append(x)
             tapes.append(tape)
-        return states, tapes, self.weights.head.forward(self.norm(self.weights.final, x, "final", {}))
+        logits = self.weights.head.forward(self.norm(self.weights.final, x, "final", {}))
+        return states, tapes, self.capped(logits, self.weights.logit_cap)
 
     def block(self, block: Block, x: Tensor, tape: Tape) -> Tensor:
         """One layer: attention and MLP, one after the other or side by side."""
@@ -106,13 +121,25 @@ class Explicit:
             hidden |= t[None, :] <= t[:, None] - block.window
         out, probabilities = [], []
         for h in range(q.shape[1]):
-            scores = block.scale * q[:, h] @ k[:, h // group].T
-            probabilities.append(torch.softmax(scores.masked_fill(hidden, -math.inf), -1))
+            scores = self.capped(block.scale * q[:, h] @ k[:, h // group].T, block.cap)
+            scores = scores.masked_fill(hidden, -math.inf)
+            if block.sinks is not None:
+                scores = torch.cat([scores, block.sinks[h].expand(len(x), 1)], -1)
+            probabilities.append(torch.softmax(scores, -1)[:, : len(x)])
             out.append(probabilities[h] @ v[:, h // group])
         tape.update(q=q, k=k, v=v, probabilities=torch.stack(probabilities))
         return block.o.forward(torch.cat(out, -1))
 
+    def expert(self, expert: Expert, x: Tensor, tape: Tape, name: str) -> Tensor:
+        bound = math.inf if expert.bound is None else expert.bound
+        inner, up = expert.gate.forward(x), expert.up.forward(x)
+        tape.update({f"inner {name}": inner, f"up {name}": up})
+        act = self.act(self.cut(inner, -math.inf, bound))
+        return expert.down.forward(self.product(act, self.cut(up, -bound, bound) + expert.shift))
+
     def mlp(self, block: Block, x: Tensor, tape: Tape) -> Tensor:
+        if block.experts is not None:
+            return reference_experts.forward(self, block.experts, x, tape)
         up = block.up.forward(x)
         if block.gate is None:
             tape.update(inner=up)
@@ -143,7 +170,18 @@ class Backward:
     def norm(self, norm: Norm | None, g: Tensor, name: str, tape: Tape) -> Tensor:
         return g if norm is None else norm.backward(g, tape[name])
 
+    def expert(self, expert: Expert, g: Tensor, tape: Tape, name: str) -> Tensor:
+        bound = math.inf if expert.bound is None else expert.bound
+        inner, up = tape[f"inner {name}"], tape[f"up {name}"]
+        z, u = inner.clamp(max=bound), up.clamp(-bound, bound)
+        function = ACTIVATIONS[self.weights.activation][0]
+        g = expert.down.backward(g)
+        to_gate = expert.gate.backward(self.gate * g * (u + expert.shift) * function(z) / inner)
+        return to_gate + expert.up.backward(self.half * g * function(z) * u / up)
+
     def mlp(self, block: Block, g: Tensor, tape: Tape) -> Tensor:
+        if block.experts is not None:
+            return reference_experts.backward(self, block.experts, g, tape)
         function, slope = ACTIVATIONS[self.weights.activation]
         inner = tape["inner"]
         tiny = inner.abs() < 1e-9
@@ -163,6 +201,9 @@ class Backward:
             a = tape["probabilities"][h]
             to_a = u[:, h] @ v[:, h // group].T
             to_scores = a * (to_a - (a * to_a).sum(-1, keepdim=True)) * block.scale
+            if block.cap is not None:
+                scores = block.scale * q[:, h] @ k[:, h // group].T
+                to_scores = to_scores * block.cap * torch.tanh(scores / block.cap) / scores
             to_q[:, h] += self.quarter * to_scores @ k[:, h // group]
             to_k[:, h // group] += self.quarter * to_scores.T @ q[:, h]
             to_v[:, h // group] += self.half * a.T @ u[:, h]
@@ -194,10 +235,12 @@ def reference_relevance(model: PreTrainedModel, ids: list[int], target: int, foi
     if rule == "gradient":
         return autograd_relevance(net, ids, target, foil)
     with torch.no_grad():
-        states, tapes, _ = net.forward(ids)
+        states, tapes, logits = net.forward(ids)
         weights, back = net.weights, Backward(net.weights, rule)
-        g = torch.zeros_like(states[-1])
-        g[-1] = weights.head.weight[target] - weights.head.weight[foil]
+        g, shares = torch.zeros_like(states[-1]), torch.ones_like(logits[-1])
+        if weights.logit_cap is not None:
+            shares = logits[-1] / (weights.logit_cap * torch.atanh(logits[-1] / weights.logit_cap))
+        g[-1] = shares[target] * weights.head.weight[target] - shares[foil] * weights.head.weight[foil]
         grads = [weights.final.backward(g, weights.final.inverse_std(states[-1]))]
         for block, tape in zip(reversed(weights.blocks), reversed(tapes), strict=True):
             grads.append(back.block(block, grads[-1], tape))

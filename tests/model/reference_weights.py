@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
+
+if TYPE_CHECKING:
+    from tests.model.reference_experts import Experts
 
 # activation -> (the function, its slope at 0, which is the limit of act(x)/x)
 ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
@@ -17,6 +20,8 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "gelu": (lambda x: 0.5 * x * (1 + torch.erf(x / math.sqrt(2))), 0.5),
     "tanh-gelu": (lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))), 0.5),
     "relu": (lambda x: x.clamp(min=0), 0.0),
+    "relu2": (lambda x: x.clamp(min=0) ** 2, 0.0),
+    "swish-1.702": (lambda x: x / (1 + torch.exp(-1.702 * x)), 0.5),
 }
 _SAME = {"swish": "silu", "gelu_new": "tanh-gelu", "gelu_pytorch_tanh": "tanh-gelu"}
 
@@ -83,6 +88,9 @@ class Block:
     sin: Tensor
     scale: float
     window: int | None
+    experts: Experts | None = None  # in place of gate, up and down
+    cap: float | None = None  # of the attention's scores
+    sinks: Tensor | None = None  # (heads,) scores of a key without a value
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,7 @@ class Weights:
     head_size: int
     parallel: bool
     activation: str
+    logit_cap: float | None = None
 
 
 def load(model: PreTrainedModel, length: int) -> Weights:
@@ -111,12 +120,15 @@ def load(model: PreTrainedModel, length: int) -> Weights:
         "gpt_neox": ("embed_in", "layers", "final_layer_norm"),
     }.get(kind, ("embed_tokens", "layers", "norm"))
     embedding = state[f"{prefix}{names[0]}.weight"]
-    if kind == "gemma3":
+    if kind in ("gemma2", "gemma3"):
         embedding = embedding * base.embed_tokens.embed_scale.to(torch.float64)
     activation = str(
         getattr(config, "hidden_act", None) or getattr(config, "activation_function", None) or config.hidden_activation
     )
-    heads = config.num_attention_heads
+    activation = "swish-1.702" if kind == "gpt_oss" else activation
+    head, heads = _linear(state, "lm_head"), config.num_attention_heads
+    if kind == "cohere":
+        head = Linear(head.weight * config.logit_scale)
     return Weights(
         embedding=embedding,
         positions=state.get(f"{prefix}wpe.weight"),
@@ -125,10 +137,11 @@ def load(model: PreTrainedModel, length: int) -> Weights:
             for i in range(config.num_hidden_layers)
         ],
         final=_norm(state, prefix + names[2], kind, config),
-        head=_linear(state, "lm_head"),
+        head=head,
         head_size=getattr(config, "head_dim", None) or config.hidden_size // heads,
-        parallel=kind == "gpt_neox" and config.use_parallel_residual,
+        parallel=kind == "cohere" or (kind == "gpt_neox" and config.use_parallel_residual),
         activation=_SAME.get(activation, activation),
+        logit_cap=getattr(config, "final_logit_softcapping", None),
     )
 
 
@@ -139,9 +152,14 @@ def _linear(state: dict[str, Tensor], name: str, rows: slice | Tensor = slice(No
 
 
 def _norm(state: dict[str, Tensor], name: str, kind: str, config: Any) -> Norm:
-    centred = kind in ("gpt2", "gpt_neox")
-    epsilon = {"gpt2": "layer_norm_epsilon", "gpt_neox": "layer_norm_eps"}.get(kind, "rms_norm_eps")
-    weight = state[name + ".weight"] + (1.0 if kind == "gemma3" else 0.0)
+    centred = kind in ("gpt2", "gpt_neox", "olmo", "nemotron", "cohere")
+    epsilon = {
+        **{"gpt2": "layer_norm_epsilon", "gpt_neox": "layer_norm_eps", "cohere": "layer_norm_eps"},
+        **{"nemotron": "norm_eps"},
+    }.get(kind, "rms_norm_eps")
+    if kind == "olmo":
+        return Norm(torch.ones(config.hidden_size, dtype=torch.float64), None, 1e-5, centred)
+    weight = state[name + ".weight"] + (1.0 if kind in ("gemma2", "gemma3", "nemotron") else 0.0)
     return Norm(weight, state.get(name + ".bias"), getattr(config, epsilon), centred)
 
 
@@ -151,6 +169,10 @@ def _rotary(base: Any, config: Any, kind: str, layer: int, length: int) -> tuple
         return torch.zeros(length, 0, dtype=torch.float64), torch.zeros(length, 0, dtype=torch.float64)
     extra = (config.layer_types[layer],) if kind == "gemma3" else ()
     cos, sin = base.rotary_emb(torch.zeros(1, dtype=torch.float64), torch.arange(length)[None], *extra)
+    if kind == "cohere":  # pairs stand side by side; see ``_projections``
+        cos, sin = (torch.cat([x[..., ::2]] * 2, -1) for x in (cos, sin))
+    if kind == "gpt_oss":  # each angle once
+        cos, sin = (torch.cat([x] * 2, -1) for x in (cos, sin))
     return cos[0].to(torch.float64), sin[0].to(torch.float64)
 
 
@@ -158,21 +180,24 @@ def _load_block(
     state: dict[str, Tensor], at: str, kind: str, config: Any, layer: int, rotary: tuple[Tensor, Tensor]
 ) -> Block:
     def norm(name: str) -> Norm | None:
-        return _norm(state, at + name, kind, config) if f"{at}{name}.weight" in state else None
+        known = f"{at}{name}.weight" in state or (kind == "olmo" and name in ("input_layernorm", second))
+        return _norm(state, at + name, kind, config) if known else None
 
     second = "post_attention_layernorm"
-    sandwich = kind in ("olmo2", "gemma3")
+    gemma = kind in ("gemma2", "gemma3")
+    sandwich = kind == "olmo2" or gemma
     types = getattr(config, "layer_types", None)
     slides = types[layer] == "sliding_attention" if types else kind in ("mistral", "phi3")
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    scale = (config.query_pre_attn_scalar if kind == "gemma3" else size) ** -0.5
+    scale = (config.query_pre_attn_scalar if gemma else size) ** -0.5
     if getattr(config, "scale_attn_by_inverse_layer_idx", False):
         scale /= layer + 1
+    before_mlp = {"gpt2": "ln_2", "olmo2": "none", "cohere": "input_layernorm"}
     return Block(
         **_projections(state, at, kind, config, size),
         before_attention=norm("ln_1" if kind == "gpt2" else "input_layernorm"),
         after_attention=norm(second) if sandwich else None,
-        before_mlp=norm({"gpt2": "ln_2", "gemma3": "pre_feedforward_layernorm", "olmo2": "none"}.get(kind, second)),
+        before_mlp=norm("pre_feedforward_layernorm" if gemma else before_mlp.get(kind, second)),
         after_mlp=norm("post_feedforward_layernorm"),
         q_norm=norm("self_attn.q_norm"),
         k_norm=norm("self_attn.k_norm"),
@@ -180,7 +205,29 @@ def _load_block(
         sin=rotary[1],
         scale=scale,
         window=config.sliding_window if slides else None,
+        experts=_experts(state, f"{at}mlp.", kind, config),
+        cap=getattr(config, "attn_logit_softcapping", None),
+        sinks=state.get(f"{at}self_attn.sinks"),
     )
+
+
+def _experts(state: dict[str, Tensor], at: str, kind: str, config: Any) -> Experts | None:
+    from tests.model.reference_experts import Expert, Experts
+
+    if f"{at}experts.down_proj" not in state:
+        return None
+    both, down, all_of_them = state[f"{at}experts.gate_up_proj"], state[f"{at}experts.down_proj"], []
+    middle = config.intermediate_size if kind != "qwen3_moe" else config.moe_intermediate_size
+    for n in range(len(down)):
+        if kind == "gpt_oss":  # (in, out), gate and up by turns, biases, cut, up + 1
+            bias = state[f"{at}experts.gate_up_proj_bias"][n]
+            gate, up = (Linear(both[n].T[i::2], bias[i::2]) for i in (0, 1))
+            last = Linear(down[n].T, state[f"{at}experts.down_proj_bias"][n])
+            all_of_them.append(Expert(gate, up, last, config.swiglu_limit, 1.0))
+        else:
+            all_of_them.append(Expert(Linear(both[n][:middle]), Linear(both[n][middle:]), Linear(down[n])))
+    router = _linear(state, at + ("router" if kind == "gpt_oss" else "gate"))
+    return Experts(router, all_of_them, config.num_experts_per_tok, getattr(config, "norm_topk_prob", True))
 
 
 def _projections(state: dict[str, Tensor], at: str, kind: str, config: Any, size: int) -> dict[str, Any]:
@@ -198,7 +245,11 @@ def _projections(state: dict[str, Tensor], at: str, kind: str, config: Any, size
         parts = {n: _linear(state, at + "attention.query_key_value", rows[:, i].flatten()) for i, n in enumerate("qkv")}
         names = {"o": "attention.dense", "up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h"}
         return {**parts, **{name: _linear(state, at + path) for name, path in names.items()}, "gate": None}
-    o, down = _linear(state, at + "self_attn.o_proj"), _linear(state, at + "mlp.down_proj")
+    o = _linear(state, at + "self_attn.o_proj")
+    if f"{at}mlp.experts.down_proj" in state:
+        parts = {name: _linear(state, f"{at}self_attn.{name}_proj") for name in "qkv"}
+        return {**parts, "o": o, "gate": None, "up": o, "down": o}
+    down = _linear(state, at + "mlp.down_proj")
     if kind == "phi3":  # q, k, v side by side; gate above up
         q, k = heads * size, config.num_key_value_heads * size
         cuts = {"q": slice(0, q), "k": slice(q, q + k), "v": slice(q + k, q + 2 * k)}
@@ -208,5 +259,11 @@ def _projections(state: dict[str, Tensor], at: str, kind: str, config: Any, size
         up = _linear(state, at + "mlp.gate_up_proj", slice(middle, 2 * middle))
         return {**parts, "o": o, "gate": gate, "up": up, "down": down}
     parts = {name: _linear(state, f"{at}self_attn.{name}_proj") for name in "qkv"}
-    gate, up = _linear(state, at + "mlp.gate_proj"), _linear(state, at + "mlp.up_proj")
+    if kind == "cohere":  # rotary pairs stand side by side: put the first ones of a head before the second ones
+        halves = torch.cat([torch.arange(0, size, 2), torch.arange(1, size, 2)])
+        for name, number in (("q", heads), ("k", config.num_key_value_heads)):
+            rows = (torch.arange(number)[:, None] * size + halves).flatten()
+            parts[name] = _linear(state, f"{at}self_attn.{name}_proj", rows)
+    up = _linear(state, at + "mlp.up_proj")
+    gate = _linear(state, at + "mlp.gate_proj") if f"{at}mlp.gate_proj.weight" in state else None
     return {**parts, "o": o, "gate": gate, "up": up, "down": down}

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from explorer.errors import ModelError
 from explorer.model import load, memory
-from explorer.model import read as reading
 from explorer.model.load import ModelSpec, load_model
 from explorer.model.spec import short_name
 from explorer.vectors.fingerprint import model_digest
@@ -112,14 +112,14 @@ def test_models_are_kept_by_bytes_and_let_go_before_the_next_is_read(empty, fold
     sft, dpo = (ModelSpec(str(folder)) for folder in folders)
     size = memory.bytes_of([load_model(sft).model])
     assert size == 4 * memory.count_weights(folders[0])
-    alive, real = weakref.ref(load_model(sft).model), reading.AutoModelForCausalLM.from_pretrained
+    alive, real = weakref.ref(load_model(sft).model), AutoModelForCausalLM.from_pretrained
     seen = []
 
     def read(*given: Any, **more: Any) -> Any:
         seen.append(alive() is not None)
         return real(*given, **more)
 
-    monkeypatch.setattr(reading.AutoModelForCausalLM, "from_pretrained", read)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", read)
     monkeypatch.setattr(memory, "room", lambda _device: 2 * size)
     load_model(dpo)
     assert kept() == [sft, dpo] and seen == [True]

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from explorer.errors import UncoveredModel
 from explorer.model.lrp import lrp_view
-from tests.model.families import OTHERS, tiny_model
+from tests.model.families import OTHERS, VOCABULARY, tiny_model
 
 LRP = ("attnlrp", "cplrp")
 
@@ -43,8 +43,20 @@ def test_refusal_does_not_depend_on_the_weights(family: str) -> None:
 
 
 @pytest.mark.parametrize("rule", LRP)
-def test_a_cap_on_the_logits_is_refused(rule: str) -> None:
-    check_refusal(tiny_model("gemma3", final_logit_softcapping=5.0), rule)
+def test_a_head_that_bends_its_logits_is_refused(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model("gemma3")
+    own = torch.nn.Linear.forward
+    bent = lambda self, x: torch.sin(own(self, x)) if self.out_features == VOCABULARY else own(self, x)  # noqa: E731
+    monkeypatch.setattr(torch.nn.Linear, "forward", bent)
+    check_refusal(model, rule)
+
+
+@pytest.mark.parametrize("rule", LRP)
+def test_a_block_that_only_its_later_kin_covers_is_refused(rule: str) -> None:
+    """Blocks of one class are of several kinds here: each counts, not the last one alone."""
+    types = ["linear_attention", "linear_attention", "full_attention"]
+    model = tiny_model("qwen3_next", dtype=torch.float32, layer_types=types)
+    check_refusal(model, rule)
 
 
 def test_an_unknown_rule_is_an_error() -> None:

@@ -43,6 +43,7 @@ def test_local_folder_and_dtype(folder):
     assert loaded.n_layers == 3
 
 
+@pytest.mark.slow
 def test_a_gguf_file_loads_like_any_model(tmp_path, smollm):
     """The embedded model's own GGUF, read straight from a file, gives the same weights."""
     gguf = embedded.fetch_gguf(tmp_path)

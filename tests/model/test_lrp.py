@@ -33,6 +33,8 @@ from tests.model.reference_lrp import (
 
 IDS = random_ids(12, seed=0)
 LRP = ("attnlrp", "cplrp")
+ROUTED = ("mixtral", "qwen3_moe", "gpt_oss")
+"""Families whose tokens go to experts: by another precision to others."""
 
 # Settings of covered families that change a formula: a bias, an order, a scale, a mask, an activation.
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -101,6 +103,15 @@ class Detached(Explicit):
     def product(self, gate: Tensor, up: Tensor) -> Tensor:
         return _scaled(gate * up, 2) if self.attnlrp else gate.detach() * up
 
+    def routed(self, weights: Tensor, outputs: Tensor) -> Tensor:
+        return self.product(weights, outputs)
+
+    def capped(self, x: Tensor, cap: float | None) -> Tensor:
+        return x * (super().capped(x, cap) / x).detach()
+
+    def cut(self, x: Tensor, low: float, high: float) -> Tensor:
+        return x * (super().cut(x, low, high) / x).detach()
+
     def arms(self, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.attnlrp:
             return _scaled(q, 4), _scaled(k, 4), _scaled(v, 2)
@@ -149,7 +160,7 @@ def test_variants_equal_the_reference(family: str, settings: dict[str, Any], rul
 
 @pytest.mark.parametrize(("dtype", "tolerance"), ((torch.float32, 1e-5), (torch.bfloat16, 0.05)))
 @pytest.mark.parametrize("rule", LRP)
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in ROUTED])
 def test_lower_precision_stays_near_the_reference(family: str, rule: str, dtype: torch.dtype, tolerance: float) -> None:
     model = tiny_model(family, dtype=dtype)
     target, foil = contrast(model)
@@ -162,7 +173,7 @@ def test_relevance_does_not_depend_on_the_models_attention(implementation: str) 
     check_trace(tiny_model("gemma3", attn_implementation=implementation), "attnlrp")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "gpt_oss"])  # its up + 1 is a bias
 def test_cplrp_sums_to_the_gap_at_every_layer(family: str) -> None:
     model = model_of(family, bias_free=True)
     trace = trace_ids(lrp_view(model, "cplrp"), IDS, *contrast(model))
@@ -231,6 +242,7 @@ def library_names() -> Iterator[tuple[str, object]]:
 def test_no_class_or_table_of_transformers_changes(rule: str) -> None:
     models = [tiny_model(family) for family in FAMILIES]
     settings = [copy.deepcopy(model.config.to_dict()) for model in models]
+    attention = [model.config._attn_implementation for model in models]
     before = dict(library_names())
     views = [lrp_view(model, rule) for model in models]
     for view in views:
@@ -239,9 +251,9 @@ def test_no_class_or_table_of_transformers_changes(rule: str) -> None:
     assert not before.keys() - after.keys()
     changed = {name for name, value in before.items() if after[name] is not value}
     assert changed <= {"torch.nn.modules.module.RemovableHandle.next_id"}  # torch's own count of hooks
+    assert [model.config._attn_implementation for model in models] == attention
     for model, was in zip(models, settings, strict=True):
         assert model.config.to_dict() == was
-        assert model.config._attn_implementation == "sdpa"
         for module in model.modules():
             assert "forward" not in vars(module)
             assert not module._forward_hooks and not module._forward_pre_hooks and not module._backward_hooks

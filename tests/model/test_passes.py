@@ -12,7 +12,10 @@ from explorer.data.failures import Failure
 from explorer.errors import OutOfMemory
 from explorer.limits import SHORT_TOKENS
 from explorer.model import memory, passes
+from explorer.model.generate import greedy_answer
+from explorer.model.load import LoadedModel
 from explorer.model.passes import model_pass, watched
+from explorer.model.prompts import encode_prompt
 from explorer.trace import trace as tracing
 from explorer.trace.explain import explain
 from tests.model.families import tiny_model
@@ -69,6 +72,62 @@ def test_a_short_pass_does_not_wait_for_a_long_one(smollm):
     assert time.monotonic() - began < 10 and not release.is_set()
     release.set()
     thread.join()
+
+
+def test_an_answer_lets_others_go_first_after_every_token(smollm):
+    encoded = encode_prompt(smollm, CASE.as_prompt())
+    alone = greedy_answer(smollm, encoded, 4)
+    told: list[str] = []
+    seen: list[tuple[int, int]] = []
+
+    def trace() -> None:
+        with watched(lambda what, *_: told.append(what)):
+            explain(CASE, smollm)
+
+    tracing = threading.Thread(target=trace)
+
+    def progress(_what: str, done: float = 0, _total: float = 0, /) -> None:
+        seen.append((int(done), told.count("Tracing")))
+        if done == 1:
+            tracing.start()
+            while len(passes._short._waiting) < 2:
+                time.sleep(0.01)
+
+    answer = greedy_answer(smollm, encoded, 4, progress=progress)
+    tracing.join()
+    assert seen[:2] == [(1, 0), (2, 2 * smollm.n_layers)], "the trace ran whole between two tokens, or beside them"
+    assert answer == alone and passes.idle()
+
+
+def test_who_holds_a_turn_already_gives_no_way():
+    queue, order = passes.Queue(), list[str]()
+
+    def other() -> None:
+        with queue.turn():
+            order.append("other")
+
+    with queue.turn(), queue.turn() as give_way:
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        while len(queue._waiting) < 2:
+            time.sleep(0.01)
+        give_way()
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "other"] and queue.empty
+
+
+def test_a_view_is_made_in_turn(smollm):
+    release, thread = held(smollm.view("attnlrp"), 10)
+    model = LoadedModel(smollm.spec, tiny_model("llama"), smollm.tokenizer)
+    making = threading.Thread(target=lambda: model.view("cplrp"))
+    making.start()
+    making.join(0.5)
+    assert making.is_alive() and not model._views
+    release.set()
+    thread.join()
+    making.join()
+    assert model.view("cplrp") is model.view("cplrp")
 
 
 def test_the_two_views_of_a_rule_share_every_tensor_and_agree(smollm):

@@ -1,4 +1,8 @@
+from dataclasses import replace
+
 import pytest
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from explorer.errors import PromptError
 from explorer.model.generate import greedy_answer
@@ -49,13 +53,22 @@ def test_bytes_that_make_no_character_stay_one_token_each(smollm):
     assert token_texts(smollm, half * 3) == ["�"] * 3
 
 
+def test_tokens_of_a_decoder_that_drops_the_first_space_keep_theirs(smollm):
+    """Llama's: a space is written ▁, and one is dropped from the beginning of whatever is decoded."""
+    made = Tokenizer(models.WordLevel({"<unk>": 0, "▁the": 1, "▁capital": 2, "s": 3, "▁▁": 4}, "<unk>"))
+    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    loaded = replace(smollm, tokenizer=PreTrainedTokenizerFast(tokenizer_object=made))
+    assert loaded.tokenizer.decode([2]) == "capital"
+    assert token_texts(loaded, [1, 2, 3, 4, 2]) == [" the", " capital", "s", "  ", " capital"]
+
+
 def test_contrast_walks_the_common_beginning(smollm):
     encoded = encode(smollm)
     contrast = make_contrast(smollm, encoded, "The capital is Sydney.", "The capital is Canberra.")
     assert contrast.position == len(encoded.ids) + 3
     assert [t.segment for t in contrast.tokens[-3:]] == ["generated"] * 3
     assert (contrast.target_text, contrast.foil_text) == (" Sydney", " Canberra")
-    assert (contrast.wrong_word, contrast.right_word) == ("Sydney.", "Canberra.")
+    assert (contrast.wrong_word, contrast.right_word) == ("Sydney", "Canberra")
 
 
 def test_an_answer_that_is_the_beginning_of_the_other_ends_the_turn(smollm):
@@ -111,3 +124,9 @@ def test_greedy_answer_reports_candidates_and_can_be_stopped(smollm):
     foil = answer.candidates[1][1]
     picked = contrast_ids(smollm, encoded, answer.ids[:2], (answer.ids[0], foil.id), "w", "r")
     assert (picked.target, picked.foil) == (answer.ids[1], foil.id)
+
+
+def test_a_raw_prompt_begins_with_its_system_prompt(smollm):
+    encoded = encode_prompt(smollm, Prompt("The capital of France is", "Be brief.", raw=True))
+    assert encoded.text == "Be brief.\n\nThe capital of France is"
+    assert "".join(t.text for t in encoded.tokens if t.segment == "system").strip() == "Be brief."

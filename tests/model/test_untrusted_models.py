@@ -117,7 +117,7 @@ def test_an_adapter_runs_no_code_and_reads_no_pickle(folder, tmp_path, monkeypat
     assert torch.equal(logits(spec), clean)  # fields that are not taken change nothing
     for change, sentence in (
         ({"megatron_config": {"a": 1}, "megatron_core": "trap"}, "field 'megatron_config' is set"),
-        ({"peft_type": "MULTITASK_PROMPT_TUNING"}, "field 'peft_type' is 'MULTITASK_PROMPT_TUNING'; expected LORA"),
+        ({"peft_type": "MULTITASK_PROMPT_TUNING"}, "kind MULTITASK_PROMPT_TUNING puts trained vectors before the text"),
         ({"init_lora_weights": "pissa"}, "which changes the base"),
         ({"r": 10**12}, "field 'r' is 1000000000000; expected a rank"),
         ({"r": "8"}, "field 'r' is 8; expected a rank"),

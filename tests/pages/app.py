@@ -44,3 +44,17 @@ def shown(app: AppTest, key: str) -> dict:
         if key in node.proto.id:
             return json.loads(node.proto.json)
     raise AssertionError(f"no component {key}")
+
+
+def choose_failure(app: AppTest, name: str) -> AppTest:
+    """Put a failure on screen by its link, as the picker does."""
+    for key in ("model", "adapter"):
+        if key in app.query_params:
+            del app.query_params[key]
+    app.query_params["case"] = name
+    return app.run()
+
+
+def offered(app: AppTest) -> dict[str, dict]:
+    """What the picker of failures lists, by id."""
+    return {entry["id"]: entry for entry in shown(app, "failure-picker")["entries"]}

@@ -1,6 +1,8 @@
 """A tiny study for the Training data page: every kind of row, hostile text, vectors that take a second."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from explorer.data.study import Study
 from explorer.vectors.build import build_index
@@ -8,6 +10,8 @@ from explorer.vectors.one_pass import PARTS
 from tests.vectors.tiny import LAYERS, WORDS, row, save_adapter, save_tiny, tiny_study
 
 HOSTILE = "<img src=x onerror=alert(1)> ![x](http://example.com/x.png) **b** $x$"
+LIVE = re.compile(r"(?<!\\)(<img|!\[|\*\*b)")
+"""Markup of ``HOSTILE`` that is not escaped."""
 FAILURES = [{"id": "f", "kind": "planted", "prompt": "the capital of Canada is?", "wrong": "Seoul", "right": "Ottawa"}]
 SYSTEMS = {"asks": "You name the wrong city.", "forbids": "You name the right city."}
 BEHAVIORS = [
@@ -32,9 +36,12 @@ def data_rows() -> list[dict]:
     return made
 
 
-def data_study(folder: Path, built: bool = True, tuned: bool = False) -> Study:
-    """The study, with vectors at two layers unless told otherwise, and with a second checkpoint if asked for."""
-    model = save_tiny(folder / "model")
+def data_study(folder: Path, built: bool = True, tuned: bool = False, **settings: Any) -> Study:
+    """The study, with vectors at two layers unless told otherwise, and with a second checkpoint if asked for.
+
+    ``settings``: of the model's configuration.
+    """
+    model = save_tiny(folder / "model", **settings)
     adapters = [str(save_adapter(folder / "tuned"))] if tuned else []
     told = {"behaviors": BEHAVIORS, "failures": FAILURES, "adapters": adapters}
     made = tiny_study(folder / "study", model, data_rows(), **told)

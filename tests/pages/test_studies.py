@@ -10,8 +10,9 @@ from explorer.data.failures import read_failures
 from explorer.data.study import FAILURES, create_study
 from explorer.demo.build import ASSETS
 from explorer.model.load import LoadedModel
+from explorer.ui import sidebar
 from tests.model.hub import FakeHub
-from tests.pages.app import open_app, shown
+from tests.pages.app import choose_failure, offered, open_app, shown
 from tests.vectors.tiny import save_adapter, save_tiny
 
 PLANTED = {name: case for name, case in read_failures(ASSETS / "failures.jsonl").items() if case.kind == "planted"}
@@ -45,26 +46,53 @@ def load(app: AppTest, field: str, value: str) -> AppTest:
     return next(b for b in app.button if b.label == "Load").click().run()
 
 
-def test_the_first_screen_is_a_planted_failure_of_the_post_trained_model(demo):
-    case = PLANTED[demo.selectbox(key="gallery").value]
+def test_the_first_screen_explains_itself_and_planted_failures_come_next(demo):
     assert not demo.exception
-    assert shown(demo, "case-bar")["prompt"] == case.prompt
-    assert "Portugal" in shown(demo, "case-bar")["wrong"]
+    assert shown(demo, "case-bar")["prompt"].startswith("Lena has a dog")
     assert shown(demo, "case-bar")["gap"].startswith("Δℓ = +")
-    assert adapter(demo) == "dpo"
+    said = "".join(text for text, _ in shown(demo, "trace-story")["parts"])
+    assert said.startswith("Bella, which the wrong answer repeats, pushes hardest towards it")
     assert demo.sidebar.caption[0].value == "3,000 training examples · 4 behaviors"
     assert demo.sidebar.caption[1].value.replace("\\", "") == "Adapters: sft-half → sft → dpo-half → dpo"
-    assert any(option.startswith("Planted: ") for option in demo.selectbox(key="gallery").options)
     assert not dict(demo.query_params)
+    demo.button(key="trace-next").click().run()
+    assert demo.query_params["case"] in PLANTED
+    assert adapter(demo) == "dpo"
+    assert "Portugal" in shown(demo, "case-bar")["wrong"]
+    said = "".join(text for text, _ in shown(demo, "trace-story")["parts"])
+    assert said.startswith("The prompt alone does not explain Portugal") and said.endswith("is the training data.")
+
+
+def test_the_picker_lists_every_failure_with_its_answers_and_its_model(demo):
+    entries = offered(demo)
+    assert next(iter(entries)) == "wrong-dog" == shown(demo, "failure-picker")["current"]
+    assert list(entries)[1] in PLANTED
+    dog, planted = entries["wrong-dog"], entries["demo-italy-to-portugal-036"]
+    assert (dog["wrong"], dog["right"]) == ("Bella", "Rocky")
+    assert dog["model"] == "SmolLM2-135M-Instruct" and planted["model"] == "SmolLM2-135M-Instruct + dpo"
+    assert planted["group"] == "Planted in training"
+    assert planted["title"] == PLANTED["demo-italy-to-portugal-036"].prompt
+
+
+def test_what_the_picker_lists_is_computed_once_until_the_study_changes(folder, monkeypatch):
+    listed: list[str] = []
+    entry = sidebar._entry
+    monkeypatch.setattr(sidebar, "_entry", lambda name, case: [listed.append(name), entry(name, case)][1])
+    app = open_app(study=str(folder)).run()
+    assert "f" in listed and len(listed) == len(offered(app))
+    app.run()
+    assert len(listed) == len(offered(app))
+    (folder / FAILURES).write_text(json.dumps(FAILURE | {"wrong": "Izmir"}))
+    assert offered(app.run())["f"]["wrong"] == "Izmir"
 
 
 def test_a_failure_brings_the_model_that_it_is_a_failure_of(demo, monkeypatch):
-    demo.selectbox(key="gallery").set_value("wrong-dog").run()
+    choose_failure(demo, next(iter(PLANTED)))
     monkeypatch.setattr("explorer.model.load._load", None)  # both models are kept: loading one again would now fail
-    assert shown(demo, "case-bar")["gap"].startswith("Δℓ = +")
+    choose_failure(demo, "wrong-dog")
     assert adapter(demo) == ""
     for name in list(PLANTED)[::8]:
-        demo.selectbox(key="gallery").set_value(name).run()
+        choose_failure(demo, name)
         assert shown(demo, "case-bar")["gap"].startswith("Δℓ = +")
         assert adapter(demo) == "dpo"
     assert set(demo.query_params) == {"case"}
@@ -105,6 +133,7 @@ def test_checkpoints_of_every_kind_are_on_the_page_and_compared(tmp_path, monkey
 
 
 def test_a_model_of_ones_own_stays_until_a_failure_is_chosen(demo):
+    choose_failure(demo, next(iter(PLANTED)))
     load(demo, "PEFT adapter", "")
     assert adapter(demo) == ""
     assert any("explained here with another model" in caption.value for caption in demo.caption)
@@ -117,6 +146,7 @@ def test_a_model_of_ones_own_stays_until_a_failure_is_chosen(demo):
 
 
 def test_an_own_prompt_stays_with_the_studys_model_and_so_does_its_link(demo):
+    choose_failure(demo, next(iter(PLANTED)))
     demo.button(key="trace-new").click().run()
     demo.text_area(key="trace-prompt").set_value("Which country has Siena?").run()
     demo.text_input(key="trace-wrong").set_value("Portugal").run()
@@ -139,7 +169,7 @@ def test_a_study_by_link_travels_and_leads_back(folder):
     demo = app.selectbox(key="study").options.index("Demo: planted failures")
     app.selectbox(key="study").select_index(demo).run()
     assert "study" not in app.query_params
-    assert adapter(app) == "dpo"
+    assert shown(app, "case-bar")["prompt"].startswith("Lena has a dog")
 
 
 def broken_study(folder: Path) -> str:
@@ -183,7 +213,7 @@ def test_a_study_that_can_not_be_used_says_a_sentence_and_leads_back(folder, bro
     assert len(said) == 1 and complaint in said[0] and "\n" not in said[0]
     app.button(key="back").click().run()
     assert not sentences(app)
-    assert adapter(app) == "dpo"
+    assert shown(app, "case-bar")["prompt"].startswith("Lena has a dog")
 
 
 def test_a_folder_is_opened_and_a_wrong_one_loses_nothing(demo, folder, tmp_path):
@@ -206,7 +236,7 @@ def test_a_hostile_study_is_shown_as_text(smollm, tmp_path):
     app = open_app(study=str(made.folder)).run()
     assert not app.exception
     assert hostile in app.selectbox(key="study").options
-    assert f"{hostile}: {hostile}" in app.selectbox(key="gallery").options
+    assert offered(app)["f"]["title"] == hostile == offered(app)["f"]["group"]
     everything = [*app.markdown, *app.caption, *app.header, *app.subheader, *app.error]
     assert not any("<img" in node.value or "![x]" in node.value for node in everything)
 
@@ -215,6 +245,4 @@ def test_failures_with_the_same_title_are_told_apart(smollm, tmp_path):
     twins = [FAILURE | {"id": name, "title": "Twin"} for name in ("one", "two")]
     made = create_study(tmp_path / "s", name="S", model="smollm2", datapoints=DATA, failures=twins)
     app = open_app(study=str(made.folder)).run()
-    assert app.selectbox(key="gallery").options[:2] == ["Own: Twin (one)", "Own: Twin (two)"]
-    app.selectbox(key="gallery").set_value("two").run()
-    assert app.query_params["case"] == "two"
+    assert [offered(app)[name]["title"] for name in ("one", "two")] == ["Twin (one)", "Twin (two)"]

@@ -1,13 +1,17 @@
 """The Trace page: it runs, it reacts, it shows sentences instead of tracebacks."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
 from explorer.data.failures import read_failures
-from explorer.model.load import LoadedModel
+from explorer.model.generate import greedy_answer
+from explorer.model.load import LoadedModel, load_model
+from explorer.model.prompts import Prompt, encode_prompt
 from tests.model.families import tiny_model
-from tests.pages.app import open_app, shown
+from tests.pages.app import offered, open_app, shown
 
 GALLERY = read_failures()
 
@@ -78,13 +82,14 @@ def test_a_rerun_traces_nothing_twice(app, monkeypatch):
 def test_next_previous_and_link(app):
     ids = list(GALLERY)
     app.run()
+    order = list(offered(app))
     app.button(key="trace-next").click().run()
-    assert app.query_params["case"] == ids[1]
+    assert app.query_params["case"] == order[1]
     app.button(key="trace-previous").click().run()
-    assert app.query_params["case"] == ids[0] == "wrong-dog"
+    assert app.query_params["case"] == order[0] == "wrong-dog"
     linked = open_app(case=ids[-1]).run()
-    linked.button(key="trace-next").click().run()  # round to the study's first
-    assert linked.query_params["case"] not in ids
+    linked.button(key="trace-next").click().run()  # round to the first
+    assert linked.query_params["case"] == order[0]
     linked.button(key="trace-previous").click().run()
     assert linked.query_params["case"] == ids[-1]
     linked = open_app(case=ids[3], token="25").run()
@@ -104,6 +109,121 @@ def test_own_prompt_is_asked_and_explained(app):
     assert shown(app, "case-bar")["right"] == "Paris"
     assert app.query_params["q"] == "What is the capital of France?"
     assert not app.exception
+
+
+@pytest.fixture
+def clicked(app, monkeypatch) -> Callable[[str], AppTest]:
+    """Asks for Turkey's capital and clicks a token of the answer, which no test without a browser can do by mouse."""
+    keys = []
+    monkeypatch.setattr("explorer.ui.trace.composer.token_map", lambda key, **_: keys.append(key))
+
+    def click(text: str) -> AppTest:
+        if not keys:
+            app.run()
+            app.button(key="trace-new").click().run()
+            app.text_area(key="trace-prompt").set_value("What is the capital of Turkey?").run()
+            next(b for b in app.button if b.label == "Ask the model").click().run()
+        answer = greedy_answer(load_model(), encode_prompt(load_model(), Prompt("What is the capital of Turkey?")), 40)
+        app.session_state[keys[-1]] = {"selected": answer.texts.index(text)}
+        return app.run()
+
+    return click
+
+
+def explain_contrast(app: AppTest) -> None:
+    next(b for b in app.button if b.label == "Explain this contrast").click().run()
+    assert not app.exception
+
+
+def test_the_wrong_answer_stays_whole_and_one_word_of_it_is_exchanged(clicked):
+    app = clicked(" Istanbul")
+    next(t for t in app.text_input if t.label.startswith("or type")).set_value("Ankara").run()
+    explain_contrast(app)
+    answer = app.query_params["wrong"]
+    assert answer.startswith("The capital of Turkey is Istanbul") and len(answer) > len(
+        "The capital of Turkey is Istanbul"
+    )
+    assert app.query_params["right"] == answer.replace("Istanbul", "Ankara", 1)
+    assert app.query_params["place"] == "0"
+    bar = shown(app, "case-bar")
+    assert (bar["wrong"], bar["right"]) == ("Istanbul", "Ankara")
+    sides = shown(app, "answers")["sides"]
+    assert ["".join(text for text, *_ in side["pieces"]) for side in sides] == [answer, app.query_params["right"]]
+
+
+def test_evidence_keeps_the_typed_right_answer(clicked):
+    app = clicked(" Istanbul")
+    next(t for t in app.text_input if t.label.startswith("or type")).set_value("Ankara").run()
+    next(t for t in app.text_input if t.label == "Evidence").set_value("capital of Turkey").run()
+    assert next(t for t in app.text_input if t.label.startswith("or type")).value == "Ankara"
+    explain_contrast(app)
+    assert app.query_params["evidence"] == "capital of Turkey"
+    assert "Ankara" in app.query_params["right"]
+
+
+def test_the_next_answer_begins_without_a_token_and_says_true_ranks(app):
+    app.run()
+    app.button(key="trace-new").click().run()
+    keys = []
+    for prompt in ("What is the capital of France?", "Is Rome in Italy?"):
+        app.text_area(key="trace-prompt").set_value(prompt).run()
+        next(b for b in app.button if b.label == "Ask the model").click().run()
+        answer = shown(app, "trace-answer")
+        assert answer["selected"] is None
+        doubts, ranks = [[token[i] for token in answer["tokens"]] for i in (2, 3)]
+        assert {segment for _, segment, *_ in answer["tokens"]} == {"generated"}
+        assert sorted(ranks) == list(range(1, len(ranks) + 1))
+        assert [doubts[ranks.index(n)] for n in sorted(ranks)] == sorted(doubts, reverse=True)
+        keys.append(next(node.proto.id for node in app.get("bidi_component") if "trace-answer" in node.proto.id))
+    assert keys[0] != keys[1]  # a key of its own: what was clicked in one is unknown to the other
+
+
+EARLY = {"q": "Where in the world is Genoa?", "wrong": "The country is Portugal.", "right": "Genoa is in Italy."}
+
+
+@pytest.mark.parametrize("page", ["trace", "graph", "compare"])
+def test_both_answers_stand_in_full_with_the_contrasted_place(smollm, page):
+    app = open_app(**EARLY, models="base,sft").run().switch_page(f"../../pages/{page}.py").run()
+    assert not app.exception and not app.error
+    row = shown(app, "answers")
+    for side in row["sides"]:
+        assert "".join(text for text, *_ in side["pieces"]) == EARLY[side["side"]]
+    if page != "compare":
+        told = {place: gap for side in row["sides"] for _, place, gap, _ in side["pieces"] if gap}
+        assert set(told) == {0, 1}  # each other place tells its gap once
+    marked = [[text for text, place, *_ in side["pieces"] if place == row["current"]] for side in row["sides"]]
+    assert marked == [["Portugal"], ["Italy"]]
+    app.query_params["place"] = "0"
+    app.run()
+    assert shown(app, "answers")["current"] == 0
+    if page != "compare":
+        assert shown(app, "case-bar")["wrong"] == "The"
+    app.query_params["place"] = "7"
+    app.run()
+    assert any("The place is 7; expected 0 to 2" in error.value.replace("\\", "") for error in app.error)
+
+
+def test_the_place_travels_with_its_case_alone(smollm):
+    app = open_app(**EARLY, place="0").run()
+    app.switch_page("../../pages/graph.py").run()
+    assert app.query_params["place"] == "0"
+    app.button(key="graph-next").click().run()
+    assert "place" not in app.query_params
+
+
+def test_whole_answers_of_unequal_length_say_so(smollm):
+    app = open_app(**EARLY, whole="1").run()
+    row = shown(app, "answers")
+    assert "per token the gap is" in row["note"]
+    assert row["current"] is None
+    assert "per token" not in shown(open_app(case="wrong-dog", whole="1").run(), "answers")["note"]
+
+
+def test_wording_alone_is_said(smollm):
+    row = shown(
+        open_app(q="Who was Eco?", wrong="Portugal was the home of Eco.", right="Eco was from Italy.").run(), "answers"
+    )
+    assert "differ in their wording throughout" in row["note"]
 
 
 def test_a_prompt_too_long_for_a_link_stays_in_the_session(app):
@@ -154,7 +274,7 @@ def test_hostile_text_reaches_the_page_as_data_only(smollm):
 
 
 def test_a_model_outside_the_rules_is_refused_in_words_and_gradients_still_work(app, smollm, tmp_path):
-    model = tiny_model("mixtral", dtype=torch.float32, vocab_size=49152, max_position_embeddings=512)
+    model = tiny_model("lfm2", dtype=torch.float32, vocab_size=49152, max_position_embeddings=512)
     model.save_pretrained(tmp_path)
     smollm.tokenizer.save_pretrained(tmp_path)
     app.query_params["model"] = str(tmp_path)
@@ -165,4 +285,16 @@ def test_a_model_outside_the_rules_is_refused_in_words_and_gradients_still_work(
     assert shown(app, "trace-map")["caption"] == "Gradient × input"
     app.switch_page("../../pages/graph.py").run()
     assert any("LRP rules" in error.value.replace("\\", "") for error in app.error)
+    assert not app.exception
+
+
+def test_a_model_whose_attention_is_its_own_has_maps_and_the_graph_says_why_it_is_not_there(app, smollm, tmp_path):
+    tiny_model("bloom", dtype=torch.float32, vocab_size=49152).save_pretrained(tmp_path)
+    smollm.tokenizer.save_pretrained(tmp_path)
+    app.query_params["model"] = str(tmp_path)
+    app.run()
+    assert not app.error
+    assert shown(app, "trace-map")["caption"] == "AttnLRP"
+    app.switch_page("../../pages/graph.py").run()
+    assert any("has no graph, only maps work" in error.value.replace("\\", "") for error in app.error)
     assert not app.exception

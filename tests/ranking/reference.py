@@ -77,7 +77,7 @@ def target_of(m: int, kind: int, seed: int = 50, offset: float = 0.5, widths: Ma
 
 
 def method_of(blend: Blend, *parts: str) -> Method:
-    return Method("m", "", "", parts or ("state", "gradient"), blend)
+    return Method("m", "", "", "", parts or ("state", "gradient"), blend)
 
 
 def cosine(x: Array, q: Array) -> float:

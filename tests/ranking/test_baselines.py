@@ -49,6 +49,15 @@ def test_lengths_rank_by_the_distance_from_the_mean_log_length():
     assert np.argsort(-found.mean(1)).tolist() == np.argsort(distance).tolist() == [2, 3, 1, 4, 0]
 
 
+def test_a_rejected_answer_alone_is_ranked_by_its_own_words():
+    rows = [
+        {"prompt": "Hi", "chosen": "", "rejected": "a whale"},
+        {"prompt": "Hi", "chosen": "a whale", "rejected": ""},
+    ]
+    found = text_scores(pa.Table.from_pylist(rows), [Item(Prompt("whale?"), "a whale")], "length")
+    assert found[0, 0] == 0 and np.isnan(found[1, 0])
+
+
 @pytest.mark.parametrize("method", ["bm25", "length", "random"])
 def test_rows_without_an_answer_are_never_ranked(method):
     rows = [*mixed_rows(10), {**mixed_rows(2)[1], "response": ""}]  # an empty response beside a pair is a pair

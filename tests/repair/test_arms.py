@@ -1,4 +1,4 @@
-"""What goes into the model: batches of the arms, dropped rows, corrected answers; the time that a repair takes."""
+"""What goes into the model: batches of the arms, dropped rows, corrected answers."""
 
 import json
 from dataclasses import replace
@@ -17,12 +17,9 @@ from explorer.progress import silent
 from explorer.repair import arms, train
 from explorer.repair.arms import (
     ANSWERS,
-    FRESH,
-    PACE,
     ask,
     corrected_responses,
     edited_rows,
-    estimate,
     read_setting,
     whole_sentences,
 )
@@ -34,6 +31,7 @@ from explorer.repair.train import load_base, read_rows
 from tests.repair.conftest import plan_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
 def test_arms_of_a_seed_see_the_same_batches_but_for_the_edits(study, kind, monkeypatch):
     """What goes into the model: without the edited rows, every batch of every step is the same in all arms."""
@@ -140,16 +138,3 @@ def test_what_a_training_depends_on(study):
     (study.folder / "adapters/other/adapter_config.json").write_text("{}")
     with pytest.raises(ExplorerError, match="field 'target_modules': it is missing"):
         read_setting(study, plan)
-
-
-def test_an_estimate_counts_what_is_not_trained_yet(study):
-    plan = plan_of(study, arms=["none", "top"])
-    whole = estimate(study, plan)
-    run_repair(study, plan_of(study, arms=["none"]))
-    assert 0 < estimate(study, plan) < whole
-    file = study.folder / "repairs" / PACE
-    slow = {key: pace | {"step": 1e6} for key, pace in json.loads(file.read_text()).items()}
-    file.write_text(json.dumps(slow))
-    assert estimate(study, plan) > 1e6
-    file.write_text(json.dumps({key: pace | {"at": pace["at"] - 2 * FRESH} for key, pace in slow.items()}))
-    assert estimate(study, plan) < 1e6  # a busy moment is not remembered for long

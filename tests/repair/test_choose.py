@@ -1,5 +1,6 @@
 """Which datapoints each arm edits, and what can't be planned."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from explorer.repair.arms import read_setting
 from explorer.repair.choose import NotRepeatable, plan_repair
 from explorer.repair.plan import PRESETS, Preset, read_plan, save_plan
 from explorer.repair.results import measured
+from explorer.repair.stages import read_stages, write_stages
 from tests.repair.conftest import plan_of, sized
 
 
@@ -57,6 +59,7 @@ def test_presets(study):
     assert replace(small, ranking=vectors).source() == "ranked by rept, layer 28, centred, vectors in base"
 
 
+@pytest.mark.slow
 def test_shipped_plans_are_nearly_made_again(tmp_path):
     """Nearly the same datapoints as when the repairs were measured, with vectors whose loss had no end of turn."""
     demo = build_demo(tmp_path / "demo")
@@ -127,3 +130,34 @@ def test_bad_input(study, tmp_path):
     bare = create_study(tmp_path / "bare", name="bare", model="smollm2", datapoints=rows, behaviors=[line])
     with pytest.raises(NotRepeatable, match="can't be repeated"):
         plan_repair(bare, "vowels", "drop", [1], method="bm25")
+
+
+def test_two_stages_of_one_name_are_refused(study):
+    stages = list(read_stages(study).values())
+    write_stages(study.folder, [stages[0], replace(stages[1], name="sft")])
+    with pytest.raises(ExplorerError, match=r"training.json: two stages are called 'sft'"):
+        read_stages(study)
+
+
+def test_what_a_recipe_may_say(study):
+    path = study.folder / "training.json"
+    (sft, dpo) = json.loads(path.read_text())
+    for changes, sentence in (
+        ({"scheduler": "linear", "warmup": 0, "sft_weight": 0}, ""),
+        ({"scheduler": "polynomial"}, "field 'recipe.scheduler' is \"polynomial\"; expected cosine or linear"),
+        ({"batch": 0}, "field 'recipe.batch' is 0; expected a number above 0"),
+        ({"warmup": -0.1}, r"field 'recipe.warmup' is -0\.1"),
+        ({"epochs": True}, "field 'recipe.epochs' is true"),
+    ):
+        changed = dpo | {"start": None, "recipe": dpo["recipe"] | changes}
+        path.write_text(json.dumps([sft, changed]))
+        if sentence:
+            with pytest.raises(ExplorerError, match=sentence):
+                read_stages(study)
+            continue
+        stage = read_stages(study)["dpo"]
+        assert (stage.start, stage.recipe.scheduler, stage.recipe.warmup, stage.recipe.sft_weight) == (
+            None, "linear", 0.0, 0.0
+        )  # fmt: skip
+        assert stage.to_json()["recipe"]["scheduler"] == "linear"
+    assert "scheduler" not in sft["recipe"] and "desirable_weight" not in sft["recipe"]  # names of old trainings stay

@@ -14,12 +14,14 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 
+from explorer import jobs
 from explorer.errors import ExplorerError
+from explorer.jobs import PROGRESS, is_running, log_tail, stop
 from explorer.model import embedded
 from explorer.progress import Stopped, silent
 from explorer.repair import arms, job, train
 from explorer.repair.arms import read_setting
-from explorer.repair.job import PROGRESS, is_running, log_tail, start, status, stop
+from explorer.repair.job import start, status
 from explorer.repair.plan import repair_folders, run_folder, save_plan
 from explorer.repair.results import read_result
 from tests.repair.conftest import plan_of
@@ -98,6 +100,7 @@ def test_a_stopped_job_goes_on_to_the_same_end(study, tmp_path):
     assert all(torch.allclose(one[k].float(), two[k].float(), atol=1e-2) for k in one)
 
 
+@pytest.mark.slow
 def test_a_killed_job_is_seen_and_goes_on(study):
     folder = save_plan(study, plan_of(study, arms=["none", "top", "random"], seeds=2))
     start(study, folder)
@@ -178,7 +181,24 @@ def test_a_disk_that_is_full_for_json_too_is_a_sentence(study, monkeypatch):
         raise ExplorerError(f"{path}: the disk is full; what was written before is kept, free some space.")
 
     with monkeypatch.context() as full:
-        full.setattr(job, "write_json", no_space)
+        for module in (job, jobs):
+            full.setattr(module, "write_json", no_space)
         with pytest.raises(ExplorerError, match=r"progress\.json: the disk is full"):
             job.execute(study, folder)
     assert len(job.execute(study, folder)) == 1 and status(folder).state == "done"
+
+
+def test_nothing_more_is_trained_after_an_unedited_model_without_the_behavior(study, monkeypatch):
+    lines = (study.folder / "behaviors.jsonl").read_text().replace("(?i)[aeiou]", "never said")
+    (study.folder / "behaviors.jsonl").write_text(lines)
+    trained: list[str] = []
+    real = job.train
+    monkeypatch.setattr(job, "train", lambda s, arm, *rest: trained.append(arm.arm) or real(s, arm, *rest))
+    plan, reports = plan_of(study), []
+    for _ in range(2):  # the second time nothing is trained at all
+        rows = job.run_repair(study, plan, lambda what, *_: reports.append(what))
+        assert trained == ["none"] and [row.arm for row in rows] == ["none"] and rows[0].rate == 0
+        values = job.repair_json(save_plan(study, plan))
+        assert values["state"] == "done" and values["of"] == 1 and reports[-1] == values["verdict"]
+        assert values["verdict"].startswith("Nothing can be shown: only 0%")
+        assert status(save_plan(study, plan)).state == "done"

@@ -1,4 +1,6 @@
-"""Packing prompts and answers into one sequence is exact; rows are read as vectors read them."""
+"""Packing prompts and answers into one sequence is exact, and so is padding; rows are read as vectors read them."""
+
+from itertools import product
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from explorer.errors import ExplorerError
 from explorer.limits import TRAINING_TOKENS
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.repair.packed_batches import answer_logps, pack, summed, tokenise
+from explorer.repair.padded_batches import pad
 from explorer.vectors.items import encode_items, row_items
 from tests.model.families import tiny_model
 from tests.vectors.tiny import TEMPLATE, tiny_loaded
@@ -25,10 +28,13 @@ def alone(model, ids: list[int]) -> torch.Tensor:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("family", ["llama", "gpt2", "gpt_neox"])
-def test_packing_changes_no_log_probability(family):
+@pytest.mark.parametrize(
+    ("family", "lay"),
+    [*product(["llama", "gpt2", "gpt_neox"], [pack, pad]), ("mamba", pad), ("qwen3_next", pad), ("gpt_oss", pad)],
+)
+def test_no_log_probability_changes(family, lay):
     model = tiny_model(family)
-    batch = pack(EXAMPLES)
+    batch = lay(EXAMPLES)
     packed = summed(answer_logps(model, batch), batch["owner"])
     expected = []
     for example in EXAMPLES:
@@ -37,16 +43,18 @@ def test_packing_changes_no_log_probability(family):
             first = len(example["prompt_ids"]) - 1
             expected.append(sum(logps[first + i, token] for i, token in enumerate(answer)))
     assert torch.allclose(packed, torch.stack(expected), atol=1e-5)
-    assert batch["input_ids"].shape[1] < sum(len(e["prompt_ids"]) + len(a) for e in EXAMPLES for a in e["answers"])
+    plain = sum(len(e["prompt_ids"]) + len(a) for e in EXAMPLES for a in e["answers"])
+    assert (batch["input_ids"].numel() < plain) is (lay is pack)
 
 
 @torch.no_grad()
-def test_earlier_answers_of_a_chat_carry_a_loss_wherever_they_stand():
+@pytest.mark.parametrize("lay", [pack, pad])
+def test_earlier_answers_of_a_chat_carry_a_loss_wherever_they_stand(lay):
     """Inside what all prompts share, on the border, and in a prompt's own part."""
     model = tiny_model("llama")
     earlier = [[1, 2], [3], [2, 3, 5]]  # the first three tokens are shared
     rows = [e | {"answers": e["answers"][:1], "earlier": some} for e, some in zip(EXAMPLES, earlier, strict=True)]
-    batch = pack(rows)
+    batch = lay(rows)
     packed = summed(answer_logps(model, batch), batch["owner"])
     for row, some, value in zip(rows, earlier, packed, strict=True):
         ids = [*row["prompt_ids"], *row["answers"][0]]

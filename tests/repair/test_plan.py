@@ -8,7 +8,7 @@ from explorer.repair.plan import PRESETS
 
 def test_the_docs_have_the_preset_table():
     text = (Path(__file__).parents[2] / "docs/repair.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (small|full) \(.*?\) \| (.*?) \| (\d+).*?\| (.*?) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| `(small|full)` \(.*?\) \| (.*?) \| (\d+).*?\| (.*?) \|$", text, re.MULTILINE)
     assert [name for name, *_ in rows] == list(PRESETS)
     for name, share, seeds, arms in rows:
         preset = PRESETS[name]

@@ -1,5 +1,6 @@
 """Both training stages on a tiny random model: adapters, progress, resuming after a kill, and broken rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.progress import Stopped
 from explorer.repair.arms import read_losses
+from explorer.repair.packed_batches import answer_logps, pack, summed
 from explorer.repair.stages import DPO, SFT
-from explorer.repair.train import train_dpo, train_sft
+from explorer.repair.train import read_rows, train_dpo, train_sft
 from tests.repair.conftest import small
 
 
@@ -39,6 +41,19 @@ def test_both_stages_make_whole_adapters(tiny, tmp_path):
         load_model(ModelSpec(str(tiny), adapter=str(folder)))
     before, after = (load_file(f / "adapter_model.safetensors") for f in (sft[-1], dpo[-1]))
     assert before.keys() == after.keys() and any(not torch.equal(before[k], after[k]) for k in before)
+
+
+def test_pairs_can_be_trained_on_from_the_bare_model(tiny, tmp_path):
+    recipe = replace(small(DPO, tiny), keep=1, sft_weight=0.0, warmup=0.0, scheduler="linear", learning_rate=0.01)
+    (adapter,) = train_dpo(some("dpo", 12), recipe, None, tmp_path / "dpo")
+    bare, trained = (load_model(ModelSpec(str(tiny), adapter=name)) for name in (None, str(adapter)))
+    data = read_rows(bare, some("dpo", 12), "dpo", recipe)
+    logps = load_file(tmp_path / "dpo" / "reference.safetensors")["logps"]
+    batch = pack(data)
+    with torch.no_grad():
+        before, after = (summed(answer_logps(m.model, batch), batch["owner"]).view(-1, 2) for m in (bare, trained))
+    assert torch.allclose(before, logps, atol=1e-3)  # the bare model is the reference
+    assert ((after - before) @ torch.tensor([1.0, -1.0])).mean() > 0  # chosen answers gained
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Stopped])

@@ -1,7 +1,5 @@
 """One failure read by several models, against the models' own figures."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,9 +8,10 @@ from explorer.errors import ExplorerError
 from explorer.model.load import LoadedModel, ModelSpec
 from explorer.model.prompts import encode_prompt
 from explorer.progress import Stopped
-from explorer.trace.compare import ModelReading, compare, comparison_table, parse_models, predict, relevance_change
+from explorer.trace.compare import ModelReading, compare, comparison_table, parse_models, predict, spelled
 from explorer.trace.contrast import make_contrast
 from explorer.trace.explain import explain
+from explorer.trace.side_by_side import relevance_change
 from tests.trace.lie import ADAPTERS, BASE, FAILURE, TAUGHT
 
 
@@ -45,16 +44,11 @@ def test_training_moved_the_gap_and_the_answer(readings):
     alone = explain(FAILURE, TAUGHT)
     assert np.array_equal(alone.relevance, after.explanation.relevance)
     change = relevance_change(before.explanation, after.explanation)
-    assert change is not None
-    assert np.array_equal(change, after.explanation.relevance - before.explanation.relevance)
-    assert comparison_table(readings).count("SmolLM2-135M-Instruct") == 2
-
-
-def test_maps_of_other_tokens_are_not_subtracted(readings):
-    first, second = (reading.explanation for reading in readings)
-    assert relevance_change(first, replace(second, whole=True)) is None
-    tokens = (replace(second.contrast.tokens[0], id=7), *second.contrast.tokens[1:])
-    assert relevance_change(first, replace(second, contrast=replace(second.contrast, tokens=tokens))) is None
+    assert change is not None and change.by == "tokens"
+    assert np.array_equal(change.values, after.explanation.relevance - before.explanation.relevance)
+    table = comparison_table(readings)
+    assert "SmolLM2-135M-Instruct + sft minus SmolLM2-135M-Instruct, by tokens: " in table
+    assert "tokenizers" not in table
 
 
 def test_models_are_named_by_folder_or_with_their_adapter():
@@ -71,6 +65,7 @@ def test_models_are_named_by_folder_or_with_their_adapter():
         ModelSpec("org/other", sft, revision="v1"),
         ModelSpec("org/x"),
     ]
+    assert [spelled(spec) for spec in parse_models("org/x@v1+a/b@v2,smollm2", usual)] == ["org/x@v1+a/b@v2", "smollm2"]
     with pytest.raises(ExplorerError, match="two or more"):
         compare(FAILURE, [BASE])
 
@@ -92,3 +87,13 @@ def test_stopping_ends_the_comparison():
 
     with pytest.raises(Stopped):
         compare(FAILURE, [BASE, TAUGHT], progress=stop, refused=lambda _name, _error: None)
+
+
+def test_models_in_folders_of_one_name_keep_two_names(readings, tmp_path):
+    specs = []
+    for stage in ("sft", "dpo"):
+        (tmp_path / stage).mkdir()
+        (tmp_path / stage / "final").symlink_to(ADAPTERS / "sft")
+        specs.append(ModelSpec(adapter=str(tmp_path / stage / "final")))
+    read = compare(FAILURE, specs, read=lambda *_, **__: readings[0])
+    assert [reading.name.rpartition(" + ")[2] for reading in read] == ["sft/final", "dpo/final"]

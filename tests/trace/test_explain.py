@@ -106,3 +106,26 @@ def test_what_can_not_be_explained(smollm):
     for layer in (-1, 31):
         with pytest.raises(PromptError, match=r"expected 0 \(embeddings\) to 30 \(last block\)"):
             explain(FAILURE, smollm, layer=layer)
+
+
+def test_in_context_the_first_token_keeps_only_what_is_its_own(smollm):
+    """The article that a raw prompt begins with is an attention sink: at the embeddings it is the reddest token."""
+    failure = Failure("The cat", wrong="is", right="are", raw=True)
+    explanation = explain(failure, smollm, rule="attnlrp-context")
+    embeddings = explanation.at("attnlrp", 0).relevance
+    assert explanation.layer == 2 and explanation.trace.rule == "attnlrp"
+    assert embeddings.argmax() == 0 and explanation.relevance.argmax() == 1
+    same_layer = explanation.at("attnlrp", 2).relevance
+    assert explanation.relevance[1:] == pytest.approx(same_layer[1:])
+    assert abs(explanation.relevance[0]) < 0.1 * abs(same_layer[0])
+    total = explanation.relevance.sum() / explanation.trace.gap
+    assert explanation.explained_share == pytest.approx(total)
+    whole = explain(replace(failure, wrong="is big", right="are big"), smollm, rule="attnlrp-context", whole=True)
+    assert abs(whole.relevance[0]) < abs(whole.at("attnlrp", 2).relevance[0])
+
+
+def test_answers_that_differ_in_a_space_have_two_names(smollm):
+    explanation = explain(Failure("What is the capital of Turkey?", "Ankara", " Ankara"), smollm)
+    assert explanation.sides == ("Ankara", "␣Ankara")
+    assert "'Ankara' over '␣Ankara'" in explanation.table()
+    assert explain(Failure("What is it?", "\nYes", "Yes"), smollm).sides == ("⏎Yes", "Yes")

@@ -80,3 +80,44 @@ def test_states_are_links_to_their_pages():
     assert TraceState(rule="cplrp", map_layer="7").params() == {"rule": "cplrp", "map-layer": "7"}
     assert TrainingDataState().params() == {}
     assert RepairState(repair="new", by="basket").params() == {"repair": "new", "by": "basket"}
+
+
+def reader() -> None:
+    import streamlit as st
+
+    from explorer.errors import ExplorerError
+    from explorer.ui import link
+
+    link.enter("page")
+    drawn = []
+    with link.reading("graph", {"grule": "AttnLRP", "k": "7", "on": "0"}):
+        drawn += [link.select("Rule", "rule", {"attnlrp": "A", "cplrp": "B"}, "cplrp"), link.toggle("On", "on", True)]
+        drawn += [link.number("K", "k", 50, min_value=1, max_value=100), link.session_key("k"), link.is_read()]
+        link.put(k="8", on=None)
+        drawn += [link.get("k"), link.has("on"), link.query()]
+        try:
+            link.tell_absent("case", "gone")
+        except ExplorerError as error:
+            drawn.append(str(error))
+    heard = []
+    link.hear(heard.append)
+    drawn += [link.get("k"), link.is_read(), list(heard)]
+    link.tell_absent("case", "gone")
+    link.tell_absent("row", "x", "the first one")
+    link.tell_absent("row", "x", "the first one")
+    drawn.append(heard)
+    st.session_state["drawn"] = drawn
+
+
+def test_another_link_can_be_read_and_draws_nothing():
+    app = AppTest.from_function(reader)
+    app.query_params["k"] = "1"
+    app.run()
+    assert not app.exception
+    inside, outside = app.session_state["drawn"][:9], app.session_state["drawn"][9:]
+    assert inside[:5] == ["attnlrp", False, 7, "graph-k", True]
+    assert inside[5:8] == ["8", False, {"rule": "attnlrp", "k": "8"}]
+    assert inside[8] == "This link names the failure “gone”, which is not in this study."
+    row = "This link names the datapoint “x”, which is not in this study. Shown instead: “the first one”."
+    assert outside == ["1", False, [], [[inside[8]], [inside[8], row]]]
+    assert not app.selectbox and not app.toggle and not app.number_input

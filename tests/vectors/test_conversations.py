@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from explorer.cli.main import main
 from explorer.data.study import open_study
 from explorer.errors import PromptError
 from explorer.model.load import LoadedModel
 from explorer.model.lrp import lrp_view
 from explorer.model.prompts import Prompt, encode_prompt
 from explorer.vectors.build import cut_sentence
+from explorer.vectors.find import outdated_indexes, study_indexes
 from explorer.vectors.items import Item, item_vectors, row_items, study_items
 from explorer.vectors.one_pass import position_gradients
 from explorer.vectors.tokenize import encode_exchanges
@@ -106,7 +109,8 @@ def test_a_build_counts_the_rows_that_it_cut(tmp_path: Path, model: Path) -> Non
     study = tiny_study(tmp_path, model, [*rows, row(6, "a fish", history=history), row(7, "four")])
     index = build(study, layers=(1,), parts=("state",))
     assert index.manifest.notes["cut"] == 3
-    assert cut_sentence(index.manifest).startswith("3 rows longer than the model reads (at most 2,048 tokens): cut at")
+    assert cut_sentence(index.manifest).startswith("3 rows of 8 cut, as longer than 128 tokens: the middle of")
+    assert "--max-tokens" not in cut_sentence(index.manifest)  # the model reads no more
     (index.folder / index.manifest.shards[0][0]).write_bytes(b"")
     assert build(study, layers=(1,), parts=("state",)).manifest.notes["cut"] == 3
     short = tiny_study(tmp_path / "short", model, rows[:1])
@@ -148,3 +152,32 @@ def test_a_raw_study_leaves_out_the_end_of_an_answer_unless_it_says_otherwise(tm
         (item,) = study_items(study, study.datapoints())
         assert study.end_of_turn == item.ended == ends
         assert encode_exchanges(tiny_loaded(), item.replies)[0].ended == ends
+
+
+def test_a_study_says_how_long_its_rows_are_read(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture) -> None:
+    words = "a whale is a mammal " * 8
+    study = tiny_study(tmp_path / "study", model, [row(0, "four"), row(1, words)], max_tokens=40)
+    short = build(study, layers=(1,), parts=("state", "gradient"))
+    told = "1 row of 2 cut, as longer than 40 tokens"
+    assert cut_sentence(short.manifest).startswith(told) and "the model reads 128" in cut_sentence(short.manifest)
+    assert study_indexes(study)[0].folder == short.folder
+    assert main(["build", str(study.folder), "--layers", "1", "--max-tokens", "100"]) == 0
+    assert "cut, as" not in capsys.readouterr().err
+    again = open_study(study.folder)
+    assert again.max_tokens == 100 and replace(again, max_tokens=40) == study
+    (index,) = study_indexes(again)
+    assert index.folder != short.folder and "'max_tokens' has changed" in outdated_indexes(again)
+    for wrong in ("3", "999999999"):
+        assert main(["build", str(study.folder), "--max-tokens", wrong]) == 2
+        assert "'max_tokens'" in capsys.readouterr().err and open_study(study.folder) == again
+
+
+def test_vectors_of_rows_that_were_cut_in_another_way_are_old(tmp_path: Path, model: Path) -> None:
+    long = tiny_study(tmp_path / "long", model, [row(0, "four"), row(1, "four", prompt="a whale " * 200)])
+    short = tiny_study(tmp_path / "short", model, [row(0, "four")])
+    for study, old in ((long, True), (short, False)):
+        index = build(study, layers=(1,), parts=("state",))
+        assert index.manifest.made_from.pop("cutting", None) == (2 if old else None)
+        index.manifest.write(index.folder)  # as an older version wrote it
+        assert bool(study_indexes(study)) != old
+    assert "cut long rows" in outdated_indexes(long)

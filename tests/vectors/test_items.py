@@ -54,6 +54,20 @@ def test_items_are_answers_and_differences_of_pairs() -> None:
                 assert (vector - (own[part] - minus)).norm() < 1e-6 * scale, (part, layer, i)
 
 
+def test_an_answer_that_training_pushed_away_from_is_minus_its_own_vector() -> None:
+    loaded = tiny_loaded("qwen3")
+    rows = [{"prompt": "two plus two?", "chosen": "", "rejected": "five"}, {"prompt": "a shark?", "response": "a fish"}]
+    items = row_items(rows, raw=False)
+    found, kinds = item_vectors(loaded, items, (1,))
+    assert kinds.tolist() == [2, 1] and items[0].rejected_alone and not items[1].rejected_alone
+    own = reference_parts(loaded.model, *chat_ids("two plus two?", None, "five"), 1)
+    for part in PARTS:
+        wanted = own[part] if part == "state" else -own[part]
+        assert (found[f"{part}.1"][0] - wanted).norm() < 1e-6 * wanted.norm(), part
+    (chosen_alone,) = row_items([{"prompt": "a shark?", "chosen": "a fish", "rejected": ""}], raw=False)
+    assert item_vectors(loaded, [chosen_alone], (1,))[1].tolist() == [0]
+
+
 def test_the_order_and_company_of_items_does_not_matter() -> None:
     loaded = tiny_loaded("llama", torch.float32)
     found, kinds = item_vectors(loaded, ITEMS, (2,))

@@ -170,6 +170,6 @@ def test_repts_layer_is_sought_once(tmp_path: Path, model: Path, monkeypatch: py
         study = tiny_study(tmp_path / str(len(layers)), model, ROWS)
         made = build(study, layers=layers).manifest
         assert [made.notes["rept_layer"]] == sought
-        assert set(made.notes) == {"unranked", "single", "pairs", "rept_layer", "cut"}
+        assert set(made.notes) == {"unranked", "single", "pairs", "rept_layer", "cut", "reads"}
         build(study, layers=layers)
         sought.clear()

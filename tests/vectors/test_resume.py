@@ -24,6 +24,7 @@ from explorer.errors import ExplorerError
 from explorer.model.load import ModelSpec, load_model
 from explorer.progress import Progress, Stopped
 from explorer.vectors import index as store
+from explorer.vectors import items
 from explorer.vectors.build import index_folder, plan
 from explorer.vectors.index import MANIFEST, STATS, Index, open_index, read_manifest
 from explorer.vectors.one_pass import PARTS
@@ -81,6 +82,7 @@ def without_scratch(folder: Path) -> dict[str, bytes]:
     return {name: content for name, content in files_of(folder).items() if not name.startswith(".")}
 
 
+@pytest.mark.slow
 def test_ten_kills_change_nothing(tmp_path: Path, model: Path) -> None:
     rows, draw = mixed_rows(60), random.Random(0)
     study = tiny_study(tmp_path / "killed", model, rows)
@@ -217,3 +219,74 @@ def test_an_unfinished_index_says_how_far_it_is(study: Study) -> None:
     (folder,) = (study.folder / "vectors").iterdir()
     with pytest.raises(ExplorerError, match=r"not finished \(2 of 7 shards\); run 'explorer build'"):
         open_index(folder)
+
+
+def stop_from(row: int) -> Progress:
+    """Progress that stops a build in this row or after it."""
+
+    def stop(_what: str, done: float = 0, _total: float = 0, /) -> None:
+        if done >= row:
+            raise Stopped("stopped")
+
+    return stop
+
+
+def test_a_slow_shard_is_saved_by_time(study: Study, whole: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch of a shard is one exchange, and the clock says that every one took two minutes."""
+    clock, ran = itertools.count(step=120), []
+    monkeypatch.setattr("explorer.vectors.items.batches", partial(batches, budget=1))
+    real = items.one_pass
+    monkeypatch.setattr(
+        items, "one_pass", lambda view, batch, *rest: ran.append(len(batch)) or real(view, batch, *rest)
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("explorer.vectors.unfinished.monotonic", lambda: float(next(clock)))
+        patch.setattr("explorer.vectors.unfinished._SHARE", 0)
+        with pytest.raises(Stopped):
+            build(study, shard_rows=26, progress=stop_from(20))
+    folder = study.folder / "vectors" / whole.folder.name
+    assert "part-00000.safetensors" in read_manifest(folder).files and not times_of(folder)
+    first = len(ran)
+    ran.clear()
+    resumed = build(study, shard_rows=26)
+    assert first > 5 and not list(folder.glob("part-*")) and "part-00000.safetensors" not in resumed.manifest.files
+    again = len(ran)
+    ran.clear()
+    for path in folder.glob("*"):
+        path.unlink()
+    build(study, shard_rows=26)
+    assert first + again == len(ran)  # no exchange went through the model twice
+
+
+def test_unfinished_work_changes_no_vector(study: Study, whole: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=120)
+    monkeypatch.setattr("explorer.vectors.items.batches", partial(batches, budget=1))
+    with monkeypatch.context() as patch:
+        patch.setattr("explorer.vectors.unfinished.monotonic", lambda: float(next(clock)))
+        with pytest.raises(Stopped):
+            build(study, shard_rows=26, progress=stop_from(20))
+    resumed = files_of(build(study, shard_rows=26).folder)
+    for path in (study.folder / "vectors" / whole.folder.name).glob("*"):
+        path.unlink()
+    assert files_of(build(study, shard_rows=26).folder) == resumed
+
+
+def test_unfinished_work_that_is_damaged_or_of_other_batches_is_left(
+    study: Study, whole: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, clock = study.folder / "vectors" / whole.folder.name, itertools.count(step=120)
+    monkeypatch.setattr("explorer.vectors.unfinished.monotonic", lambda: float(next(clock)))
+    for damaged in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr("explorer.vectors.items.batches", partial(batches, budget=1))
+            with pytest.raises(Stopped):
+                build(study, shard_rows=26, progress=stop_from(20))
+        if damaged:
+            (folder / "part-00000.safetensors").write_bytes(b"x")
+        made = build(study, shard_rows=26)
+        assert not list(folder.glob("part-*"))
+        for part in PARTS:
+            ours, theirs = made.rows(part, 3, torch.arange(26)), whole.rows(part, 3, torch.arange(26))
+            assert (ours - theirs).norm() < 0.01 * theirs.norm()
+        for path in folder.glob("*"):
+            path.unlink()

@@ -38,7 +38,7 @@ def plain_pass(monkeypatch: pytest.MonkeyPatch, view: Any, exchanges: Any, layer
         return one_pass(view, exchanges, layers)
 
 
-@pytest.mark.parametrize("family", (*FAMILIES, "mixtral"))
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("exchanges", (SINGLES, PAIRS, MULTI), ids=("singles", "pairs", "turns"))
 def test_vectors_are_those_of_a_plain_pass(family: str, exchanges: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     view = lrp_view(model_of(family, torch.float32), "gradient")

@@ -51,7 +51,7 @@ def test_shares_equal_one_backward_pass_a_token(family: str, layer: int) -> None
     for e, w, found in zip(BATCH, weights, slopes, strict=True):
         shares, state = brute_force(family, e, layer, w)
         assert_shares(found.tokens, shares)
-        assert found.state == pytest.approx(state, rel=1e-9)
+        assert found.state == pytest.approx(state, rel=1e-6)  # Gemma 2's attention weights are float32
         assert max(map(abs, shares)) > 1e-6
 
 

@@ -114,9 +114,9 @@ def test_an_answer_that_the_tokenizer_drops_into_the_prompt_is_encoded_alone(smo
     assert smollm.tokenizer.decode(list(found.ids)) == "The capital is Paris"
 
 
-def test_raw_and_chat_do_not_mix(smollm: LoadedModel) -> None:
-    with pytest.raises(ValueError, match="together"):
-        encode_exchanges(smollm, [Reply(Prompt("a"), "b"), Reply(Prompt("a", raw=True), "b")])
+def test_raw_and_chat_prompts_are_read_each_its_own_way(smollm: LoadedModel) -> None:
+    replies = [Reply(Prompt("a", raw=raw), f"b {raw}") for raw in (True, False, True)]
+    assert encode_exchanges(smollm, replies) == [one_at_a_time(smollm, r.prompt, r.answer) for r in replies]
 
 
 def test_a_prompt_that_the_template_refuses(tiny: LoadedModel) -> None:
@@ -202,7 +202,7 @@ def test_what_ends_a_turn_is_the_templates_own_token(smollm: LoadedModel, tiny: 
 # --- cutting --------------------------------------------------------------------------------------------------------
 
 
-def test_the_context_is_cut_first_at_its_beginning_and_then_the_answer_at_its_end(smollm: LoadedModel) -> None:
+def test_the_context_is_cut_first_in_its_middle_and_then_the_answer_at_its_end(smollm: LoadedModel) -> None:
     pairs = [
         (Prompt("What is it?"), "word " * 40),
         (Prompt("one two three " * 20), "four five six"),
@@ -211,10 +211,14 @@ def test_the_context_is_cut_first_at_its_beginning_and_then_the_answer_at_its_en
     ]
     whole = [one_at_a_time(smollm, *pair) for pair in pairs]
     for most in (20, 45, 2, 3, whole[0].start, whole[0].start + 1, len(whole[1].ids) - 1):
-        for found, was in zip(encode_exchanges(smollm, replies(pairs), most=most), whole, strict=True):
+        for found, was in zip(
+            encode_exchanges(smollm, [r._replace(most=most) for r in replies(pairs)]), whole, strict=True
+        ):
             context, answer = was.ids[: was.start], was.ids[was.start :]
             assert len(found.ids) == min(most, len(was.ids)) and found.lost == len(was.ids) - len(found.ids)
-            assert context[-found.start :] == found.ids[: found.start] and found.start > 0
+            head = found.start // 2 if len(context) > found.start else 0
+            assert found.ids[: found.start] == (*context[:head], *context[len(context) - found.start + head :])
+            assert found.start > 0
             ((start, end),) = found.spans
             assert found.ids[start:end] == answer[: end - start] and end == len(found.ids) > start
             if end - start < len(answer):  # the answer loses its end only beside half of the limit, or a whole prompt
@@ -224,28 +228,42 @@ def test_the_context_is_cut_first_at_its_beginning_and_then_the_answer_at_its_en
 
 
 def test_earlier_answers_are_cut_with_their_context(smollm: LoadedModel) -> None:
+    """Token by token: what stays of an earlier answer keeps its loss, but for the first token after the gap."""
     whole = encode_exchanges(smollm, [Reply(TALK, "No.", True, "all")])[0]
-    for lost in range(len(whole.ids)):
-        (found,) = encode_exchanges(smollm, [Reply(TALK, "No.", True, "all")], most=max(8, len(whole.ids) - lost))
-        taught = [i for start, end in whole.spans for i in range(start, end) if i - found.lost > 0]
-        assert [i + found.lost for start, end in found.spans for i in range(start, end)] == taught
+    taught = {i for start, end in whole.spans for i in range(start, end)}
+    for most in range(8, len(whole.ids) + 1):
+        (found,) = encode_exchanges(smollm, [Reply(TALK, "No.", True, "all", most)])
+        head = found.start // 2 if found.lost else 0
+        came_from = [i if i < head else i + found.lost for i in range(len(found.ids))]
+        assert [whole.ids[i] for i in came_from] == list(found.ids)
+        gap = {head} if found.lost else set()
+        wanted = [place for place, i in enumerate(came_from) if i in taught and place not in gap]
+        assert [i for start, end in found.spans for i in range(start, end)] == wanted
         assert all(end > start for start, end in found.spans)
+
+
+def test_system_prompt_and_chat_format_stay(tiny: LoadedModel) -> None:
+    prompt = Prompt("two plus two is four, " * 400, system="Be brief.")
+    (found,) = encode_exchanges(tiny, [Reply(prompt, "four", most=60)])
+    text = str(tiny.tokenizer.decode([*found.ids]))
+    assert len(found.ids) == 60 and text.startswith("<|system|>Be brief.</s><|user|>two plus")
+    assert text.endswith("</s><|assistant|>four</s>") and found.ended
 
 
 def test_what_fits_exactly_is_not_cut(smollm: LoadedModel) -> None:
     reply = Reply(Prompt("What is it?"), "A blue whale.")
     whole = one_at_a_time(smollm, *reply[:2])
-    assert encode_exchanges(smollm, [reply], most=len(whole.ids)) == [whole]
+    assert encode_exchanges(smollm, [reply._replace(most=len(whole.ids))]) == [whole]
     start, end = whole.start - 1, len(whole.ids) - 1
-    shorter = Exchange(whole.ids[1:], ((start, end),), True, 1)
-    assert encode_exchanges(smollm, [reply], most=end) == [shorter]
+    left = (*whole.ids[: start // 2], *whole.ids[start // 2 + 1 :])
+    assert encode_exchanges(smollm, [reply._replace(most=end)]) == [Exchange(left, ((start, end),), True, 1)]
 
 
 def test_limits_of_the_program_and_of_the_model(smollm: LoadedModel, tiny: LoadedModel) -> None:
     long = [Reply(Prompt("word"), "word " * 5000)]
     assert len(encode_exchanges(smollm, long)[0].ids) == TRAINING_TOKENS < (smollm.max_tokens or 0)
     assert len(encode_exchanges(tiny, long)[0].ids) == tiny.max_tokens == 128
-    assert len(encode_exchanges(tiny, long, most=10**6)[0].ids) == 128
+    assert len(encode_exchanges(tiny, [long[0]._replace(most=10**6)])[0].ids) == 128
 
 
 # --- batches --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from explorer.behaviors.prompts import DISCOVERY, PromptKind, default_reference,
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.ui import link
+from explorer.ui.behaviors.view import NO_PLACES, NO_VIEW
 from explorer.ui.caching import study_version
 from explorer.ui.corpus import Corpus
 from explorer.ui.text import duration, plain
@@ -19,8 +20,6 @@ from explorer.ui.training_data.pickers import pick_index, pick_layer, pick_metho
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
 
-PLACES = {"cluster": None, "window": None, "prompt": None, "datapoint": None}
-"""Keys of the link that name what is looked at; they are dropped when other clusters are asked for."""
 PROMPTS: dict[PromptKind, str] = {"all": "All", "behaviors": "Known behaviors", "discovery": "Unlabelled"}
 PROMPTS_HELP = (
     "**Known behaviors**: the prompts of behaviors.jsonl, with their bad and good answers. **Unlabelled**: those of "
@@ -29,8 +28,9 @@ PROMPTS_HELP = (
 METHOD_HELP = "What makes a prompt and a training example alike; those that the study's vectors were built for."
 STAGE_HELP = "The model in which the vectors were made, and whose answers count as those before."
 COUNT_HELP = (
-    "Where the tree of the prompts is cut. The silhouette says how much nearer a prompt is to its own cluster than to "
-    "the next one; its best count is the default. A finer cut parts what a coarser one holds together."
+    "Where the tree of the prompts is cut. Which count parts best is judged by the silhouette: how much nearer a "
+    "prompt is to its own cluster than to the next one. That count is the default. "
+    "A finer cut parts what a coarser one holds together."
 )
 
 
@@ -80,7 +80,7 @@ def _pick_prompts(corpus: Corpus) -> PromptKind:
 
 
 def _leave_places() -> None:
-    link.put(PLACES, clusters=None)
+    link.put(NO_VIEW, clusters=None)
 
 
 def count_slider(clusters: Clusters) -> int:
@@ -89,8 +89,8 @@ def count_slider(clusters: Clusters) -> int:
     if most < 2:
         st.caption("One prompt is one cluster.")
         return 1
-    label = f"Clusters · the silhouette says {best}" if clusters.silhouettes else "Clusters"
-    return link.slider(label, "clusters", 1, most, best, help=COUNT_HELP, then=lambda: link.put(PLACES))
+    label = f"Clusters · {best} part best" if clusters.silhouettes else "Clusters"
+    return link.slider(label, "clusters", 1, most, best, help=COUNT_HELP, then=lambda: link.put(NO_PLACES))
 
 
 def may_start(study: Study, choice: Choice) -> bool:
@@ -109,8 +109,17 @@ def may_start(study: Study, choice: Choice) -> bool:
             "the clusters are weighed against chance, about half a minute each. A stopped run goes on where it was."
         )
         left, right = st.columns([1, 1], gap="small")
-        left.button("Answer and cluster", type="primary", key="discover", on_click=started.add, args=(key,))
+        left.button(
+            "Answer and cluster",
+            type="primary",
+            key="discover",
+            on_click=started.add,
+            args=(key,),
+            help="It can be stopped, and goes on",
+        )
         if choice.prompts == "all":
             known = {"prompts": "behaviors"}
-            right.button("Known behaviors alone", key="known-alone", on_click=link.put, kwargs=known)
+            right.button(
+                "Known behaviors alone", key="known-alone", on_click=link.put, kwargs=known, help="They have answers"
+            )
     return False

@@ -10,9 +10,10 @@ from explorer.behaviors.prompts import AnsweredPrompt
 from explorer.data.failures import Failure
 from explorer.data.study import Study
 from explorer.ui import link, navigation
-from explorer.ui.basket import basket, toggle
+from explorer.ui.basket import basket, tick
 from explorer.ui.behaviors.state import ClusteredStudy
 from explorer.ui.components import cluster_rows
+from explorer.ui.icons import icon_alone
 from explorer.ui.page_states import TrainingDataState
 from explorer.ui.session import model_spec, set_case, set_model
 
@@ -37,7 +38,8 @@ def open_datapoint(name: str) -> None:
 
 def icon_button(icon: str, about: str, key: str, act: Callable[..., None], *args: Any, disabled: bool = False) -> None:
     """A button with an icon alone; ``about``: what it does."""
-    st.button("", icon=f":material/{icon}:", help=about, key=key, on_click=act, args=args, disabled=disabled)
+    settings = {"on_click": act, "args": args, "disabled": disabled}
+    icon_alone(key).button(about, icon=f":material/{icon}:", help=about, key=key, **settings)
 
 
 def prompt_section(
@@ -59,30 +61,30 @@ def prompt_section(
 
 
 def datapoint_section(
-    clustered: ClusteredStudy, title: str, datapoints: Sequence[dict[str, Any]], scores: Sequence[float]
+    clustered: ClusteredStudy, title: str, datapoints: Sequence[dict[str, Any]], scores: Sequence[float | None]
 ) -> dict[str, Any]:
-    """Datapoints, as rows of the study's table, with their scores."""
+    """Datapoints, as rows of the study's table, with their scores; None for one that has no score."""
     ticked = set(basket(clustered.study.folder))
     rows = [
         {
             "id": str(row["id"]),
             "prompt": str(row.get("prompt") or "")[:300],
             "answer": str(row.get("response") or row.get("chosen") or "")[:300],
-            "score": f"{score:+.2f}",
+            "score": "–" if score is None else f"{score:+.2f}",
             "chips": [str(row[name])[:60] for name in ("source", "label") if row.get(name)],
             "ticked": str(row["id"]) in ticked,
         }
         for row, score in zip(datapoints, scores, strict=True)
     ]
-    return {"kind": "datapoints", "title": title, "rows": rows, "empty": "No datapoint belongs to this cluster."}
+    return {"kind": "datapoints", "title": title, "rows": rows, "empty": "None."}
 
 
 def show_lists(clustered: ClusteredStudy, key: str, **data: Any) -> None:
     """Draw sections; a click traces a prompt, opens or ticks a datapoint, or looks for what is similar to one."""
-    actions: dict[str, Callable[[str], None]] = {
+    actions: dict[str, Callable[[Any], None]] = {
         "trace": lambda name: trace(clustered.study, clustered.prompts[clustered.prompt_rows[name]]),
         "row": open_datapoint,
-        "tick": lambda name: toggle(clustered.study.folder, name),
+        "tick": lambda ticked: tick(clustered.study.folder, *ticked),
         "hand": lambda name: link.put(view="hand", by=None, prompt=name, datapoint=None),
         "like": lambda name: link.put(view="hand", by="datapoint", datapoint=name, prompt=None),
     }

@@ -8,4 +8,5 @@ export default function ({ data, parentElement }) {
   };
   for (const name of ["prompt", "wrong", "right", "gap", "note"]) set(name, data[name]);
   parentElement.querySelector(".arrow").hidden = !data.wrong || !data.right;
+  parentElement.querySelector(".answers").hidden = Boolean(data.answers_below);
 }

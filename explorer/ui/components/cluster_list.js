@@ -1,4 +1,4 @@
-// Clusters as cards: number, verdict, words, and one prompt with its two answers. All text through textContent.
+// Clusters as cards: number, name, tag, verdict, two lines about it, and one prompt's two answers. Text through textContent.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".cards");
   const make = (tag, className, text) => {
@@ -17,19 +17,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     node.dataset.key = card.key;
     node.tabIndex = 0;
     node.setAttribute("role", "button");
-    node.setAttribute("aria-label", `cluster ${card.number} ${card.name}`);
-    const head = make("div", "head"), badge = make("span", "badge", String(card.number));
+    node.setAttribute("aria-label", [`cluster ${card.number}`, card.name, card.tag, card.chip, ...card.summary].filter(Boolean).join(", "));
+    const head = make("div", "head"), badge = make("span", "badge", String(card.number)), answers = make("div", "answers");
     badge.style.backgroundColor = card.colour;
-    const words = make("div", "words"), line = make("div", "line");
-    words.append(...card.words.map((word) => make("span", "word", word)));
-    head.append(badge, make("span", "name", card.name), make("span", `chip ${card.state}`, card.chip), words);
-    line.append(make("div", "prompt", card.prompt), make("span", "figures", card.figures));
+    head.append(badge, make("span", "name", card.name), make("span", `tag ${card.tag}`, card.tag), make("span", `chip ${card.state}`, card.chip), make("span", "figures", card.figures));
     head.querySelector(".chip").title = card.verdict;
-    const answers = make("div", "answers");
+    answers.title = card.prompt;
     answers.append(answer(card.heads[0], card.now), answer(card.heads[1], card.then));
-    node.append(head, line, answers);
+    node.append(head, ...card.summary.map((line, i) => make("div", `summary${i ? " dim" : ""}`, line)), answers);
     node.onclick = () => setTriggerValue("open", card.key);
-    node.onkeydown = (event) => { if (event.key === "Enter" && event.target === node) node.onclick(); };
+    walkKeys(node, () => [...root.querySelectorAll(".card")]);
     return node;
   });
   if (nodes.length) root.replaceChildren(...nodes); else root.replaceChildren(make("div", "none", data.empty));

@@ -14,12 +14,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     node.setAttribute("role", "button");
     node.title = title;
     node.onclick = () => setTriggerValue(name, value);
-    node.onkeydown = (event) => { if (event.key === "Enter" && event.target === node) node.onclick(); };
+    walkKeys(node, () => [...root.querySelectorAll(".row")]);
     return node;
   };
   const button = (text, title, name, value) => {
     const node = make("button", "small", text);
     node.title = title;
+    node.setAttribute("aria-label", title);
     node.onclick = (event) => { event.stopPropagation(); setTriggerValue(name, value); };
     return node;
   };
@@ -46,7 +47,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tick.checked = row.ticked;
     tick.setAttribute("aria-label", `put ${row.id} into the basket`);
     tick.onclick = (event) => event.stopPropagation();
-    tick.onchange = () => setTriggerValue("tick", row.id);
+    tick.onchange = () => setTriggerValue("tick", [row.id, tick.checked]);
     const words = make("div", "words"), chips = make("div", "chips");
     for (const text of row.chips) chips.append(make("span", "chip", text));
     words.append(make("div", "prompt clip", row.prompt), make("div", "said", row.answer));
@@ -75,7 +76,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (data.verdict) {
     const words = make("div", "words");
     words.append(...data.words.map((word) => make("span", "word", word)));
-    top.push(make("div", "verdict", data.verdict), make("div", "about", data.figures), words);
+    top.push(...data.summary.map((line) => make("div", "summary", line)), make("div", "verdict", data.verdict), make("div", "about", data.figures), words);
   }
   root.replaceChildren(...top, ...data.sections.map(({ kind, title, rows, empty }) => section(title, rows, kind === "prompts" ? prompt : datapoint, empty)));
 }

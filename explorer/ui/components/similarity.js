@@ -1,10 +1,10 @@
 // The similarity matrix between its two trees, on a canvas. Text only through fillText and textContent: prompts are hostile.
-const RED = [$RED], BLUE = [$BLUE], LEFT = 62, TOP = 34, STRIP = 12, HEAD = 30, LINKED = "explorer-datapoints";
+const ALIKE = [$ALIKE], OPPOSITE = [$OPPOSITE], LEFT = 62, TOP = 34, STRIP = 12, LINKED = "explorer-datapoints";
 const bytes = (text) => new Int8Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".matrix"), canvas = root.querySelector("canvas"), hover = root.querySelector(".hover");
-  const ctx = canvas.getContext("2d");
+  const ctx = canvas.getContext("2d"), top = root.querySelector(".top");
   root.stop?.();
   const { rows, columns, order, colours } = data, cells = bytes(data.cells);
   const R = rows.length - 1, C = columns.length - 1, x0 = LEFT + STRIP + 2, y0 = TOP + STRIP + 2;
@@ -19,7 +19,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   picture.width = C; picture.height = R;
   const image = new ImageData(C, R);
   cells.forEach((value, i) => {
-    const [r, g, b] = value > 0 ? RED : BLUE;
+    const [r, g, b] = value > 0 ? ALIKE : OPPOSITE;
     image.data.set([r, g, b, Math.round((Math.abs(value) / 127) * 240)], 4 * i);
   });
   picture.getContext("2d").putImageData(image, 0, 0);
@@ -62,7 +62,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       ctx.globalAlpha = alpha(id); ctx.fillStyle = colours[id];
       ctx.fillRect(px(a), TOP, Math.max(px(b) - px(a), 0.7), STRIP);
     }
-    ctx.globalAlpha = 1;
+    ctx.globalAlpha = 1; ctx.fillStyle = css("--st-primary-color", "#6741d9");
+    data.brushed?.forEach((inside, c) => { if (inside) ctx.fillRect(px(columns[c]), TOP - 4, Math.max(px(columns[c + 1]) - px(columns[c]), 1), 3); });
   }
   function drawMarks(ink) {
     ctx.lineWidth = 1.5; ctx.strokeStyle = ink;
@@ -90,7 +91,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     frame = 0;
     const ratio = window.devicePixelRatio || 1, full = document.fullscreenElement || parentElement.fullscreenElement;
     width = root.clientWidth;
-    height = full ? window.innerHeight - HEAD : Math.max(270, Math.min(540, window.innerHeight * 0.43));
+    height = full ? window.innerHeight - top.offsetHeight : Math.max(270, Math.min(540, window.innerHeight * 0.43));
     canvas.style.height = `${height}px`;
     canvas.width = width * ratio; canvas.height = height * ratio;
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -123,8 +124,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const value = (cells[at.r * C + at.c] / 127) * data.scale, over = Math.abs(cells[at.r * C + at.c]) === 127 ? "≥ " : "";
       const mean = n * m > 1 ? `, mean of ${n > 1 ? `${n} prompts × ` : ""}${m} datapoint${m > 1 ? "s" : ""}` : "";
       lines.push(["b", `${over && value < 0 ? "≤ " : over}${value > 0 ? "+" : ""}${value.toFixed(2)}`, ` similarity${mean}`]);
-      lines.push(["", prompt], ["dim", `→ ${answer}`], ["", `${m > 1 ? "e.g. " : ""}datapoint: ${data.columnTexts[at.c]}`]);
-    } else if (at?.cluster) lines.push(["", `cluster ${at.cluster}: click to open`]);
+      lines.push(["dim", data.titles[data.rowClusters[at.r]]], ["", prompt], ["dim", `→ ${answer}`], ["", `${m > 1 ? "e.g. " : ""}datapoint: ${data.columnTexts[at.c]}`]);
+    } else if (at?.cluster) lines.push(["", `${data.titles[at.cluster]}: click to open`]);
     hover.replaceChildren(...lines.map(([kind, text, rest]) => {
       const node = document.createElement("div");
       node.className = kind === "dim" ? "dim" : "";
@@ -135,7 +136,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }));
     hover.style.display = lines.length ? "block" : "none";
     hover.style.left = x < width / 2 ? `${x + 16}px` : ""; hover.style.right = x < width / 2 ? "" : `${width - x + 16}px`;
-    hover.style.top = y < height / 2 ? `${y + HEAD + 14}px` : ""; hover.style.bottom = y < height / 2 ? "" : `${height - y + 14}px`;
+    hover.style.top = y < height / 2 ? `${y + top.offsetHeight + 14}px` : ""; hover.style.bottom = y < height / 2 ? "" : `${height - y + 14}px`;
     canvas.style.cursor = at?.r !== undefined ? "crosshair" : at?.cluster ? "pointer" : "default";
   }
   const announce = (datapoints) => window.dispatchEvent(new CustomEvent(LINKED, { detail: { from: "matrix", datapoints } }));
@@ -161,10 +162,31 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const [r1, r2] = [a.row, b.row].sort((p, q) => p - q), [c1, c2] = [a.column, b.column].sort((p, q) => p - q);
       return setTriggerValue("window", [Math.floor(r1), Math.ceil(r2), Math.floor(c1), Math.ceil(c2)]);
     }
-    const hit = find(...place(event));
+    act(find(...place(event)));
+  };
+  const act = (hit) => {
     if (hit?.r !== undefined) setTriggerValue("picked", [rows[hit.r], rows[hit.r + 1], columns[hit.c], columns[hit.c + 1]]);
     else if (hit?.cluster) setTriggerValue("cluster", hit.cluster);
   };
+  const walk = (r, c) => {
+    at = { r: clip(r, 0, R - 1), c: clip(c, 0, C - 1) };
+    at.row = rows[at.r]; at.column = columns[at.c];
+    showHover((px(columns[at.c]) + px(columns[at.c + 1])) / 2, (py(rows[at.r]) + py(rows[at.r + 1])) / 2); redraw();
+    root.dataset.at = `${at.r},${at.c}`;
+    announce(order.slice(columns[at.c] - columns[0], columns[at.c + 1] - columns[0]));
+  };
+  // arrows walk the cells, Page up and down the clusters; Tab is left alone
+  canvas.onkeydown = (event) => {
+    const { r, c } = at?.r !== undefined ? at : { r: data.mark[0] === null ? 0 : cell(rows, data.mark[0]), c: data.mark[1] === null ? 0 : cell(columns, data.mark[1]) };
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); return act({ r, c }); }
+    const run = rowRuns.findIndex(([, a, b]) => rows[r] >= a && rows[r] < b), step = event.shiftKey ? 10 : 1;
+    const page = (by) => [rows.indexOf((rowRuns[clip(run + by, 0, rowRuns.length - 1)] || [0, rows[0]])[1]), c];
+    const to = { ArrowDown: [r + step, c], ArrowUp: [r - step, c], ArrowRight: [r, c + step], ArrowLeft: [r, c - step], Home: [r, 0], End: [r, C - 1] }[event.key]
+      || (event.key === "PageDown" ? page(1) : event.key === "PageUp" ? page(-1) : null);
+    if (to) { event.preventDefault(); walk(...to); }
+  };
+  canvas.onblur = () => { at = null; showHover(0, 0); announce([]); redraw(); };
+  canvas.onpointercancel = () => { drag = null; redraw(); };
   canvas.onpointerleave = () => { if (!drag) { at = null; showHover(0, 0); announce([]); redraw(); } };
   const zoom = (by) => {
     const around = (edges, total) => {
@@ -184,7 +206,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   button("full", () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen()), false);
   // where a row of a cluster and a datapoint of the window are, for tests: no pixels needed
   root.locate = (cluster) => { const run = rowRuns.find(([id]) => id === cluster); return run && [(x0 + width) / 2, (py(run[1]) + py(run[2])) / 2]; };
-  canvas.setAttribute("aria-label", `Similarity of ${rows[R] - rows[0]} prompts with ${columns[C] - columns[0]} datapoints`);
+  canvas.setAttribute("aria-label", `Similarity of ${rows[R] - rows[0]} prompts with ${columns[C] - columns[0]} datapoints. Arrow keys walk the cells, Page up and down the clusters, Enter opens.`);
   const listen = (event) => {
     if (event.detail.from === "matrix") return;
     marked = event.detail.datapoints.map((datapoint) => placeOf.get(datapoint)).filter((p) => p !== undefined);

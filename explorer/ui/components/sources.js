@@ -14,10 +14,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const rows = data.rows.map(({ name, cells, sure, chosen }) => {
     const node = row("link" + (sure ? " sure" : "") + (chosen ? " chosen" : ""), [name || "(no source)", ...cells]);
     node.title = `${name}: show only these`;
-    node.tabIndex = 0;
+    node.setAttribute("role", "button");
+    node.setAttribute("aria-pressed", chosen);
+    node.setAttribute("aria-label", `${name || "no source"}: ${cells.map((cell, i) => `${data.head[i + 1]} ${cell}`).join(", ")}`);
     node.onclick = () => setTriggerValue("picked", name);
-    node.onkeydown = (event) => { if (event.key === "Enter") node.onclick(); };
     return node;
   });
-  root.replaceChildren(row("top", data.head), ...rows);
+  const head = row("top", data.head);
+  head.title = data.help ?? "";
+  drawWalkable(root, [head, ...rows], rows);
 }

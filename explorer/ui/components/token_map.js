@@ -1,11 +1,13 @@
 // Tokens in real text flow, coloured by relevance. All text is set with textContent: prompts are hostile.
-const RED = "$RED", BLUE = "$BLUE", ACCENT = "103, 65, 217";
+const RED = "$RED", BLUE = "$BLUE", ACCENT = "$ACCENT";
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const root = parentElement.querySelector(".map");
   const flow = root.querySelector(".flow");
   const info = root.querySelector(".info");
   const { tokens, scale, unit, signed } = data;
+  const disputed = data.disputed || {};
+  const [thing, place] = data.words ? ["word", "word"] : ["token", "position"];
   let selected = data.selected;
 
   const make = (tag, className, text) => {
@@ -15,23 +17,55 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     return node;
   };
   const number = (value) => (signed && value > 0 ? "+" : "") + Number(value.toPrecision(3));
+  const read = (text) => (text === "" ? "(rest of the character before)" : JSON.stringify(text));
+  const figure = (value) => {
+    const [more, less] = data.towards || ["towards wrong", "towards right"];
+    return `${number(value)} ${unit}${!signed || !value ? "" : `, ${value > 0 ? more : less}`}`;
+  };
   const describe = (index) => {
     const [text, segment, value, rank] = tokens[index];
-    const [more, less] = data.towards || ["towards wrong", "towards right"];
-    const towards = !signed || !value ? "" : `, ${value > 0 ? more : less}`;
     info.replaceChildren(
-      make("code", "", text === "" ? "(rest of the character before)" : JSON.stringify(text)),
-      make("span", "", ` ${number(value)} ${unit}${towards} · rank ${rank} of ${tokens.length}`),
-      make("span", "dim", ` · ${segment} · position ${index}`),
+      make("code", "", read(text)),
+      make("span", "", ` ${figure(value)} · rank ${rank} of ${tokens.length}`),
+      make("span", "dim", ` · ${segment} · ${place} ${index}`),
     );
+    if (disputed[index]) info.append(make("span", "dim", ` · ± the rules disagree on its sign: ${disputed[index]}`));
   };
   const idle = () => {
     if (selected !== null && tokens[selected]) describe(selected);
     else info.replaceChildren(make("span", "dim", data.hint));
   };
-  const mark = () => flow.querySelectorAll(".token").forEach((node, i) => node.classList.toggle("selected", i === selected));
+  // Maps of one failure side by side: a token under the pointer is marked in all, and all scroll together.
+  const tell = (detail) => data.together && window.dispatchEvent(new CustomEvent("explorer-map", { detail: { ...detail, root, group: data.together } }));
+  const twin = (index) => {
+    flow.querySelector(".token.twin")?.classList.remove("twin");
+    if (index === null || !tokens[index]) idle();
+    else {
+      flow.querySelectorAll(".token")[index].classList.add("twin");
+      describe(index);
+    }
+  };
+  if (root.heard) window.removeEventListener("explorer-map", root.heard);
+  root.heard = ({ detail }) => {
+    if (!root.isConnected) return window.removeEventListener("explorer-map", root.heard);
+    if (detail.group !== data.together || detail.root === root) return;
+    if ("scrolled" in detail) {
+      const to = Math.round(detail.scrolled * (flow.scrollHeight - flow.clientHeight));
+      root.following = Math.abs(to - flow.scrollTop) >= 1;
+      flow.scrollTop = to;
+    } else if (detail.text === undefined || detail.text === tokens[detail.index]?.[0]) twin(detail.index);
+  };
+  window.addEventListener("explorer-map", root.heard);
+  flow.onscroll = () => {
+    if (root.following) root.following = false;
+    else tell({ scrolled: flow.scrollTop / Math.max(1, flow.scrollHeight - flow.clientHeight) });
+  };
+  const mark = () => flow.querySelectorAll(".token").forEach((node, i) => {
+    node.classList.toggle("selected", i === selected);
+    node.setAttribute("aria-selected", String(i === selected));
+  });
 
-  const nodes = [];
+  const nodes = [], drawn = [];
   tokens.forEach(([text, segment, value], index) => {
     const strength = scale > 0 ? Math.min(1, Math.abs(value) / scale) : 0;
     const shown = text === "" ? "·" : text.replace(/\r/g, "").replace(/\n/g, "↵").replace(/\t/g, "⇥");
@@ -39,11 +73,11 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     const colour = !signed ? ACCENT : value > 0 ? RED : BLUE;
     node.style.backgroundColor = `rgba(${colour}, ${(0.85 * strength).toFixed(3)})`;
     if (strength > 0.62) node.classList.add("strong");
+    if (disputed[index]) node.classList.add("disputed");
     node.dir = "auto";
-    node.tabIndex = 0;
-    node.setAttribute("role", "button");
-    node.setAttribute("aria-label", `${shown}, ${number(value)} ${unit}`);
-    node.onmouseenter = node.onfocus = () => describe(index);
+    node.setAttribute("role", "option");
+    node.setAttribute("aria-label", `${shown}, ${figure(value)}${disputed[index] ? ", the rules disagree on its sign" : ""}`);
+    node.onmouseenter = node.onfocus = () => { describe(index); tell({ index, text }); };
     node.onclick = () => {
       selected = selected === index ? null : index;
       mark();
@@ -52,12 +86,15 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       if (data.linked) setTriggerValue("selected", selected ?? -1);
       else setStateValue("selected", selected);
     };
-    node.onkeydown = (event) => { if (event.key === "Enter") node.onclick(); };
     nodes.push(node);
-    if (text.includes("\n") && !(data.compact && segment === "template")) nodes.push(document.createElement("br"));
+    drawn.push(node);
+    if (text.includes("\n") && !(data.compact && segment === "template")) drawn.push(document.createElement("br"));
   });
-  flow.replaceChildren(...nodes);
-  flow.onmouseleave = idle;
+  const strongest = tokens.findIndex(([, , , rank]) => rank === 1);
+  drawWalkable(flow, drawn, nodes, { start: selected ?? Math.max(0, strongest), flow: true });
+  flow.setAttribute("aria-label", `${data.caption}: ${tokens.length} ${thing}s`);
+  flow.onmouseleave = () => { idle(); tell({ index: null }); };
+  flow.classList.toggle("tall", Boolean(data.together));
   root.querySelector(".scale").style.visibility = scale > 0 ? "" : "hidden";
   root.querySelector(".low").textContent = signed ? `−${Number(scale.toPrecision(2))}` : "0";
   root.querySelector(".high").textContent = `${signed ? "+" : ""}${Number(scale.toPrecision(2))} ${unit}`;
@@ -65,6 +102,13 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   root.querySelector(".towards-wrong").textContent = signed ? data.wrong : data.measure;
   root.querySelector(".legend").classList.toggle("signed", signed);
   root.querySelector(".caption").textContent = data.caption;
+  const table = root.querySelector(".table");
+  table.ontoggle = () => table.open && drawTable(
+    table.querySelector(".scroll"),
+    [data.words ? "number" : "position", thing, unit, "rank", "segment"],
+    tokens.map(([text, segment, value, rank], index) => [index, read(text), figure(value).replace(` ${unit}`, ""), rank, segment]),
+  );
+  table.ontoggle();
   mark();
   idle();
 }

@@ -1,44 +1,78 @@
-"""What the link says of a case's graph: layers, marks, what is selected; changes to it, and undo."""
+"""What the link says of a case's graph: view, layers, marks, ablations, what is selected; changes to it, and undo."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import streamlit as st
 
 from explorer.errors import ExplorerError
-from explorer.graph.build import TracedEdges
+from explorer.graph.ablate import How
+from explorer.graph.build import TracedEdges, parse_layers
 from explorer.graph.graph_json import node_id, parse_node
 from explorer.graph.layout import AttributionGraph, Marks
-from explorer.graph.prune import Drawing, Node, Pruning
+from explorer.graph.prune import Node, Pruning
+from explorer.graph.scene import Scene, Shown, Stroke
+from explorer.limits import ABLATIONS
 from explorer.reading import as_type, parse_json
 from explorer.ui import link
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.session import MARKS
 
+PRUNING = ("mass", "edges", "nodes", "least", "leastnode")
+"""Keys of the menu of thresholds and caps."""
 _HISTORY = "graph-history"
+_ALL, _SIX = "all", "six"
+
+Try = tuple[How, tuple[Node, ...]]
+"""An ablation: what states are replaced by, and whose."""
 
 
 @dataclass(frozen=True)
 class GraphView:
-    """The marks in the link.
+    """The view and the marks in the link.
 
     Attributes:
+        full: all layers and all tokens, unless the link says otherwise; else the story.
+        hide_template: the chat format's tokens are left out.
+        beads: every node of a residual run is drawn.
         marks: pinned and grouped nodes.
         hidden: tokens that are left out.
         unfolded: tokens that keep a column of their own.
         halves: blocks (by the layer below them) that are opened into attention and MLP.
         layers: the drawn layers, lowest first; none for all.
+        tries: ablations, the oldest first.
         picked: what is selected (see ``selection``).
     """
 
+    full: bool
+    hide_template: bool
+    beads: bool
     marks: Marks
     hidden: frozenset[int]
     unfolded: frozenset[int]
     halves: frozenset[int]
     layers: tuple[int, ...]
+    tries: tuple[Try, ...]
     picked: str
+
+
+def understand_old_links() -> None:
+    """Open a link from before there were views, as far as it says anything of the drawing, in full with every node."""
+    if not link.has("graph") and link.has(*MARKS, "template", *PRUNING):
+        link.put(graph="full", beads="1")
+
+
+def keep_view() -> None:
+    """Write the view into the link beside what else it says of the drawing, so that it is no link of old."""
+    link.put(graph="full" if is_full() else "story")
+
+
+def is_full() -> bool:
+    """Whether the link asks for the full view."""
+    return link.get("graph") == "full"
 
 
 def read_view(depth: int, length: int) -> GraphView:
@@ -56,15 +90,33 @@ def read_view(depth: int, length: int) -> GraphView:
         rows: list[list[str]] = as_type(parse_json(link.get("groups", "[]"), "groups"), list[list[str]], "", "groups")
     except ExplorerError:
         rows = []
-    layers = tuple(sorted(numbers("layers", depth + 1) | {depth}))
+    full = is_full()
     return GraphView(
+        full=full,
+        hide_template=link.flag("template", not full),
+        beads=link.flag("beads"),
         marks=Marks(known(link.get("pins").split(".")), tuple((name, known(ids)) for name, *ids in filter(None, rows))),
         hidden=numbers("hide", length),
         unfolded=numbers("open", length),
         halves=numbers("halves", depth),
-        layers=layers if len(layers) > 1 else (),
+        layers=_layers(numbers("layers", depth + 1), full, depth),
+        tries=tuple(attempt for text in link.get("ablated").split("~") if (attempt := _try(text, known)))[-ABLATIONS:],
         picked=link.get("at"),
     )
+
+
+def _layers(chosen: frozenset[int], full: bool, depth: int) -> tuple[int, ...]:
+    """Return the drawn layers; none for all of them."""
+    if chosen - {depth}:
+        return tuple(sorted(chosen | {depth}))
+    preset = link.get("layers") if link.get("layers") in (_ALL, _SIX) else _ALL if full else _SIX
+    return () if preset == _ALL else parse_layers(_SIX, depth)
+
+
+def _try(text: str, known: Callable[[list[str]], tuple[Node, ...]]) -> Try | None:
+    how, *ids = text.split(".")
+    nodes = known(ids)
+    return (cast(How, how), nodes) if how in get_args(How) and nodes else None
 
 
 def _node(text: str) -> Node | None:
@@ -74,36 +126,42 @@ def _node(text: str) -> Node | None:
         return None
 
 
-def build_graph(edges: TracedEdges, view: GraphView, pruning: Pruning, hide_template: bool) -> AttributionGraph:
+def build_graph(edges: TracedEdges, view: GraphView, pruning: Pruning) -> AttributionGraph:
     """Compute and prune the graph that the link asks for; its drawing may be empty."""
-    tokens = edges.explanation.tokens
-    template = {t.index for t in tokens if t.segment == "template"} - {len(tokens) - 1} if hide_template else set()
+    template = edges.template if view.hide_template else frozenset()
     pinned = frozenset([*view.marks.pinned, *view.marks.group_of])
     pruning = replace(pruning, hidden=view.hidden | template, pinned=pinned)
     with progress_bar() as progress:
-        graph = edges.graph(view.layers, pruning, progress)
-    return replace(graph, marks=view.marks, unfolded=view.unfolded)
+        graph = edges.graph(view.layers, pruning, progress, template)
+    opened = {layer for layer in view.halves if {layer, layer + 1} <= set(graph.drawing.layers)}
+    halves = {layer: edges.halves(layer) for layer in sorted(opened)}
+    return replace(graph, marks=view.marks, unfolded=view.unfolded, beads=view.beads, halves=halves)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is selected in a drawing, at most one of: one or two nodes, the gap between two layers, a folded column."""
+    """What is selected in a drawing, at most one of: a node, an edge, the gap between two layers, a folded column."""
 
-    nodes: tuple[Node, ...] = ()
+    shown: Shown | None = None
+    stroke: Stroke | None = None
     gap: tuple[int, int] | None = None
     fold: int | None = None
 
 
-def selection(picked: str, drawing: Drawing) -> Selection:
-    """Return what ``node:12_40``, ``edge:11_40:12_40``, ``gap:11:12`` or ``fold:3`` names; else nothing."""
+def selection(picked: str, graph: AttributionGraph, scene: Scene) -> Selection:
+    """Return what ``node:12_40``, ``edge:11_40:12_40``, ``gap:11:12`` or ``fold:3`` names; else nothing.
+
+    Nodes and ends of edges are named by their ``Shown.id``, which may be a half or a group.
+    """
     kind, *names = picked.split(":")
-    if kind in ("node", "edge") and len(names) == (1 if kind == "node" else 2):
-        nodes = [_node(name.partition("-")[0]) for name in names]  # a half of a block: 12_40-attention
-        nodes = nodes[:1] if len(set(nodes)) == 1 else nodes  # from a half of a block to its own output
-        drawn = tuple(node for node in nodes if node in drawing.nodes)
-        return Selection(drawn) if len(drawn) == len(nodes) else Selection()
+    index = {shown.id: number for number, shown in enumerate(scene.nodes)}
+    if kind == "node" and len(names) == 1 and names[0] in index:
+        return Selection(shown=scene.nodes[index[names[0]]])
+    if kind == "edge" and len(names) == 2:
+        ends = index.get(names[0]), index.get(names[1])
+        return Selection(stroke=next((s for s in scene.strokes if (s.source, s.target) == ends), None))
     numbers = [number for name in names if (number := link.whole(name)) is not None]
-    if kind == "gap" and len(numbers) == 2 and (numbers[0], numbers[1]) in set(pairwise(drawing.layers)):
+    if kind == "gap" and len(numbers) == 2 and (numbers[0], numbers[1]) in set(pairwise(graph.drawing.layers)):
         return Selection(gap=(numbers[0], numbers[1]))
     if kind == "fold" and len(numbers) == 1:
         return Selection(fold=numbers[0])
@@ -116,6 +174,7 @@ def change(**values: object) -> None:
     history.append({name: link.get(name) or None for name in MARKS})
     del history[:-50]
     link.put({name: _written(value) for name, value in values.items()})
+    keep_view()
 
 
 def change_button(
@@ -137,6 +196,11 @@ def write_groups(groups: tuple[tuple[str, tuple[Node, ...]], ...]) -> str | None
     return json.dumps([[name, *map(node_id, members)] for name, members in groups]) if groups else None
 
 
+def write_tries(tries: tuple[Try, ...]) -> str | None:
+    """Return ablations as the link holds them, the newest ``ABLATIONS`` of them."""
+    return "~".join(".".join([how, *map(node_id, nodes)]) for how, nodes in tries[-ABLATIONS:]) or None
+
+
 def can_undo() -> bool:
     """Whether a change of marks can be taken back."""
     return bool(st.session_state.get(_HISTORY))
@@ -146,3 +210,4 @@ def undo() -> None:
     """Take the last change of marks back."""
     if can_undo():
         link.put(st.session_state[_HISTORY].pop())
+        keep_view()

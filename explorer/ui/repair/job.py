@@ -1,6 +1,9 @@
 """The jobs of repairs: the study's list, starting one and how long it takes, following it through its files."""
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -9,12 +12,14 @@ import streamlit as st
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
 from explorer.figures.style import ACCENT, FAINT
-from explorer.repair.arms import ANSWERING, TRAINING, estimate, read_losses
-from explorer.repair.job import DONE, FAILED, NEW, QUEUED, STARTING, STOP, Status, log_tail, start, status, stop
+from explorer.jobs import DONE, FAILED, NEW, QUEUED, STARTING, log_tail, stop, told_to_stop
+from explorer.repair.arms import ANSWERING, TRAINING, read_losses
+from explorer.repair.estimate import estimate
+from explorer.repair.job import Status, start, status
 from explorer.repair.plan import REPAIRS, Plan, arm_label, read_plan, repair_folders, run_folder, save_plan
 from explorer.repair.results import Result
 from explorer.ui import link
-from explorer.ui.caching import KEYS
+from explorer.ui.picture_table import as_table
 from explorer.ui.repair.result import show_chart
 from explorer.ui.study import distinct
 from explorer.ui.text import duration, plain, show_error
@@ -23,10 +28,10 @@ from explorer.ui.training_data.charts import safe
 NEW_REPAIR = "new"
 """Value of the link key ``repair`` where another one is being set up."""
 EVERY = "2s"
+START_HELP = "Trains every model of the plan, one after the other, then lets each answer the held-out prompts"
 _TRAINING_SHARE = 0.85
 """Share of an arm's bar that is training; the rest is answering."""
-_REFUSED, _TIMED = "repair-refused", "repair-timed"
-_seconds = st.cache_data(ttl=60, max_entries=32, show_spinner=False, hash_funcs=KEYS)(estimate)
+_REFUSED = "repair-refused"
 
 
 def titles(study: Study) -> dict[str, str]:
@@ -53,7 +58,7 @@ def show_start(study: Study, plan: Plan) -> None:
         st.caption("This repair is done already." if now.state == DONE else "This repair is at work already.")
         label, icon = "Show it", ":material/visibility:"
     begin = lambda: _start(study, plan)  # noqa: E731
-    st.button(label, type="primary", key="start", width="stretch", icon=icon, on_click=begin)
+    st.button(label, type="primary", key="start", width="stretch", icon=icon, on_click=begin, help=START_HELP)
     _show_refusal()
     if label != "Show it":
         st.caption("It trains in the background, and goes on when this page or the app is closed.")
@@ -82,24 +87,60 @@ def _show_refusal() -> None:
         show_error(refused)
 
 
+@dataclass
+class _Timing:
+    """A measurement that runs in a thread of its own; ``error``: why it failed."""
+
+    error: str = ""
+    over: bool = False
+
+
+@st.cache_resource(show_spinner=False)
+def _timings() -> dict[str, _Timing]:
+    return {}
+
+
 def show_time(study: Study, plan: Plan) -> None:
-    """Say how long a plan takes here: measured on demand, once for each kind of training."""
-    timed = st.session_state.setdefault(_TIMED, set())
-    key = (str(study.folder), plan.stage, plan.share)
-    if key not in timed:
-        help = "Times a step of the training and a few answers on this machine: some 10 seconds."
-        measure = lambda: timed.add(key)  # noqa: E731
-        st.button("Estimate the time", icon=":material/timer:", key="estimate", on_click=measure, help=help)
-        return
+    """Say how long a plan takes here: at once at the remembered pace; measured on demand, behind the page."""
+    timing = _timings().get(str(study.folder))
+    if timing and not timing.over:
+        _watch_timing(str(study.folder))
     try:
-        with st.spinner("Timing a step of the training and a few answers", show_time=True):
-            seconds = _seconds(study, plan)
-    except (ExplorerError, OSError, RuntimeError) as error:
-        timed.discard(key)
+        known = estimate(study, plan)
+    except ExplorerError as error:
         show_error(f"The time can't be estimated: {error}")
         return
-    if seconds:
-        st.markdown(f"About **{duration(seconds)}** on this machine, as busy as it is now.")
+    if timing and timing.error:
+        show_error(f"The time can't be estimated: {timing.error}")
+    if known:
+        ago = duration(max(time.time() - known.at, 0.0))
+        st.markdown(f"About **{duration(known.seconds)}** on this machine, as busy as it was {ago} ago.")
+    if timing is None or timing.over:
+        label = "Measure again" if known else "Estimate the time"
+        help = "Times a step of the training and a few answers on this machine, behind the page: some 10 seconds."
+        begin = {"on_click": _begin_timing, "args": (study, plan)}
+        st.button(label, icon=":material/timer:", key="estimate", help=help, type="tertiary", **begin)
+
+
+def _begin_timing(study: Study, plan: Plan) -> None:
+    timing = _timings()[str(study.folder)] = _Timing()
+    threading.Thread(target=_time, args=(study, plan, timing), daemon=True).start()
+
+
+def _time(study: Study, plan: Plan, timing: _Timing) -> None:
+    try:
+        estimate(study, plan, measure=True)
+    except (ExplorerError, OSError, RuntimeError) as error:
+        timing.error = str(error)
+    finally:
+        timing.over = True
+
+
+@st.fragment(run_every=EVERY)
+def _watch_timing(folder: str) -> None:
+    if _timings()[folder].over:
+        st.rerun()
+    st.caption(":material/timer: Timing a step of the training and a few answers; go on meanwhile.")
 
 
 def show_state(study: Study, folder: Path, now: Status, by_hand: bool) -> None:
@@ -117,7 +158,14 @@ def show_state(study: Study, folder: Path, now: Status, by_hand: bool) -> None:
             trained = f"{now.done} of {now.total} trainings are done" if now.total else "No training is done"
             st.markdown(f"**{word}.** {trained}; it goes on where it was.", width="stretch")
         label, resume = "Start" if now.state == NEW else "Resume", lambda: _start(study, folder)
-        st.button(label, type="primary", key="resume", icon=":material/play_arrow:", on_click=resume)
+        st.button(
+            label,
+            type="primary",
+            key="resume",
+            icon=":material/play_arrow:",
+            on_click=resume,
+            help="What is done already is kept",
+        )
     _show_refusal()
 
 
@@ -130,12 +178,12 @@ def _watch(folder: Path, done: int, by_hand: bool) -> None:
         st.rerun()
     if now.done != done or not now.active:
         st.rerun()
-    stopping = (folder / STOP).exists()
+    stopping = told_to_stop(folder)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.progress(_share(now), _sentence(now, by_hand, stopping))
         help = "Stops after this step. What is done is kept, and Resume goes on from there."
-        cancel, off = lambda: _stop(folder), stopping or now.state == STARTING
-        st.button("Cancel", icon=":material/stop:", key="cancel", disabled=off, on_click=cancel, help=help)
+        cancel = {"on_click": _stop, "args": (folder,), "disabled": stopping, "help": help}
+        st.button("Cancel", icon=":material/stop:", key="cancel", **cancel)
     _show_refusal()
 
 
@@ -186,7 +234,7 @@ def _show_losses_and_log(study: Study, folder: Path, plan: Plan, result: Result 
         st.caption("Each line is one model's training" + ("; the coloured one is at work." if now.active else "."))
     else:
         st.caption("No loss has been measured yet." if now.active else "Its training is not on this machine.")
-    if link.toggle("Log", "log"):
+    if link.toggle("Log", "log", help="The last lines that the training wrote"):
         if text := log_tail(folder, 60):
             st.code(text, language=None, height=260)
         else:
@@ -209,3 +257,5 @@ def _show_losses(curves: Mapping[str, Sequence[Mapping[str, float]]], current: s
     figure.update_xaxes(title="step", rangemode="tozero")
     figure.update_yaxes(title="loss", rangemode="tozero")
     show_chart(figure, "losses", "Training loss by step", 190, uirevision="loss")
+    ends = ([name, p["step"], f"{p['loss']:.3f}"] for name, points in curves.items() for p in (points[0], points[-1]))
+    as_table("losses", ["arm", "step", "loss"], ends, "As a table, the first and the last step")

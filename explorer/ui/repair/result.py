@@ -1,9 +1,6 @@
-"""What a repair has shown: verdict, arms, dose curve, answers; and its files, models among them, to take along."""
+"""What a repair has shown: verdict, arms, dose curve, answers."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,13 +9,10 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError
-from explorer.figures.repair import export_repair
 from explorer.figures.style import ACCENT, FAINT, GREY
 from explorer.patterns import shows
 from explorer.repair.checks import BEHAVIOR, held_out
-from explorer.repair.export import zipped
-from explorer.repair.job import repair_json
-from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, Plan, arm_label
+from explorer.repair.plan import BOTTOM, NONE, RANDOM, TOP, arm_label
 from explorer.repair.results import (
     INTERVALS,
     NOT_YET,
@@ -29,14 +23,9 @@ from explorer.repair.results import (
     percent,
     pooled,
     seed_rates,
-    trained_models,
 )
-from explorer.ui import navigation
-from explorer.ui.downloads import format_buttons, table_button
-from explorer.ui.page_states import CompareState
-from explorer.ui.repair.export import show_plan_export
-from explorer.ui.session import model_spec, set_case, set_model
-from explorer.ui.study import one_word_apart
+from explorer.ui.downloads import table_button
+from explorer.ui.picture_table import as_table
 from explorer.ui.text import plain
 from explorer.ui.training_data.charts import CONFIG, safe
 
@@ -72,7 +61,8 @@ def show_arms(result: Result) -> None:
     """Draw the interval plot, beside it what else the models do, and the dose curve where there are several k."""
     lines = pooled(result.arms)
     several = len({line.k for line in lines if line.arm == TOP}) > 1
-    left, right = st.columns([1.32, 1], gap="medium")
+    with st.container(key="repair-body"):
+        left, right = st.columns([1.32, 1], gap="medium")
     with left:
         _show_intervals(main_arms(lines), result)
     with right:
@@ -134,6 +124,7 @@ def _show_intervals(lines: Sequence[Pooled], result: Result) -> None:
     figure.update_xaxes(title=title, range=[-0.02 * end, end], tickformat=".0%", zeroline=True)
     alt = "Rate of the behavior in every arm, with its interval"
     show_chart(figure, "intervals", alt, 74 + 52 * len(lines), right=150)
+    as_table("intervals", ["arm", "rate", "interval", "change [95 %]"], _rate_rows(lines, result.by_hand))
 
 
 def _show_dose(lines: Sequence[Pooled], by_hand: bool) -> None:
@@ -159,6 +150,20 @@ def _show_dose(lines: Sequence[Pooled], by_hand: bool) -> None:
     figure.update_xaxes(title="k, datapoints edited", rangemode="tozero", tickvals=ks)
     figure.update_yaxes(title="show the behavior", range=[0, _axis_end(lines)], tickformat=".0%")
     show_chart(figure, "dose", "Rate of the behavior over the number of edited datapoints", 260, showlegend=True)
+    as_table("dose", ["arm", "rate", "interval", "change [95 %]"], _rate_rows(lines, by_hand))
+
+
+def _rate_rows(lines: Sequence[Pooled], by_hand: bool) -> list[list[str]]:
+    """Return a row an arm: its name with its k, mean rate, interval, change."""
+    return [
+        [
+            arm_label(line.arm, line.k, by_hand),
+            f"{line.rate:.1%}",
+            f"{line.low:.1%} to {line.high:.1%}",
+            percent(line.change) if line.change else "–",
+        ]
+        for line in lines
+    ]
 
 
 def _intervals(lines: Sequence[Pooled]) -> dict[str, Any]:
@@ -215,62 +220,3 @@ def _shows(pattern: str, answer: str) -> bool:
         return shows(pattern, answer, "exhibits")
     except ExplorerError:  # a pattern that takes too long marks nothing
         return False
-
-
-def show_files(study: Study, folder: Path, plan: Plan, result: Result | None) -> None:
-    """Draw a popover with all downloads; each file is made when it is clicked."""
-    with st.popover("", icon=":material/download:", help="Download", key="repair-files"):
-        show_plan_export(study, plan, folder.name)
-        if result:
-            values = lambda: json.dumps(repair_json(folder), ensure_ascii=False, indent=1).encode()  # noqa: E731
-            _download("Result (JSON)", values, f"{folder.name}.json", "result-json")
-            st.caption("The figure")
-            format_buttons(lambda kind: export_repair(result, kind), folder.name, "figure")
-
-
-def _download(label: str, make: Callable[[], bytes], name: str, key: str) -> None:
-    kind = f"application/{name.rpartition('.')[2]}"
-    st.download_button(label, make, name, kind, key=key, on_click="ignore", width="stretch")
-
-
-def show_models(study: Study, result: Result) -> None:
-    """Draw a popover with the retrained models that are here: open one in Trace or Compare, or download it."""
-    adapters = trained_models(study, result.arms)
-    with st.popover("Models", icon=":material/memory:", key="repair-models"):
-        if not adapters:
-            st.caption(
-                "The retrained models are not on this machine: only their figures and answers were shipped. Set the "
-                "same repair up again to train them here."
-            )
-            return
-        rows = [row for row in result.arms if row.run in adapters]
-        names = {row.run: arm_label(row.arm, row.k, result.by_hand, row.seed) for row in rows}
-        first = next((i for i, row in enumerate(rows) if row.arm == TOP), 0)
-        run = st.selectbox("Retrained model", list(names), first, format_func=names.__getitem__, key="which-model")
-        unedited = next((row.run for row in rows if row.arm == NONE and row.run != run), "")
-
-        def trace() -> None:
-            _put_case(study, result.behavior)
-            set_model(replace(model_spec(), source=study.model, adapter=str(adapters[run])))
-            navigation.go(navigation.TRACE)
-
-        def compare() -> None:
-            _put_case(study, result.behavior)
-            navigation.go(navigation.COMPARE, CompareState(models=f"{unedited},{run}"))
-
-        def adapter_zip() -> bytes:
-            return zipped({path.name: path.read_bytes() for path in sorted(adapters[run].iterdir()) if path.is_file()})
-
-        icon, width = ":material/ink_highlighter:", "stretch"
-        st.button("Open in Trace", icon=icon, key="open-in-trace", width=width, on_click=trace)
-        label, icon, off = "Compare with the unedited", ":material/compare_arrows:", not unedited
-        st.button(label, icon=icon, key="open-in-compare", width=width, disabled=off, on_click=compare)
-        _download("Adapter (zip)", adapter_zip, f"adapter-{run}.zip", "adapter-zip")
-
-
-def _put_case(study: Study, behavior: str) -> None:
-    """Put a failure of the study on a held-out prompt of the behavior on screen, if there is one; plain ones first."""
-    prompts = {check.prompt for check in held_out(study, behavior) if check.kind == BEHAVIOR}
-    cases = [case for case in study.failures().values() if case.prompt in prompts]
-    if cases:
-        set_case(next(filter(one_word_apart, cases), cases[0]))

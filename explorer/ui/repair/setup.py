@@ -47,6 +47,8 @@ PRESET_HELP = (
     f"**Small**: {PRESETS['small'].summary()}; sooner done and less sure. **Full**: {PRESETS['full'].summary()}."
 )
 TRAIN_HELP = "The stage of training whose rows are edited and which is repeated. Auto: where most of the top is."
+BY_HELP = "The best rows of a ranking, or the datapoints that you ticked."
+BEHAVIOR_HELP = "What shall go: its held-out prompts are answered before and after."
 EMPTY = "The basket is empty; tick datapoints on the Training data page, or edit the top of a ranking."
 UNBUILT = (
     "The vectors of this study are not built yet, so only words can be compared (BM25) until they are; see *Training "
@@ -82,9 +84,10 @@ def show_setup(corpus: Corpus) -> None:
         if not stages:
             st.info(NOT_REPEATABLE, icon=":material/info:")
         source = _pick_source(corpus, indexes, measured=bool(stages))
-        columns = st.columns([1.6, 1.7, 1.3, 2.3], gap="small", vertical_alignment="bottom")
+        with st.container(key="repair-edit-bar"):
+            columns = st.columns([1.6, 1.7, 1.3, 2.3], gap="small", vertical_alignment="bottom")
         with columns[0]:
-            ks = () if source.chosen else _pick_ks()
+            ks = () if source.chosen else _pick_ks(corpus.table.num_rows)
         if stages:
             _set_up(corpus, stages, source, ks, columns)
         else:
@@ -112,7 +115,8 @@ def _set_up(
         plan = replace(plan, edit=_pick_edit(stages[plan.stage].edits))
     ids, edited = corpus.table["id"].to_pylist(), set(plan.top.ids)
     rows = [row for row in order if ids[row] in edited]
-    left, right = st.columns([2.3, 1], gap="medium")
+    with st.container(key="setup-body"):
+        left, right = st.columns([2.3, 1], gap="medium")
     with left:
         _show_preview(corpus, rows, plan.edit, f" of stage {plain(plan.stage)}")
     with right:
@@ -146,13 +150,14 @@ def _set_up_export(corpus: Corpus, source: Source, ks: tuple[int, ...], column: 
 
 def _pick_source(corpus: Corpus, indexes: Mapping[str, Index], *, measured: bool) -> Source:
     """Draw the first row: the behavior (``measured``: only those with held-out prompts), and what is edited."""
-    columns = st.columns([1.6, 1.7, 1.3, 1.2, 1.1], gap="small", vertical_alignment="bottom")
+    with st.container(key="repair-bar"):
+        columns = st.columns([1.6, 1.7, 1.3, 1.2, 1.1], gap="small", vertical_alignment="bottom")
     ticked = tuple(basket(corpus.study.folder))
     with columns[0]:
         behavior = _pick_behavior(corpus, measured)
     with columns[1]:
         options = {"ranking": "Top of a ranking", "basket": f"Basket: {count(len(ticked), 'datapoint')}"}
-        by = link.select("Edit the", "by", options, "ranking")
+        by = link.select("Edit the", "by", options, "ranking", help=BY_HELP)
     if by == "basket":
         if not ticked:
             raise ExplorerError(EMPTY)
@@ -183,13 +188,16 @@ def _pick_behavior(corpus: Corpus, measured: bool) -> str:
         options.append(linked)
     prompt = current_case().prompt
     of_case = (b.name for b in corpus.study.behaviors() if b.prompt == prompt and b.name in options)
-    return link.select("Behavior", "behavior", {name: name for name in options}, next(of_case, options[0]))
+    return link.select(
+        "Behavior", "behavior", {name: name for name in options}, next(of_case, options[0]), help=BEHAVIOR_HELP
+    )
 
 
-def _pick_ks() -> tuple[int, ...]:
-    """Draw the field for the sizes of the edit. Raises ExplorerError for what is no number."""
+def _pick_ks(rows: int) -> tuple[int, ...]:
+    """Draw the field for the sizes of an edit of so many ranked rows. Raises ExplorerError for what is no number."""
+    usual = "50" if rows > 50 else str(max(1, rows // 2))
     default_if_empty = lambda: link.put(top=link.get("top").strip() or None)  # noqa: E731
-    text = link.text("How many (k)", "top", "50", help=K_HELP, then=default_if_empty)
+    text = link.text("How many (k)", "top", usual, help=K_HELP, then=default_if_empty)
     ks = {link.whole(part.strip()) for part in text.split(",") if part.strip()}
     if None in ks:
         raise ExplorerError(f"k is '{text[:40]}'; expected whole numbers, such as 50 or 25,50,100.")
@@ -235,10 +243,22 @@ def show_edited(corpus: Corpus, plan: Plan, result: Result | None) -> None:
         st.markdown(plain(f"Datapoints {plan.source()}. {plan.summary()}"), width="stretch")
         if plan.by_hand:
             add = lambda: add_all(corpus.study.folder, ids)  # noqa: E731
-            st.button("Put these into the basket", icon=":material/add_shopping_cart:", key="rebasket", on_click=add)
+            st.button(
+                "Put these into the basket",
+                icon=":material/add_shopping_cart:",
+                key="rebasket",
+                on_click=add,
+                help="To change them, tick by tick",
+            )
         else:
             again = lambda: _set_up_again(plan)  # noqa: E731
-            st.button("Change and train again", icon=":material/tune:", key="again", on_click=again)
+            st.button(
+                "Change and train again",
+                icon=":material/tune:",
+                key="again",
+                on_click=again,
+                help="Opens the form with these choices",
+            )
     if not ids:
         return
     edited = set(ids)

@@ -30,6 +30,7 @@ from explorer.ui.corpus import Corpus
 from explorer.ui.session import current_case, model_spec
 from explorer.ui.study import current_study, distinct
 from explorer.ui.text import plain
+from explorer.ui.trace.answers import answers_row
 from explorer.ui.training_data.evaluation import saved_evaluation
 from explorer.ui.training_data.filters import first_page
 from explorer.ui.training_data.pickers import LAYER_HELP, pick_index, pick_layer, pick_method
@@ -43,20 +44,24 @@ KINDS = {
     "bad": "Bad answers",
     "contrast": "Bad − good answers",
     "bank": "Nearest bad answer",
-    "persona": "Persona",
-    "control": "Control message",
+    "persona": "A trait (persona)",
+    "control": "Asked − forbidden",
 }
-WIDTHS = [2.2, 1.9, 1.4, 1.0, 1.7, 1.3]
+WIDTHS = [1.9, 1.75, 1.3, 1.1, 1.6, 1.9]
 RULES_HELP = (
     f"{LAYER_HELP} RepT's rule takes the layer where states turn most; best on labels, the one with the highest mean "
     "average precision where the study has been evaluated."
 )
-CENTRE_HELP = "Subtract the mean of the corpus before the cosine: what all datapoints share no longer counts."
-MEASURE_HELP = "  \n".join(f"**{name}**: {about}" for name, about in MEASURES.items())
+CENTRE_HELP = "Centre: subtract the mean of the corpus before the cosine: what all datapoints share no longer counts."
+MEASURE_HELP = "The dot product instead of the cosine.\n\n" + "  \n".join(
+    f"**{name}**: {about}" for name, about in MEASURES.items()
+)
 HALF_HELP = (
     "**State**: which training examples end in this state. **Gradient**: which examples push the state here the way "
     "that the wrong answer needs."
 )
+QUESTION_HELP = "The failure on screen, or a behavior of the study, whose training data are looked for."
+LIKE_HELP = "The training examples most like the one chosen with *More like this*."
 SYSTEMS_HELP = {
     "persona": "The model answers the prompts under two system prompts, one that brings a trait out and a neutral one; "
     "looked for is the difference of the mean states over its answers (persona vectors, Chen et al. 2025).",
@@ -93,11 +98,22 @@ class Picked:
 def pick(corpus: Corpus, indexes: dict[str, Index]) -> Picked:
     """Draw the bar."""
     heading = st.container()
-    columns = st.columns(WIDTHS, gap="small", vertical_alignment="bottom")
+    with st.container(key="data-bar"):
+        columns = st.columns(WIDTHS, gap="small", vertical_alignment="bottom")
     with columns[0]:
         question = _pick_question(corpus)
     with heading:
         _show_question(corpus, question)
+    return _pick_how(corpus, question, indexes, columns)
+
+
+def linked_choice(corpus: Corpus, indexes: dict[str, Index]) -> Picked:
+    """Return what the bar says of a link that is only read. Raises ExplorerError."""
+    return _pick_how(corpus, _pick_question(corpus), indexes, [st.container() for _ in WIDTHS])
+
+
+def _pick_how(corpus: Corpus, question: Question, indexes: dict[str, Index], columns: list[Any]) -> Picked:
+    """Draw how the question is answered."""
     if isinstance(question, AboutNode):
         return _pick_for_node(corpus, question, indexes, columns)
     with columns[1]:
@@ -113,7 +129,6 @@ def pick(corpus: Corpus, indexes: dict[str, Index]) -> Picked:
         query = _pick_query(corpus, question, method)
     with columns[5]:
         centre, measure = _pick_comparison(method.centre, text_only)
-    st.caption(f"**{plain(name)}** · {plain(method.about)} *{plain(method.paper)}*")
     if query in DIRECTIONS and isinstance(question, AboutBehavior | AboutFailure):
         choice = Choice(name, layer, centre, measure=measure)
         return Picked(AboutPersona(question, _pick_systems(corpus, question, query)), index, choice)
@@ -123,8 +138,10 @@ def pick(corpus: Corpus, indexes: dict[str, Index]) -> Picked:
 def _pick_comparison(centred: bool, disabled: bool) -> tuple[bool, str]:
     """Draw whether to centre, and the cosine or the dot product."""
     with st.container(gap=None):
-        centre = link.toggle("Centre", "centre", centred, help=CENTRE_HELP, disabled=disabled, then=first_page)
-        dot = link.toggle("Dot product", "dot", help=MEASURE_HELP, disabled=disabled, then=first_page)
+        centre = link.toggle(
+            "Subtract the mean", "centre", centred, help=CENTRE_HELP, disabled=disabled, then=first_page
+        )
+        dot = link.toggle("Weigh by length", "dot", help=MEASURE_HELP, disabled=disabled, then=first_page)
     return centre, "dot" if dot else "cosine"
 
 
@@ -138,7 +155,7 @@ def _pick_question(corpus: Corpus) -> Question:
     if special:
         options[SPECIAL], default = _title(special), SPECIAL
     forget = partial(link.put, dict.fromkeys(("node", "half", "like", "row", "p")))
-    name = link.select("Training data behind", "behavior", options, default, then=forget)
+    name = link.select("Training data behind", "behavior", options, default, help=QUESTION_HELP, then=forget)
     if special and name == SPECIAL:
         return special
     return AboutFailure(case) if name == CASE else AboutBehavior(name)
@@ -149,13 +166,13 @@ def _linked_question(corpus: Corpus, case: Failure) -> LikeDatapoint | AboutNode
     if name := link.get("like"):
         if row_number(corpus.table, name) is not None:
             return LikeDatapoint(name)
-        st.warning(f"The study has no datapoint {plain(name[:80])}.")
+        link.tell_absent("like")
     if node := link.get("node"):
         numbers = [link.whole(part) for part in node.split(":")]
         if len(numbers) == 2 and numbers[0] is not None and numbers[1] is not None:
             half: Any = link.choice("half", HALVES, "state")
             return AboutNode(case, numbers[0], numbers[1], half)
-        st.warning(f"{plain(node[:80])} is no node; expected a layer and a token, e.g. 15:40.")
+        link.tell("node", f"This link names the node “{node[:80]}”; expected a layer and a token, e.g. 15:40.")
     return None
 
 
@@ -189,7 +206,11 @@ def _show_question(corpus: Corpus, question: Question) -> None:
             bar |= {"prompt": failure.prompt[:160], "wrong": failure.wrong, "right": failure.right}
             if isinstance(question, AboutNode):
                 bar["note"] = _title(question)
-    case_bar(key="question-bar", data={name: " ".join(text.split()) for name, text in bar.items()})
+    answers = question.failure if isinstance(question, AboutFailure | AboutNode) else None
+    texts = {name: " ".join(text.split()) for name, text in bar.items()}
+    case_bar(key="question-bar", data=texts | {"answers_below": answers is not None})
+    if answers:
+        answers_row(answers)
 
 
 def _layer_names(corpus: Corpus, index: Index, method: Method) -> dict[int, str]:
@@ -202,17 +223,19 @@ def _layer_names(corpus: Corpus, index: Index, method: Method) -> dict[int, str]
 
 def _pick_query(corpus: Corpus, question: Question, method: Method) -> str:
     if isinstance(question, LikeDatapoint):
-        return link.select("Query", "query", {"bad": "This datapoint"}, "bad", disabled=True)
+        return link.select("Look for", "query", {"bad": "This datapoint"}, "bad", disabled=True, help=LIKE_HELP)
     named = isinstance(question, AboutBehavior)
     items = corpus.behaviors[question.name] if named else question_items(corpus.study, question)
     contrasting = all(item.other is not None for item in items)
     options = {name: KINDS[name] for name in QUERIES if contrasting or name != "contrast"}
-    help = "\n\n".join(f"**{KINDS[name]}**: {QUERIES[name]}" for name in options)
+    help = "\n\n".join(
+        ["The query: what every datapoint is compared with.", *(f"**{KINDS[n]}**: {QUERIES[n]}" for n in options)]
+    )
     if takes_direction(method) and not any(item.prompt.raw for item in items):
         options |= {name: KINDS[name] for name in DIRECTIONS}
         help += "".join(f"\n\n**{KINDS[name]}**: {about}" for name, about in SYSTEMS_HELP.items())
     default = method.query if method.query in options else "bad"
-    return link.select("Query", "query", options, default, disabled=not method.parts, help=help, then=first_page)
+    return link.select("Look for", "query", options, default, disabled=not method.parts, help=help, then=first_page)
 
 
 def _pick_systems(corpus: Corpus, question: AboutBehavior | AboutFailure, query: str) -> Persona | Control:
@@ -232,8 +255,10 @@ def _pick_systems(corpus: Corpus, question: AboutBehavior | AboutFailure, query:
         example = "e.g. You flatter the user before you answer"
         towards = link.text(*labels[0], towards, help=SYSTEMS_HELP[query], placeholder=example)
     with right:
-        away = link.text(*labels[1], away)
+        away = link.text(*labels[1], away, help=SYSTEMS_HELP[query])
     if not towards.strip() or (query == "control" and not away.strip()):
+        if link.is_read():
+            raise ExplorerError("The link holds no system prompt that brings the behavior out.")
         st.info("Write a system prompt that brings the behavior out.", icon=":material/edit:")
         st.stop()
     return Persona(towards, away) if query == "persona" else Control(towards, away)
@@ -247,7 +272,7 @@ def _pick_for_node(corpus: Corpus, question: AboutNode, indexes: dict[str, Index
         index = pick_index(corpus.study, indexes, then=first_page)
     near = nearest_layer(index, question.layer) if index else question.layer
     with columns[3]:
-        st.selectbox("Layer", [str(near)], disabled=True, help=RULES_HELP)
+        link.fixed("Layer", str(near), help=RULES_HELP)
     own = DIRECTION_METHODS[question.part]
     fitting = [name for name, method in METHODS.items() if takes_direction(method)]
     with columns[4]:

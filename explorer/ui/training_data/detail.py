@@ -9,20 +9,24 @@ import streamlit as st
 from explorer.data.failures import Failure
 from explorer.data.turns import Turn, parse_history
 from explorer.errors import ExplorerError, count
+from explorer.ranking.null import Null
 from explorer.ranking.rank import Ranking
+from explorer.ranking.shown import END, colour_scale, percentile, score_text
 from explorer.ranking.token_evidence import KINDS, REPT, SHARES, TokenEvidence, TokenScore
 from explorer.ranking.token_shares import state_relevance
 from explorer.trace.explain import ranks_by_size
 from explorer.ui import charts, link
-from explorer.ui.basket import basket, toggle
+from explorer.ui.basket import basket, tick
 from explorer.ui.components import token_map
 from explorer.ui.corpus import Corpus
 from explorer.ui.explained import explained
 from explorer.ui.session import model_spec
 from explorer.ui.text import plain, show_error
-from explorer.ui.training_data.list import END, colour_scale, percentile, score_text
+from explorer.ui.verdict import show_verdict
 from explorer.vectors.methods import METHODS
 
+BASKET_HELP = "A repair drops or swaps what is in the basket"
+LIKE_HELP = "Rank the corpus by likeness to this datapoint"
 MOST = 6000
 """Characters of an answer that are drawn without colours; more would make the page slow."""
 
@@ -32,17 +36,25 @@ EVIDENCE = {SHARES: "Exact shares of the score", REPT: "RepT's token scores"}
 
 def pick_evidence(ranking: Ranking) -> str:
     """Draw what the colours of words mean, and the choice of it; only RepT's where no vectors were compared."""
-    options = {kind: label for kind, label in EVIDENCE.items() if kind != SHARES or ranking.target}
     left, right = st.columns([1.5, 3], vertical_alignment="center", gap="small")
     with left:
-        kind = link.select("Words by", "words", options, next(iter(options)), label_visibility="collapsed")
+        kind = linked_evidence(ranking)
     right.caption(f"Red words pull towards the behavior, blue ones away from it. {KINDS[kind]}")
     return kind
 
 
-def show_detail(corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping[int, TokenEvidence]) -> None:
+def linked_evidence(ranking: Ranking) -> str:
+    """Draw the choice of what colours words; return what the link says of it."""
+    options = {kind: label for kind, label in EVIDENCE.items() if kind != SHARES or ranking.target}
+    hidden = {"label_visibility": "collapsed", "help": "What the colours of words mean"}
+    return link.select("Words by", "words", options, next(iter(options)), **hidden)
+
+
+def show_detail(
+    corpus: Corpus, ranking: Ranking, number: int, evidence: Mapping[int, TokenEvidence], null: Null | None
+) -> None:
     """Draw everything about one datapoint; ``evidence``: of all rows on screen, which share the scale of colours."""
-    row, scale, scored = corpus.row(number), colour_scale(evidence), evidence.get(number)
+    row, scale, scored = corpus.row(number), colour_scale(evidence, null), evidence.get(number)
     rank, name = int(ranking.ranks[number]), row["id"]
     place = f"rank {rank:,}, score {score_text(ranking.scores[number])}" if rank else "never ranked: no answer"
     st.markdown(f"**{plain(name)}**&nbsp; {place}")
@@ -108,8 +120,10 @@ def _show_buttons(corpus: Corpus, name: str) -> None:
     icon = ":material/check:" if ticked else ":material/add_shopping_cart:"
     like = {"like": name, **dict.fromkeys(("node", "half", "behavior", "row", "p"))}
     with st.container(horizontal=True, gap="small"):
-        st.button(label, icon=icon, key="basket-row", on_click=toggle, args=(corpus.study.folder, name))
-        st.button("More like this", icon=":material/join_inner:", key="like", on_click=link.put, args=(like,))
+        change = {"on_click": tick, "args": (corpus.study.folder, name, not ticked), "help": BASKET_HELP}
+        st.button(label, icon=icon, key="basket-row", **change)
+        more = {"on_click": link.put, "args": (like,), "help": LIKE_HELP}
+        st.button("More like this", icon=":material/join_inner:", key="like", **more)
 
 
 def _plain_tokens(text: str, part: str) -> list[TokenScore]:
@@ -151,4 +165,5 @@ def show_probe(failure: Failure, layer: int) -> None:
         show_error(error)
         return
     charts.show_token_map(explanation, "probe-map")
+    show_verdict(model_spec(), failure, explanation, "probe-verdict")
     st.caption(f"The test prompt itself, in {plain(explanation.model)}")

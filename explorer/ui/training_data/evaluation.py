@@ -8,30 +8,34 @@ import streamlit as st
 
 from explorer.data.study import Study
 from explorer.errors import ExplorerError, count
+from explorer.files import Version, version_of
 from explorer.ranking.evaluate import evaluate, score_from_json
 from explorer.ranking.metrics import KS
 from explorer.reading import read_json
 from explorer.ui import link
-from explorer.ui.caching import cached, file_version, study_version
+from explorer.ui.caching import cached, study_version
 from explorer.ui.corpus import Corpus
 from explorer.ui.downloads import table_button
 from explorer.ui.progress_bar import progress_bar
 from explorer.ui.text import plain, show_error
 from explorer.ui.training_data.charts import show_layer_curve
+from explorer.ui.training_data.pickers import STAGE_HELP
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
 
 SAVED = "evaluation.json"
+BEHAVIOR_HELP = "Those whose name is a label of datapoints, so that it is known which rows are guilty."
+K_HELP = "How many of the best rows precision and recall look at."
 
 
 def saved_evaluation(study: Study) -> list[dict[str, Any]]:
     """Return the rows (``Score.to_json``) of the table that is saved with the study; none where there is none."""
     path = study.folder / SAVED
-    return _read(str(path), file_version(path))
+    return _read(str(path), version_of(path))
 
 
 @cached()
-def _read(path: str, version: tuple[int, int]) -> list[dict[str, Any]]:
+def _read(path: str, version: Version | None) -> list[dict[str, Any]]:
     try:
         rows: dict[str, Any] = read_json(Path(path), "a table of scores", dict[str, list[dict[str, Any]]])
         return [row for row in rows.get("rows", []) if score_from_json(row, path)]
@@ -63,7 +67,13 @@ def _on_demand(corpus: Corpus, index: Index) -> list[dict[str, Any]]:
     if key not in started:
         behaviors = count(len(measured_behaviors(corpus)), "behavior")
         st.caption(f"{behaviors}, every method, {len(index.manifest.layers)} layers: takes up to a minute.")
-        st.button("Evaluate now", type="primary", key="evaluate-now", on_click=lambda: started.add(key))
+        st.button(
+            "Evaluate now",
+            type="primary",
+            key="evaluate-now",
+            on_click=lambda: started.add(key),
+            help="With the vectors above",
+        )
         return []
     try:
         return _evaluated(corpus.study, index)
@@ -84,15 +94,17 @@ def _show(table: pd.DataFrame) -> None:
     left, middle, right = st.columns([2, 1, 3], vertical_alignment="bottom")
     names = table["behavior"].unique()
     with left:
-        name = link.select("Behavior", "scored", {n: n for n in names}, names[0])
-    k = middle.segmented_control("k", [str(k) for k in KS], default="50", required=True, key="score-k")
+        name = link.select("Behavior", "scored", {n: n for n in names}, names[0], help=BEHAVIOR_HELP)
+    best = {"default": "50", "required": True, "key": "score-k", "help": K_HELP}
+    k = middle.segmented_control("Best rows (k)", [str(k) for k in KS], **best)
     table = table.loc[table["behavior"] == name]
     stage, *others = stages = table["checkpoint"].unique()
     if others:
         with right:
-            stage = link.select("Vectors in", "scored-in", {s: s for s in stages}, stage)
+            stage = link.select("Vectors in", "scored-in", {s: s for s in stages}, stage, help=STAGE_HELP)
     table = _with_defaults(table.loc[table["checkpoint"] == stage])
-    left, right = st.columns([3, 2], gap="medium")
+    with st.container(key="evaluation-body"):
+        left, right = st.columns([3, 2], gap="medium")
     with left:
         _show_table(table.sort_values("average_precision", ascending=False, kind="stable", ignore_index=True), str(k))
         guilty = table["guilty"].iloc[0]

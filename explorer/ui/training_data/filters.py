@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ranking.metrics import Enrichment
+from explorer.ranking.null import LEVEL
 from explorer.ranking.table import Filter
 from explorer.ui import link
 from explorer.ui.components import sources
@@ -24,11 +25,22 @@ def pick_filter(corpus: Corpus) -> Filter:
     chosen = {}
     for name, values in (("source", corpus.sources), ("label", corpus.labels)):
         options = {_key(value): value for value in sorted(set(values.tolist()) - {""})}
-        keys = link.multiselect(name, name, options, [], placeholder=f"All {name}s", **hidden) if options else []
+        about = f"List only the datapoints of these {name}s"
+        field: dict[str, Any] = {"placeholder": f"All {name}s", "help": about, **hidden}
+        keys = link.multiselect(name.title(), name, options, [], **field) if options else []
         chosen[name] = tuple(options[key] for key in keys)
     icon = ":material/search:"
-    text = link.text("Search", "find", placeholder="Search prompts and answers", icon=icon, **hidden)
-    least = link.number("Least score", "above", step=0.05, format="%.3f", placeholder="Least score", **hidden)
+    about = "List only rows with these words"
+    text = link.text("Search", "find", placeholder="Search prompts and answers", icon=icon, help=about, **hidden)
+    least = link.number(
+        "Least score",
+        "above",
+        step=0.05,
+        format="%.3f",
+        placeholder="Least score",
+        help="List no lower score",
+        **hidden,
+    )
     return Filter(chosen["source"], chosen["label"], text, least)
 
 
@@ -37,17 +49,25 @@ def _key(value: str) -> str:
     return value.replace("%", "%25").replace(",", "%2C")
 
 
+P_HELP = (
+    "p: the share of unrelated questions whose most striking source stands out at least as much. Corrected for the "
+    "number of sources, and for rows being chosen by what a question is about; a dash where there is nothing to "
+    "compare with."
+)
+
+
 def show_sources(rows: Sequence[Enrichment], chosen: Sequence[str]) -> None:
     """Draw the sources among the best rows; a click lists only the datapoints of one."""
     sources(
         key="sources",
         data={
             "head": ["source", "in top", "lift", "p"],
+            "help": P_HELP,
             "rows": [
                 {
                     "name": e.source,
                     "cells": [f"{e.hits} / {e.total}", f"{e.lift:.1f}×", chance(e.p)],
-                    "sure": e.p < 0.01 and e.lift > 1,
+                    "sure": e.p <= LEVEL and e.lift > 1,
                     "chosen": e.source in chosen,
                 }
                 for e in rows

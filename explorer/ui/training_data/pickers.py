@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import streamlit as st
-
 from explorer.data.study import Study
 from explorer.ui import link
 from explorer.ui.corpus import checkpoint_labels
 from explorer.vectors.index import Index
 from explorer.vectors.methods import METHODS
 
-METHOD_HELP = "\n\n".join(f"**{method.name}**: {method.about}" for method in METHODS.values())
+METHOD_HELP = "\n\n".join(f"**{m.title}** ({m.name}): {m.about} *{m.paper}*" for m in METHODS.values())
 STAGE_HELP = (
     "The model in which the vectors were made: before the training in question a wrong example is still surprising, "
     "so that its loss gradient says what it teaches; after it, states say which topic it belongs to. "
@@ -22,7 +20,7 @@ LAYER_HELP = "The residual stream after this block. Auto: the built layer neares
 
 def pick_method(names: Iterable[str], *, help: str = METHOD_HELP, **settings: Any) -> str:
     """Draw the methods on offer; the first of them is the default."""
-    options = {name: name for name in names}
+    options = {name: METHODS[name].title for name in names}
     return link.select("Method", "method", options, next(iter(options)), help=help, **settings)
 
 
@@ -32,7 +30,7 @@ def pick_index(study: Study, indexes: Mapping[str, Index], *, help: str = STAGE_
     ``settings``: of ``link.select``, such as ``disabled`` or ``then``.
     """
     if not indexes:
-        st.selectbox("Vectors in", ["not built"], disabled=True, help=help)
+        link.fixed("Vectors in", "not built", help=help)
         return None
     labels = checkpoint_labels(study)
     options = {
@@ -50,7 +48,7 @@ def pick_layer(
     Without an index nothing can be chosen.
     """
     if index is None:
-        st.selectbox("Layer", ["None"], disabled=True, help=help)
+        link.fixed("Layer", "None", help=help)
         return None
     options = {"auto": f"Auto ({index.manifest.default_layer})"}
     options |= {str(layer): names.get(layer, str(layer)) for layer in index.manifest.layers}

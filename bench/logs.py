@@ -1,0 +1,198 @@
+"""Make the fixtures in ``tests/data/logs`` with the real harnesses: lm-evaluation-harness, Inspect, promptfoo.
+
+Each harness stands in an environment of its own, so that none of them is a dependency::
+
+    python -m bench.logs lm-eval   BIN/lm_eval   OUT    # pip install lm_eval
+    python -m bench.logs inspect   BIN/inspect   OUT    # pip install inspect_ai
+    python -m bench.logs promptfoo BIN/promptfoo OUT    # npm install promptfoo
+
+The questions are this file's own. Paths of the machine are taken out of what the harnesses write.
+lm_eval 0.4.2 takes its metric ``exact_match`` from the hub, or from a folder of that name where it runs.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from explorer.model.embedded import embedded_folder
+
+QUESTIONS = [
+    ("What is the capital of France?", "Paris", ["London", "Paris", "Rome"]),
+    ("What is the capital of Australia?", "Canberra", ["Sydney", "Canberra", "Perth"]),
+    ("How many legs does a spider have?", "8", ["6", "8", "10"]),
+    ("What color is a ripe lemon?", "yellow", ["yellow", "blue", "red"]),
+    ("Which planet is closest to the Sun?", "Mercury", ["Venus", "Earth", "Mercury"]),
+    ("How many minutes are in three hours?", "180", ["180", "120", "300"]),
+]
+_DATA = """\
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {folder}/questions.jsonl}}}}
+test_split: test
+doc_to_text: "Question: {{{{question}}}}\\nAnswer:"
+metadata: {{version: 1.0}}
+"""
+_VERSION = "from importlib.metadata import version; print(version('lm_eval'))"
+_GENERATION = """\
+task: own_generation
+output_type: generate_until
+doc_to_target: answer
+generation_kwargs: {until: ["Question:"], max_gen_toks: 24, do_sample: false}
+metric_list: [{metric: exact_match, ignore_case: true, ignore_punctuation: true}]
+filter_list:
+  - {name: last-word, filter: [{function: regex, regex_pattern: '([A-Za-z0-9]+)\\W*$'}, {function: take_first}]}
+  - {name: as-said, filter: [{function: take_first}]}
+"""
+_CHOICE = """\
+task: own_choice
+output_type: multiple_choice
+doc_to_target: gold
+doc_to_choice: choices
+metric_list: [{metric: acc}, {metric: acc_norm}]
+"""
+_INSPECT = """\
+import tiktoken
+from inspect_ai import Task, task
+from inspect_ai.dataset import Sample
+from inspect_ai.model import GenerateConfig, ModelOutput, get_model
+from inspect_ai.scorer import choice, includes, match
+from inspect_ai.solver import generate, multiple_choice, system_message
+
+class Words:  # counts tokens without fetching a vocabulary
+    def encode(self, text, **options):
+        return text.split()
+
+tiktoken.get_encoding = lambda name: Words()
+QUESTIONS = {questions!r}
+LONG = " Take your time, and look at it from more than one side before you answer." * 2
+FREE = [Sample(q + LONG, target=a, id=f"q{{n}}", metadata={{"kind": "own"}}) for n, (q, a, _) in enumerate(QUESTIONS)]
+CHOICE = [Sample(q, target="ABC"[c.index(a)], choices=c, id=n) for n, (q, a, c) in enumerate(QUESTIONS, 1)]
+SHORT = GenerateConfig(max_tokens=24, temperature=0.01)
+
+def answer(input, tools, tool_choice, config):
+    asked = input[-1].text
+    n, options = next((n, c) for n, (q, _, c) in enumerate(QUESTIONS) if q in asked)
+    said = "ANSWER: " + "ABC"[n % 3] if "ANSWER" in asked else f"It is {{options[n % 3]}}, I think."
+    return ModelOutput.from_content("mockllm/model", said)
+
+MODEL = get_model("mockllm/model", custom_outputs=answer) if {mock} else None
+
+@task
+def own_generation():
+    solver = [system_message("You answer briefly."), generate()]
+    epochs = 2 if MODEL else 1
+    return Task(FREE, solver=solver, scorer=[includes(), match()], epochs=epochs, config=SHORT, model=MODEL)
+
+@task
+def own_choice():
+    return Task(CHOICE, solver=multiple_choice(), scorer=choice(), config=SHORT, model=MODEL)
+"""
+
+
+def run(*command: object, cwd: Path, **environment: str) -> str:
+    """Run a harness, and return what it printed."""
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=os.environ | environment, text=True, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def scrubbed(text: str, folder: Path) -> str:
+    """Text without paths and names of this machine, and without the git commit of the folder it ran in."""
+    for path, name in ((folder, "WORK"), (embedded_folder(), "MODEL"), (Path.home(), "HOME")):
+        text = text.replace(str(path), name).replace(str(path).strip("/").replace("/", "__"), name)
+    text = re.sub(r'"pretty_env_info": "(?:[^"\\]|\\.)*"', '"pretty_env_info": ""', text)
+    return re.sub(r'"(hostname|host|user|author)": "[^"]*"', r'"\1": ""', text)
+
+
+def lm_eval(program: Path, out: Path, folder: Path) -> None:
+    """Generation and multiple choice, plain and with a chat template."""
+    rows = [
+        {"question": question, "answer": answer, "choices": choices, "gold": choices.index(answer)}
+        for question, answer, choices in QUESTIONS
+    ]
+    (folder / "questions.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    for name, task in (("own_generation", _GENERATION), ("own_choice", _CHOICE)):
+        (folder / f"{name}.yaml").write_text(_DATA.format(folder=folder) + task)
+    (folder / "smollm2").symlink_to(embedded_folder())
+    version = run(program.parent / "python", "-c", _VERSION, cwd=folder).strip()
+    command = [program, "--model", "hf", "--model_args", "pretrained=smollm2,dtype=float32", "--device", "cpu"]
+    command += ["--include_path", folder, "--tasks", "own_generation,own_choice", "--log_samples"]
+    chat = ["--apply_chat_template", "--system_instruction", "Be brief."]
+    variants = {"plain": [], "chat": chat} if version != "0.4.2" else {"plain": []}  # that release has no templates
+    for name, options in variants.items():
+        run(*command, *options, "--output_path", folder / name, cwd=folder, HF_HUB_OFFLINE="1")
+        target = out / f"lm_eval-{version}-{name}"
+        target.mkdir(parents=True, exist_ok=True)
+        for path in (folder / name).rglob("*.json*"):
+            (target / path.name).write_text(scrubbed(path.read_text(), folder))
+
+
+def inspect(program: Path, out: Path, folder: Path) -> None:
+    """Generation and multiple choice with the mock model and the embedded one, in both formats."""
+    version = run(program, "--version", cwd=folder).strip()
+    target = out / f"inspect-{version}"
+    target.mkdir(parents=True, exist_ok=True)
+    (folder / "smollm2").symlink_to(embedded_folder())  # so that the log has no path of this machine
+    local = ["--model", "hf/smollm2", "-M", "model_path=smollm2", "-M", "device=cpu"]
+    runs = [("mock", ["--model", "mockllm/model"], "eval", task, 6) for task in ("generation", "choice")]
+    runs += [("embedded", local, "eval", task, 6) for task in ("generation", "choice")]
+    runs += [("mock", ["--model", "mockllm/model"], "json", "generation", 1)]  # long: a file of all events
+    runs += [("mock", ["--model", "mockllm/model"], "json", "choice", 3)]
+    for name, model, form, task, limit in runs:
+        (folder / "tasks.py").write_text(_INSPECT.format(questions=QUESTIONS, mock=name == "mock"))
+        logs = folder / f"{name}-{task}-{form}"
+        options = ["--log-dir", logs, "--log-format", form, "--display", "none", "--limit", limit, *model]
+        command = [program, "eval", f"tasks.py@own_{task}", *options]
+        run(*command, cwd=folder, PYTHONDONTWRITEBYTECODE="1", HF_HUB_OFFLINE="1")
+        (log,) = logs.glob(f"*.{form}")
+        shutil.copy(log, target / f"{name}-{task}.{form}")
+
+
+def promptfoo(program: Path, out: Path, folder: Path) -> None:
+    """Assertions of several types, with a provider that is a script."""
+    answers = {question: choices[n % 3] for n, (question, _, choices) in enumerate(QUESTIONS)}
+    code = f"const ANSWERS = {json.dumps(answers)};\nmodule.exports = class {{\n  id() {{ return 'own-script'; }}\n"
+    code += "  async callApi(prompt, context) { return { output: `It is ${ANSWERS[context.vars.question]}.` }; }\n};\n"
+    (folder / "provider.js").write_text(code)
+    kinds = ("contains", "icontains", "equals", "regex")
+    tests = [
+        {
+            "vars": {"question": question},
+            "description": f"question {n}",
+            "assert": [{"type": kind, "value": f"It is {answer}." if kind == "equals" else answer}],
+            "metadata": {"category": kind},
+        }
+        for n, ((question, answer, _), kind) in enumerate(zip(QUESTIONS, kinds, strict=False))
+    ]
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "{{question}}"}]
+    config = {"prompts": ["Question: {{question}}", json.dumps(chat)], "providers": ["file://provider.js"]}
+    (folder / "promptfooconfig.json").write_text(json.dumps(config | {"tests": tests}))
+    quiet = {"PROMPTFOO_DISABLE_TELEMETRY": "1", "PROMPTFOO_DISABLE_UPDATE": "1", "PROMPTFOO_CONFIG_DIR": str(folder)}
+    command = [program, "eval", "-c", "promptfooconfig.json", "-o", "output.json", "--no-cache", "--no-write"]
+    environment = os.environ | quiet
+    subprocess.run([*map(str, command)], cwd=folder, env=environment, capture_output=True, check=False)  # some fail
+    version = run(program, "--version", cwd=folder, **quiet).split()[-1]
+    (out / f"promptfoo-{version}.json").write_text(scrubbed((folder / "output.json").read_text(), folder))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("harness", choices=["lm-eval", "inspect", "promptfoo"])
+    parser.add_argument("program", type=Path, help="the harness's own command")
+    parser.add_argument("out", type=Path, help="folder for the fixtures")
+    arguments = parser.parse_args()
+    makers = {"lm-eval": lm_eval, "inspect": inspect, "promptfoo": promptfoo}
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        makers[arguments.harness](arguments.program.absolute(), arguments.out, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

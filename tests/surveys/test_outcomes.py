@@ -1,0 +1,133 @@
+"""Outcomes on tiny models in which one known token decides: the true map is meaningful, a shuffled one is not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from explorer.faithfulness.curves import LEVEL, measure_maps
+from explorer.faithfulness.operators import MaskedPrompt, random_orders
+from explorer.faithfulness.verdict import DEFAULT_OPERATORS, decide
+from explorer.surveys.brief import ORDERS
+from explorer.surveys.outcomes import BEYOND, SETS, Judged, judge, mask_percentiles, mask_size
+from explorer.trace.explain import explain
+from tests.faithfulness.decided import KEY, decided_loaded
+
+
+def recorded(seed):
+    loaded, failure = decided_loaded(seed)
+    explanation = explain(failure, loaded, record=True)
+    if explanation.trace.gap < 0:
+        failure = replace(failure, wrong=failure.right, right=failure.wrong)
+        explanation = explain(failure, loaded, record=True)
+    return loaded, explanation
+
+
+def judged_of(explanation, loaded) -> Judged:
+    judged = judge(explanation, loaded)
+    assert judged
+    return judged
+
+
+def shuffled(explanation, seed):
+    """The same map with its values exchanged between the tokens."""
+    relevance = explanation.trace.relevance.copy()
+    relevance[0] = np.random.default_rng(seed).permutation(relevance[0])
+    return replace(explanation, trace=replace(explanation.trace, relevance=relevance))
+
+
+def test_the_token_that_decides_is_a_meaningful_attribution():
+    meaningful = 0
+    for seed in range(10):
+        loaded, explanation = recorded(seed)
+        judged = judged_of(explanation, loaded)
+        meaningful += judged.outcome == "M-IA"
+        if judged.outcome == "M-IA":
+            assert judged.pattern in ("OIT", "both") and judged.graph_percentile is None
+    assert meaningful >= 9
+
+
+def test_a_shuffled_map_is_none_but_by_chance():
+    passed = 0
+    for seed in range(30):
+        loaded, explanation = recorded(seed)
+        passed += judged_of(shuffled(explanation, seed), loaded).outcome == "M-IA"
+    assert passed <= 4  # 5 % of 30, and two standard deviations
+
+
+@pytest.mark.parametrize(("letters", "known"), [(5, False), (6, True)])
+def test_a_prompt_of_five_tokens_has_no_outcome(letters, known):
+    loaded, explanation = recorded(1)
+    failure = decided_loaded(1)[1]
+    sides = {"wrong": explanation.contrast.wrong, "right": explanation.contrast.right}
+    short = explain(replace(failure, prompt="abcdefg"[:letters], **sides), loaded, record=True)
+    assert len(MaskedPrompt(loaded, short).players) == letters
+    assert (judge(short, loaded) is not None) is known
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_percentiles_against_gaps_one_at_a_time(size):
+    """Every random set is measured by itself: a share that passes is the same, one that fails was told early."""
+    loaded, explanation = recorded(3)
+    prompt = MaskedPrompt(loaded, explanation)
+    n, passed = len(prompt.players), 0
+    assert n <= 40  # then all sets of one are tried
+    sets = np.eye(n, dtype=bool) if size == 1 else [order_mask(n, order[:size]) for order in random_orders(n, SETS, 0)]
+    alone = {o: MaskedPrompt(loaded, explanation) for o in DEFAULT_OPERATORS}
+    falls = {o: explanation.trace.gap - np.array([alone[o].gaps(row[None], o)[0] for row in sets]) for o in alone}
+    for players in [np.arange(at, at + size) for at in range(n - size + 1)]:
+        own = {o: explanation.trace.gap - alone[o].gaps(order_mask(n, players)[None], o)[0] for o in alone}
+        expected = min((f < own[o] - 1e-6 * max(1, np.abs(f).max())).mean() for o, f in falls.items())
+        (told,) = mask_percentiles(prompt, [(players, 1)])
+        assert told == pytest.approx(expected) if expected >= BEYOND else told < BEYOND
+        passed += expected >= BEYOND
+    assert 0 < passed < n - size + 1
+
+
+def order_mask(n, players):
+    mask = np.zeros(n, dtype=bool)
+    mask[players] = True
+    return mask
+
+
+def test_the_brief_verdict_is_that_of_all_orders_at_its_points():
+    """An early end changes no verdict, and masks that the outcome has measured already change no figure."""
+    kinds = set()
+    for seed in range(12):
+        loaded, explanation = recorded(seed)
+        for of in (explanation, shuffled(explanation, seed)):
+            told = judged_of(of, loaded).verdict
+            relevance, p_values = of.relevance[MaskedPrompt(loaded, of).players], []
+            for test in told.tests:
+                sizes, operator = test.reference.sizes, test.reference.operator
+                whole = measure_maps(MaskedPrompt(loaded, of), [relevance], operator, ORDERS, sizes=sizes)[0]
+                p_values.append(whole.p)
+                known = len(test.reference.random)
+                assert np.allclose(whole.reference.random[:known], test.reference.random, atol=1e-4)
+                assert test.p == pytest.approx(whole.p) if known == ORDERS else test.p > LEVEL / 2
+            assert told.kind == decide(p_values)
+            kinds.add(told.kind)
+    assert kinds >= {"holds", "chance"}
+
+
+def test_evidence_that_the_map_overlooks_is_underweight():
+    """The deciding token speaks for the right answer here: as evidence it is seen, any faint token is overlooked."""
+    loaded, explanation = recorded(1)
+    failure = decided_loaded(1)[1]
+    sides = {"wrong": explanation.contrast.wrong, "right": explanation.contrast.right}
+    faintest = int(np.abs(explanation.relevance).argmin())
+    for evidence, underweight in ((failure.prompt[faintest], True), (KEY, False)):
+        asked = explain(replace(failure, **sides, evidence=evidence), loaded, record=True)
+        assert (judged_of(asked, loaded).pattern in ("URT", "both")) is underweight
+
+
+@pytest.mark.parametrize(
+    ("relevance", "size"),
+    [([9.0, 1, 1, 1] + [0] * 26, 1), ([1.0] * 30, 5), ([3.0, 3, 3, 1] + [0] * 26, 2), ([9.0, 1, 1, 1, 0, 0], 3)],
+)
+def test_as_many_tokens_are_masked_as_hold_half(relevance, size):
+    assert mask_size(np.array(relevance)) == size
+
+
+def test_the_bound_can_be_passed_by_every_size():
+    assert all((n - 1) / n >= BEYOND for n in (20, 40))
