@@ -18,7 +18,6 @@ from explorer.graph.scene import Scene, Shown, Stroke, scene_of
 from explorer.safe_text import hold_direction, quoted
 from explorer.trace.explain import RULES, Explanation
 
-
 MOST_ZOOM = 12
 """How many times as large as fitted the drawing can be."""
 
