@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +92,14 @@ def _new(arguments: argparse.Namespace) -> None:
 
 
 def _asked(new: "NewStudy", questions: Path) -> "NewStudy":
-    """The study with what its model answers wrongly as failures."""
-    from explorer.surveys.ask import ask_failures, with_failures
+    """The study with what its model answers wrongly as failures, and as behaviors where it has none."""
+    from explorer.data.listed import study_rows
+    from explorer.studies.failures import ask_failures
 
     asked = ask_failures(questions, new.spec, new.template == "raw", progress_lines())
     say(*asked.lines(), to_stderr=True)
-    return with_failures(new, asked)
+    behaviors, failures = study_rows(asked.entries)
+    return replace(new, behaviors=new.behaviors or behaviors, failures=failures)
 
 
 def _confirmed(folder: Path) -> bool:

@@ -1,21 +1,69 @@
 """Failures for a new study: those of a survey, or what a model gets wrong of prompts with expected answers.
 
-Asking is the first half of a survey: a job of its own (``explorer.surveys.job``) asks the model, judges its answers and
-finds what to contrast; it waits there, and nothing is measured.
+Asking is the first half of a survey: a job of its own (``explorer.surveys.job``) asks the model, judges its answers as a
+survey does, and puts the right answer in the model's own words where that works; it waits there, and nothing is measured.
 """
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from explorer.data.listed import BEHAVIOR, Entry, make_entry
 from explorer.data.logs.recognise import read_log
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, count
 from explorer.jobs import is_running
 from explorer.model.spec import ModelSpec
+from explorer.progress import Progress, silent
 from explorer.surveys.folder import SETTINGS, SURVEYS, Survey, write_cases
+from explorer.surveys.job import execute
 from explorer.surveys.survey import prepare
+
+
+@dataclass(frozen=True)
+class AskedFailures:
+    """What a model answered wrongly.
+
+    Attributes:
+        entries: its failures, as those of a list.
+        asked: prompts that the model was asked, or whose answer the file had.
+        problems: sentences on what was left out, the first five of the cases.
+    """
+
+    entries: list[Entry]
+    asked: int
+    problems: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """A summary in short lines."""
+        return [f"{count(len(self.entries), 'failure')} of {count(self.asked, 'prompt')}", *self.problems]
+
+
+def ask_failures(path: Path, spec: ModelSpec, raw: bool = False, progress: Progress = silent) -> AskedFailures:
+    """Ask a model the questions of a table, here and now, and return those that it answers wrongly.
+
+    Args:
+        path: a table with ``prompt`` and ``expected`` (other names: ``explorer/data/logs/plain.py``), or any log of an
+            evaluation. ``check`` tells how answers are compared: exact, contains (default), regex or choice. A row with
+            the model's answer (``said``) is not asked again.
+        raw: ask without a chat template.
+
+    Raises ExplorerError for a file that can't be read or has nothing to ask, a model that can't be loaded, and one that
+    answers everything rightly.
+    """
+    with TemporaryDirectory() as home:
+        return asked_failures(execute(prepare_asking(path, spec, Path(home), raw), progress))
+
+
+def asked_failures(survey: Survey, behavior: str = BEHAVIOR) -> AskedFailures:
+    """What came of a job that ``prepare_asking`` wrote, once it is done.
+
+    Args:
+        behavior: name of the behavior of rows without a category.
+    """
+    asked = survey.settings.log.samples or len(survey.cases)
+    return AskedFailures(survey_entries(survey, behavior), asked, tuple(_left_out(survey)))
 
 
 def prepare_asking(path: Path, spec: ModelSpec, home: Path, raw: bool = False) -> Path:
@@ -75,7 +123,7 @@ def survey_entries(survey: Survey, behavior: str = BEHAVIOR, ids: Sequence[str] 
     return entries
 
 
-def left_out(survey: Survey) -> list[str]:
+def _left_out(survey: Survey) -> list[str]:
     """Why cases can't be taken, one sentence each, the first five."""
     reasons = [f"{id}: left out ({row.error.rstrip('.')})" for id, row in survey.rows.items() if row.error]
     more = [f"… and {len(reasons) - 5:,} more"] if len(reasons) > 5 else []

@@ -125,10 +125,9 @@ def test_two_jobs_queue(study):
     with FileLock(embedded.cache_folder() / "repair.lock"):
         start(study, folder)
         deadline = time.time() + 60
-        while not is_running(folder) and time.time() < deadline:
+        while status(folder).state != "queued" and time.time() < deadline:
             time.sleep(0.1)
-        time.sleep(1.5)
-        assert status(folder).state == "queued"
+        assert status(folder).state == "queued" and is_running(folder)
         stop(folder)
         while is_running(folder) and time.time() < deadline:
             time.sleep(0.1)

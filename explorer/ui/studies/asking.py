@@ -6,10 +6,9 @@ from typing import Any
 import streamlit as st
 
 from explorer.data.drafts import Draft
-from explorer.data.listed import Entry
-from explorer.errors import ExplorerError, count
+from explorer.errors import ExplorerError
 from explorer.jobs import FAILED, STARTING, log_tail, stop, told_to_stop
-from explorer.studies.failures import asking_of, forget_asking, left_out, prepare_asking, survey_entries
+from explorer.studies.failures import asked_failures, asking_of, forget_asking, prepare_asking
 from explorer.surveys.folder import read_survey
 from explorer.surveys.job import WAITING, start, status
 from explorer.ui.look_again import look_again
@@ -101,10 +100,8 @@ def _over(of: Draft, folder: Path, state: str) -> None:
 
 def _take(of: Draft, folder: Path) -> None:
     """Add what the model got wrong to the list, and put the job away."""
-    survey = read_survey(folder)
-    entries: list[Entry] = survey_entries(survey, of.asked_as)
-    of.entries += entries
+    found = asked_failures(read_survey(folder), of.asked_as)
+    of.entries += found.entries
     of.save()
     forget_asking(folder)
-    asked = survey.settings.log.samples or len(survey.cases)
-    say(" · ".join([f"{count(len(entries), 'failure')} of {count(asked, 'prompt')} added", *left_out(survey)]))
+    say(" · ".join(found.lines()))

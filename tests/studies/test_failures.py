@@ -9,7 +9,7 @@ from explorer.data.failures import failure_of
 from explorer.data.study import check_study
 from explorer.errors import ExplorerError
 from explorer.model.spec import ModelSpec
-from explorer.surveys.ask import ask_failures
+from explorer.studies.failures import ask_failures
 
 QUESTIONS = "id,prompt,expected\n1,What is the capital of Turkey?,Ankara\n2,What is the capital of France?,Paris\n"
 
@@ -18,18 +18,17 @@ def test_what_the_model_gets_wrong_is_kept(smollm, tmp_path):
     path = tmp_path / "q.csv"
     path.write_text(QUESTIONS)
     asked = ask_failures(path, ModelSpec("smollm2"))
-    (row,) = asked.rows
-    assert (asked.asked, asked.right) == (2, 1)
-    assert row["id"] == "1" and "Istanbul" in row["wrong"] and "Ankara" in row["right"]
+    (row,) = asked.entries
+    assert asked.asked == 2 and row["id"] == "1" and "Istanbul" in row["wrong"] and "Ankara" in row["right"]
     assert failure_of(row, "row").prompt == "What is the capital of Turkey?"
-    assert asked.lines()[0] == "failures: 1 of 2 questions; 1 answered rightly"
+    assert asked.lines() == ["1 failure of 2 prompts", "The model answers 1 prompt rightly; left out."]
 
 
 def test_the_system_prompt_is_asked_with_and_kept(smollm, tmp_path):
     path = tmp_path / "q.jsonl"
     row = {"prompt": "What is the capital of Turkey?", "expected": "Ankara", "system": "You are brief."}
     path.write_text(json.dumps(row))
-    (failure,) = ask_failures(path, ModelSpec("smollm2")).rows
+    (failure,) = ask_failures(path, ModelSpec("smollm2")).entries
     assert failure["system"] == "You are brief."
 
 
@@ -41,12 +40,20 @@ def test_a_new_study_with_questions(smollm, tmp_path, monkeypatch, capsys):
     assert main([*line, "--dry-run"]) == 0 and not (tmp_path / "mine").exists()
     assert "failures: the questions of q.csv, which the model is asked" in capsys.readouterr().err
     assert main(line) == 0
-    assert "failures: 1 of 2 questions; 1 answered rightly" in capsys.readouterr().err
-    assert [*check_study(tmp_path / "mine").failures()] == ["1"]
+    assert "1 failure of 2 prompts" in capsys.readouterr().err
+    made = check_study(tmp_path / "mine")
+    assert [*made.failures()] == ["1"] and [b.prompt for b in made.behaviors()] == ["What is the capital of Turkey?"]
 
 
 def test_a_table_without_expected_answers_is_refused(tmp_path):
     path = tmp_path / "q.csv"
     path.write_text("prompt,said\np,a\n")
     with pytest.raises(ExplorerError, match=r"q\.csv: nothing to ask"):
+        ask_failures(path, ModelSpec("smollm2"))
+
+
+def test_a_model_that_is_right_has_no_failures(smollm, tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_text("prompt,expected\nWhat is the capital of France?,Paris\n")
+    with pytest.raises(ExplorerError, match="answers every prompt rightly"):
         ask_failures(path, ModelSpec("smollm2"))
