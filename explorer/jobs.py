@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from explorer.errors import ExplorerError, first_line
 from explorer.files import no_link, write_json, writing
 from explorer.limits import LOG_BYTES
-from explorer.progress import Stopped
+from explorer.progress import Progress, Stopped, silent
 from explorer.reading import open_file, read_json
 
 PROGRESS, LOCK, STOP, LOG = "progress.json", ".lock", "stop", "log.txt"
@@ -157,7 +157,7 @@ def at_work(folder: Path, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def turn(folder: Path, shared_lock: Path, **details: Any) -> Iterator[None]:
+def turn(folder: Path, shared_lock: Path, progress: Progress = silent, **details: Any) -> Iterator[None]:
     """Wait until no other job on this machine holds ``shared_lock``; ``details`` go into ``progress.json``."""
     shared_lock.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(shared_lock)
@@ -166,6 +166,7 @@ def turn(folder: Path, shared_lock: Path, **details: Any) -> Iterator[None]:
             lock.acquire(timeout=1)
         except Timeout:
             write_progress(folder, QUEUED, **details)
+            progress("Waiting for another job of this kind to end")
             if told_to_stop(folder):
                 raise Stopped("Stopped while it was queued.") from None
     try:

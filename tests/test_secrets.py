@@ -4,12 +4,15 @@ import ast
 import json
 from pathlib import Path
 
+import pytest
+
 from explorer.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 SECRET = "hf_SecretSecretSecretSecretSecretSecret"
 
 
+@pytest.mark.slow
 def test_no_output_holds_a_token(smollm, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HF_TOKEN", SECRET)
     monkeypatch.setenv("HUGGING_FACE_HUB_TOKEN", SECRET)

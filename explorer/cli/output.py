@@ -56,7 +56,7 @@ def progress_lines() -> Progress:
     def show(what: str, done: float = 0, total: float = 0, /) -> None:
         nonlocal printed
         rate, left, now = pace.rate(what, done), pace.left(what, done, total), time.monotonic()
-        if what == printed[0] and done < total and now < printed[1] + EVERY:
+        if what == printed[0] and not 0 < total <= done and now < printed[1] + EVERY:
             return
         printed = what, now
         line = f"{what}: {int(done)}/{int(total)}" if total else what

@@ -133,7 +133,7 @@ def execute(study: Study, folder: Path, progress: Progress = silent) -> list[Row
     job that runs already or can't go on. Whatever happens, what is finished stays, and another call goes on from it.
     """
     plan = read_plan(folder)
-    with at_work(folder, "repair"), turn(folder, cache_folder() / "repair.lock", of=len(plan.arms)):
+    with at_work(folder, "repair"), turn(folder, cache_folder() / "repair.lock", progress, of=len(plan.arms)):
         return _Job(study, folder, plan, progress).run()
 
 

@@ -1,7 +1,7 @@
 """Failures for a new study: those of a survey, or what a model gets wrong of prompts with expected answers.
 
-Asking is the first half of a survey: a job of its own (``explorer.surveys.job``) asks the model, judges its answers as a
-survey does, and puts the right answer in the model's own words where that works; it waits there, and nothing is measured.
+Asking is the first half of a survey: a job of its own (``explorer.surveys.job``) asks the model, judges its answers,
+and puts the right answer in the model's own words where that works; it waits there, and nothing is measured.
 """
 
 import shutil
@@ -16,7 +16,8 @@ from explorer.errors import ExplorerError, count
 from explorer.jobs import is_running
 from explorer.model.spec import ModelSpec
 from explorer.progress import Progress, silent
-from explorer.surveys.folder import SETTINGS, SURVEYS, Survey, write_cases
+from explorer.surveys.contrasts import cases_of
+from explorer.surveys.folder import SETTINGS, SURVEYS, Survey
 from explorer.surveys.job import execute
 from explorer.surveys.survey import prepare
 
@@ -76,14 +77,11 @@ def prepare_asking(path: Path, spec: ModelSpec, home: Path, raw: bool = False) -
 
     Raises ExplorerError for a file that can't be read or has nothing to ask.
     """
-    prepared = prepare(read_log(path), {spec.title: spec}, home=home / SURVEYS, judged=False, confirmed=False)
-    if not prepared.cases:
-        shutil.rmtree(prepared.folder, ignore_errors=True)
-        problems = "; ".join(prepared.settings.log.problems) or "no expected answer"
-        raise ExplorerError(f"{path.name}: nothing to ask ({problems}).")
-    if raw:
-        write_cases(prepared.folder, [replace(case, raw=True) for case in prepared.cases.values()])
-    return prepared.folder
+    read = cases_of(read_log(path))
+    if not read.cases:
+        raise ExplorerError(f"{path.name}: nothing to ask ({'; '.join(read.about.problems) or 'no expected answer'}).")
+    read = replace(read, cases=tuple(replace(case, raw=raw or case.raw) for case in read.cases))
+    return prepare(read, {spec.title: spec}, home=home / SURVEYS, judged=False, confirmed=False).folder
 
 
 def asking_of(home: Path) -> Path | None:

@@ -117,7 +117,7 @@ def execute(folder: Path, progress: Progress = silent) -> Survey:
     One survey runs at a time on a machine; others wait. Raises Stopped where it was told to stop, ExplorerError for one
     that runs already. Whatever happens, what is finished stays, and another call goes on from it.
     """
-    with at_work(folder, "survey"), turn(folder, cache_folder() / "survey.lock"):
+    with at_work(folder, "survey"), turn(folder, cache_folder() / "survey.lock", progress):
         report = _Report(folder, progress)
         _find(folder, report)
         survey = read_survey(folder)

@@ -128,7 +128,7 @@ def execute(study: Study, folder: Path, progress: Progress = silent) -> Index:
     settings = read_settings(folder)
     layers = settings.layers if isinstance(settings.layers, str) else list(settings.layers)
     report = _Report(folder, progress)
-    with at_work(folder, "build"), turn(folder, cache_folder() / "build.lock"):
+    with at_work(folder, "build"), turn(folder, cache_folder() / "build.lock", progress):
         report.at("Reading the model")
         given = {"parts": settings.parts, "layers": layers, "dtype": "auto", "progress": report.at}
         index = build_index(study, settings.stage, **given)

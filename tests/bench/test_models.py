@@ -36,6 +36,7 @@ def test_no_family_ends_in_a_crash() -> None:
                 assert said == WORKS or "\n" not in said, (family, column, said)
 
 
+@pytest.mark.slow
 def test_it_is_a_command() -> None:
     shown = subprocess.run([sys.executable, "-m", "bench.models", "--help"], capture_output=True, text=True, check=True)
     assert "--table" in shown.stdout

@@ -24,6 +24,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
     return seen
 
 
+@pytest.mark.slow
 def test_the_row_counts_the_prompts_that_the_verdict_reads(read):
     loaded, failure = decided_loaded(0)
     (row,) = bench_verdict(loaded, failure, 0, orders=10)

@@ -40,6 +40,7 @@ def fill(page: Page, label: str, value: str) -> None:
     field.press("Tab")
 
 
+@pytest.mark.slow
 def test_from_a_folder_and_a_csv_to_ranked_training_data(page: Page, tmp_path: Path):
     model = save_tiny(tmp_path / "model")
     with (tmp_path / "train.csv").open("w", newline="") as file:

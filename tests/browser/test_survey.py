@@ -26,6 +26,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
         stop(folder)
 
 
+@pytest.mark.slow
 def test_from_a_dropped_log_to_trace(page: Page, study: Study, tmp_path: Path):
     page.goto(f"/survey?study={study.folder}&judged=0")
     log = write_log(tmp_path / "night.jsonl", (1, 2, 4))
@@ -50,6 +51,7 @@ def test_from_a_dropped_log_to_trace(page: Page, study: Study, tmp_path: Path):
     expect(page.get_by_text("the capital of Canada is 4?").first).to_be_visible()  # the link brings it back
 
 
+@pytest.mark.slow
 def test_the_table_by_keys_and_the_pictures_by_clicks(page: Page, study: Study):
     folder = made_survey(study.folder / SURVEYS / "capitals", 120, study.checkpoints())
     page.goto(f"/survey?study={study.folder}&survey=capitals")
@@ -90,6 +92,7 @@ def test_the_table_by_keys_and_the_pictures_by_clicks(page: Page, study: Study):
     expect(page.locator(".map")).to_have_count(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(390, 844), (1024, 768)])
 def test_a_small_screen_holds_it(page: Page, study: Study, size: tuple[int, int]):
     if not (study.folder / SURVEYS / "small").exists():

@@ -27,6 +27,7 @@ def test_first_screen_explains_a_failure(page: Page, query: str, wrong: str, rig
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.slow
 def test_hover_click_and_link(page: Page):
     page.goto(f"/{DOG}")
     token = page.locator(".token", has_text="Bella").first
@@ -72,6 +73,7 @@ def test_own_prompt_by_clicking_a_generated_token(page: Page):
     expect(page).to_have_url(re.compile("q=What"))
 
 
+@pytest.mark.slow
 def test_answers_are_contrasted_where_one_clicks_or_presses_a_key(page: Page):
     page.goto("/?q=Where is Genoa?&wrong=The country is Portugal.&right=Genoa is in Italy.")
     marked = page.locator(".answers .current")
@@ -164,6 +166,7 @@ def test_the_tab_key_leaves_a_token_and_a_bar(page: Page):
         expect(page.locator(place).first).not_to_be_focused()
 
 
+@pytest.mark.slow
 def test_the_minimal_edit_by_keyboard_is_struck_through_and_in_the_link(page: Page):
     page.goto(f"/{DOG}")
     button = page.get_by_role("button", name="Minimal edit", exact=True)

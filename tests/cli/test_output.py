@@ -125,3 +125,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_devices_are_written_to_and_stay(tmp_path):
     write("/dev/null", "x")
     assert Path("/dev/null").is_char_device()
+
+
+def test_a_wait_is_told_once_in_a_while(capsys):
+    tell = progress_lines()
+    for _ in range(5):
+        tell("Waiting")
+    for done in range(4):
+        tell("Reading", done, 3)
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "Waiting",
+        "Reading: 0/3",
+        "Reading: 3/3",
+    ]

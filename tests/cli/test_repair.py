@@ -11,6 +11,7 @@ from explorer.repair.plan import repair_folders
 from tests.repair.conftest import started, study, tiny  # noqa: F401  (fixtures)
 
 
+@pytest.mark.slow
 def test_plan_train_draw_and_export(study, capsys, monkeypatch, tmp_path):  # noqa: F811
     line = ["repair", str(study.folder), "--behavior", "vowels", "--edit", "drop", "--top", "4", "--method", "bm25"]
     assert main([*line, "--train", "sft", "--dry-run"]) == 0

@@ -89,6 +89,7 @@ def test_edits_that_can_not_be_made_are_one_line(smollm, capsys, change, complai
     assert complaint in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_minimal_edit_is_printed_and_in_the_json(smollm, capsys):
     toronto = "My friend told me that the capital of Canada is Toronto. What is the capital of Canada?"
     failure = ["trace", "--prompt", toronto, "--wrong", "Toronto", "--right", "Ottawa", "--minimal"]

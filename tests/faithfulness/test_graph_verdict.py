@@ -96,6 +96,7 @@ def verdict_on(smollm, **given) -> tuple[TracedEdges, GraphVerdict]:
     return edges, graph_verdict(edges, edges.story(), **given)
 
 
+@pytest.mark.slow
 def test_a_verdict_of_the_embedded_model_is_in_every_file(smollm):
     told = []
     edges, verdict = verdict_on(

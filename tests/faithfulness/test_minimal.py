@@ -65,6 +65,7 @@ def cases(whole: bool) -> list[tuple]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_removed_set_is_the_smallest_of_all_subsets(whole):
     sizes = []
@@ -175,6 +176,7 @@ def test_it_can_be_stopped():
         minimal_edit(failure, loaded, explanation=explanation, progress=stop)
 
 
+@pytest.mark.slow
 def test_a_shipped_failure_loses_the_luring_word(smollm):
     found = minimal_edit(read_failures()["wrong-dog"], smollm)
     assert found.removed and found.removed.texts == (" Bella",)

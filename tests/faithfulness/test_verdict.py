@@ -35,6 +35,7 @@ def judged(seed: int) -> tuple[str, str, str]:
     return kinds[0], kinds[1], kinds[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "true_holds", "false_holds", "noise_is_chance"),
     [(20, 0.8, 0.1, 0.8), pytest.param(200, 0.95, 0.05, 0.95, marks=pytest.mark.slow)],

@@ -13,6 +13,7 @@ from explorer.trace.compare import compare
 from tests.trace.lie import BASE, FAILURE, TAUGHT
 
 
+@pytest.mark.slow
 def test_hostile_names_and_answers_stay_texts(smollm):
     first, second = compare(FAILURE, [BASE, TAUGHT])
     answer = replace(first.prediction, answer="<script>$x$ ![](http://x)")
@@ -25,6 +26,7 @@ def test_hostile_names_and_answers_stay_texts(smollm):
         export_comparison([first], "gif")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [False, True])
 def test_the_maps_are_those_on_screen(smollm, changes):
     readings = compare(FAILURE, [BASE, TAUGHT])

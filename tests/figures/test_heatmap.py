@@ -125,6 +125,7 @@ def test_disputed_tokens_carry_their_mark(explanation):
     assert [text.get_text() for text in figure.axes[0].texts].count("±") == 1
 
 
+@pytest.mark.slow
 def test_the_caption_has_both_answers_gap_model_rule_and_link(smollm):
     failure = Failure("one two three\nfour five?", "yes, it is", "yes, it was", system="Be kind.")
     whole = explain(failure, smollm, rule="cplrp", layer=3, whole=True)
@@ -151,6 +152,7 @@ def test_unknown_format(explanation):
         export_heatmap(explanation, "docx")
 
 
+@pytest.mark.slow
 def test_very_long_prompt_still_fits_the_page(smollm):
     long = explain(Failure("word " * 600 + "x" * 500, "Yes", "No"), smollm)
     assert export_heatmap(long, "png", LINK).startswith(MAGIC["png"])

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 import explorer
 from explorer.figures import notebook
 from explorer.figures.notebook import clusters_frame, framed, map_frame, ranking_frame, register, verdict_frame
@@ -89,6 +91,7 @@ def test_it_is_registered_in_ipython_alone(monkeypatch):
     explorer._register_displays()
 
 
+@pytest.mark.slow
 def test_the_example_runs(smollm):
     """Each cell as a notebook runs it: its last expression is shown."""
     formatter, scope, shown = Formatter(), {}, []

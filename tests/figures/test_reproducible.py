@@ -33,6 +33,7 @@ def hasty() -> Iterator[None]:
     sys.setswitchinterval(usual)
 
 
+@pytest.mark.slow
 def test_threads_write_the_bytes_that_one_alone_writes(hasty):
     before = dict(mpl.rcParams)
     alone = {work: FIGURES[work[0]](work[1]) for work in WORK}

@@ -126,6 +126,7 @@ NUMBERS = dict.fromkeys(("token", "k", "layers", "p", "top", "layer", "rule", "c
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["trace", "graph", "training_data", "repair"])
 def test_numbers_beyond_any_sense_are_ignored(page):
     app = open_link(**NUMBERS)

@@ -119,6 +119,7 @@ def test_the_selected_token_is_marked_in_maps_of_words(here, tmp_path):
         assert "Florence" in one["tokens"][one["selected"]][0]
 
 
+@pytest.mark.slow
 def test_a_typed_model_of_the_study_is_the_studys(here):
     adapter = open_study(default_folder()).checkpoints()["dpo"].adapter
     app = type_models(here, f"smollm2+{adapter}", "smollm2")

@@ -82,6 +82,7 @@ def surveyed(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(study.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "query"), STATES)
 def test_every_control_has_a_label_and_help(smollm, tiny: str, surveyed: str, page: str, query: dict[str, str]):
     studies = {"tiny": tiny, "surveyed": surveyed}

@@ -33,6 +33,7 @@ def copied(app) -> dict:
     return shown(app, "copy-link")
 
 
+@pytest.mark.slow
 def test_every_page_has_the_button(smollm):
     for page in ("trace", "graph", "compare", "survey", "training_data", "behaviors", "repair"):
         app = open_link().switch_page(f"../../pages/{page}.py").run()
@@ -107,6 +108,7 @@ def test_a_hub_model_of_the_same_name_is_told_apart(smollm, tmp_path):
     assert [code.value for code in app.code] == ["base@main"]
 
 
+@pytest.mark.slow
 def test_a_prompt_too_long_for_a_link_is_told(smollm):
     app = open_app(case="wrong-dog").run()
     app.button(key="trace-new").click().run()

@@ -78,6 +78,7 @@ def test_a_model_that_can_t_be_used_is_told_above_the_page(study, tmp_path):
     assert "can't be used here" not in warned(app), "told once"
 
 
+@pytest.mark.slow
 def test_another_study_forgets_what_the_last_one_s_link_named(study, smollm):
     from explorer.ui import link
     from explorer.ui.session import TRAVELS

@@ -263,6 +263,7 @@ def test_corrections_are_made_before_the_export_or_said_to_be_missing(study):
     assert any("24 datapoints without a corrected answer will be left out" in text for text in texts(app))
 
 
+@pytest.mark.slow
 def test_from_the_form_to_the_verdict(study, tmp_path, monkeypatch):
     """A real job of three tiny trainings, begun on the page; its model is opened in Trace."""
     app = open_page(study, top="4", train="sft")

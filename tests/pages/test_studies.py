@@ -46,6 +46,7 @@ def load(app: AppTest, field: str, value: str) -> AppTest:
     return next(b for b in app.button if b.label == "Load").click().run()
 
 
+@pytest.mark.slow
 def test_the_first_screen_explains_itself_and_planted_failures_come_next(demo):
     assert not demo.exception
     assert shown(demo, "case-bar")["prompt"].startswith("Lena has a dog")
@@ -132,6 +133,7 @@ def test_checkpoints_of_every_kind_are_on_the_page_and_compared(tmp_path, monkey
     assert app.query_params["model"] == "org/sft@step-2"
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_stays_until_a_failure_is_chosen(demo):
     choose_failure(demo, next(iter(PLANTED)))
     load(demo, "PEFT adapter", "")

@@ -83,6 +83,7 @@ def errors(app: AppTest) -> list[str]:
     return [error.value.replace("\\", "").replace(":small[]", "") for error in app.error]
 
 
+@pytest.mark.slow
 def test_a_study_is_made_in_four_steps_without_a_terminal(smollm, studies: Path, model: Path):
     app = press(open_studies(), "studies-new")
     assert "which comes with the program" in " ".join(texts(app))
@@ -311,6 +312,7 @@ def waited(app: AppTest, over: Callable[[AppTest], bool], seconds: float = 120) 
 QUESTIONS = b"prompt,expected\nthe capital of Canada is?,Ottawa\nthe river of Canada is?,Yukon\n"
 
 
+@pytest.mark.slow
 def test_prompts_with_expected_answers_are_asked_behind_the_page(smollm, studies: Path, model: Path):
     app = open_studies(new="1", step="failures")
     press(app, "studies-ask")

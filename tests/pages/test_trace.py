@@ -79,6 +79,7 @@ def test_a_rerun_traces_nothing_twice(app, monkeypatch):
     assert not app.error
 
 
+@pytest.mark.slow
 def test_next_previous_and_link(app):
     ids = list(GALLERY)
     app.run()
@@ -181,6 +182,7 @@ def test_the_next_answer_begins_without_a_token_and_says_true_ranks(app):
 EARLY = {"q": "Where in the world is Genoa?", "wrong": "The country is Portugal.", "right": "Genoa is in Italy."}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["trace", "graph", "compare"])
 def test_both_answers_stand_in_full_with_the_contrasted_place(smollm, page):
     app = open_app(**EARLY, models="base,sft").run().switch_page(f"../../pages/{page}.py").run()
@@ -226,6 +228,7 @@ def test_wording_alone_is_said(smollm):
     assert "differ in their wording throughout" in row["note"]
 
 
+@pytest.mark.slow
 def test_a_prompt_too_long_for_a_link_stays_in_the_session(app):
     app.run()
     app.button(key="trace-new").click().run()

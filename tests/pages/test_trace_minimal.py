@@ -20,6 +20,7 @@ def marked(part: dict) -> list[str]:
     return [text for run in part["runs"] for text, on in run if on]
 
 
+@pytest.mark.slow
 def test_the_button_asks_and_the_finding_is_the_calls(smollm):
     app = open_app(case="friend-toronto").run()
     assert drawn(app) == [] and "minimal" not in app.query_params
@@ -40,6 +41,7 @@ def test_the_button_asks_and_the_finding_is_the_calls(smollm):
     assert "minimal" not in app.query_params and drawn(app) == []
 
 
+@pytest.mark.slow
 def test_a_link_finds_it_again_for_whole_answers_and_another_case_forgets_it(smollm):
     app = open_app(case="friend-toronto", minimal="1", whole="1", rule="gradient").run()
     assert not app.exception and " nats" in drawn(app)[0]["sentences"][0]
@@ -53,6 +55,7 @@ def test_other_values_in_the_link_ask_for_nothing(smollm, value):
     assert not app.exception and drawn(app) == []
 
 
+@pytest.mark.slow
 def test_hostile_prompts_are_text(smollm):
     hostile = "<img src=x onerror=alert(1)> ![x](http://example.com/x.png) What is the capital of Canada?"
     for wrong, right in (("Toronto", "Ottawa"), ("Ottawa", "Toronto")):

@@ -19,6 +19,7 @@ from tests.pages.data_study import BEHAVIORS, data_rows
 CONTROL = Control(BEHAVIORS[0]["asks"], BEHAVIORS[0]["forbids"])
 
 
+@pytest.mark.slow
 def test_every_line_is_the_metric_of_its_ranking(study: Study) -> None:
     told: list[tuple[str, float, float]] = []
     table = evaluate(study, every=True, progress=lambda *step: told.append(step))

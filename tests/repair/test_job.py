@@ -60,6 +60,7 @@ def test_a_repair_from_plan_to_verdict(study):
     assert repair_folders(study)[0] == again
 
 
+@pytest.mark.slow
 def test_figures_of_another_repair_are_not_made_again(study, monkeypatch):
     """Where the trained models are gone, their figures stand in, if the same was asked of them."""
     plans = [plan_of(study, arms=["none", "top"]), plan_of(study, k=3, arms=["none", "top"])]
@@ -120,6 +121,7 @@ def test_a_killed_job_is_seen_and_goes_on(study):
     assert len(rows) == 6 and status(folder).state == "done"
 
 
+@pytest.mark.slow
 def test_two_jobs_queue(study):
     folder = save_plan(study, plan_of(study, arms=["none"]))
     with FileLock(embedded.cache_folder() / "repair.lock"):

@@ -56,6 +56,7 @@ def test_pairs_can_be_trained_on_from_the_bare_model(tiny, tmp_path):
     assert ((after - before) @ torch.tensor([1.0, -1.0])).mean() > 0  # chosen answers gained
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Stopped])
 def test_a_killed_run_goes_on_to_the_same_end(tiny, tmp_path, error):
     rows, recipe = some("sft", 48), small(SFT, tiny)

@@ -54,6 +54,7 @@ def test_the_one_word_that_can_be_the_mistake_is_exchanged(answer, other, prompt
     assert exchange_alike(answer, other, prompt) == exchanged
 
 
+@pytest.mark.slow
 def test_ways_on_the_embedded_model(smollm):
     ask = "What is the capital of Turkey?"
     aligned = contrasted(Case("a", ask, said="The capital is Istanbul.", expected=("The capital is Ankara.",)), smollm)

@@ -69,6 +69,7 @@ def test_stopped_it_goes_on_where_it_was(tiny, monkeypatch):
     assert calls == ["2", "3"] and status(tiny.folder).state == "done"
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_where_it_was(tiny):
     """kill −9 in the middle of measuring: whole rows stay, the survey is told as stopped, and ends as without."""
     code = (

@@ -70,6 +70,7 @@ def test_models_are_named_by_folder_or_with_their_adapter():
         compare(FAILURE, [BASE])
 
 
+@pytest.mark.slow
 def test_models_that_can_not_be_used_are_reported_where_somebody_listens(readings):
     models = {"base": BASE, "gone": ModelSpec("/no/such/folder"), "sft": TAUGHT}
     refused = {}

@@ -76,6 +76,7 @@ def test_template_tokens_alone_can_not_be_edited(smollm):
             try_edits(DOG, [Edit(index)], smollm, explanation=explanation)
 
 
+@pytest.mark.slow
 def test_the_text_is_edited_letter_for_letter(smollm):
     explanation = explain(DOG, smollm)
 
@@ -93,6 +94,7 @@ def test_the_text_is_edited_letter_for_letter(smollm):
     assert prompt(Edit(bella), Edit(bella, "Max")).prompt == prompt(Edit(bella, "Max")).prompt  # the later one holds
 
 
+@pytest.mark.slow
 def test_a_character_of_several_tokens_is_edited_whole(smollm):
     failure = Failure("I like 🇦🇺 and 日本.", "Yes", "No")
     explanation = explain(failure, smollm)
@@ -103,6 +105,7 @@ def test_a_character_of_several_tokens_is_edited_whole(smollm):
         assert "�" not in edited and len(edited) < len(failure.prompt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("rule", RULES)
 def test_the_measured_gap_is_the_plain_models(smollm, rule, whole):

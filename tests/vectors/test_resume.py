@@ -104,6 +104,7 @@ def test_ten_kills_change_nothing(tmp_path: Path, model: Path) -> None:
     assert without_scratch(folder) == without_scratch(other.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [(1, False), (2, True), (7, False), (16, False), (16, True)])
 def test_a_kill_beside_each_step(study: Study, whole: Index, moment: tuple[int, bool]) -> None:
     """Files are put in place in the order manifest, shard, manifest, shard … statistics (16th), manifest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from bench.storage import PARTS, USED, compare
@@ -12,6 +13,7 @@ from tests.pages.data_study import data_rows
 from tests.vectors.tiny import tiny_loaded
 
 
+@pytest.mark.slow
 def test_bfloat16_changes_no_average_precision_by_a_hundredth() -> None:
     """Neither of the default method nor of a single part; rounding to whole numbers does."""
     loaded = tiny_loaded(dtype=torch.float32)

@@ -83,6 +83,7 @@ def test_a_word_is_the_sum_of_its_tokens():
     assert found["culprit_reddest"][0] == 1 and found["decider_bluest"][0] == 1
 
 
+@pytest.mark.slow
 def test_rates_of_every_rule_and_layer(smollm, tmp_path: Path):
     path = write(tmp_path, "distractor_agreement_relational_noun", rows_of(*PREFIXES))
     found, items = wrong_cases(path, smollm)

@@ -18,6 +18,7 @@ def written(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> bytes:
     return made["make"]("json")
 
 
+@pytest.mark.slow
 def test_opening_a_graph_json_restores_all(app, monkeypatch):
     app.run()
     said = {"graph": "story", "beads": "1", "template": "0", "layers": "0.9.20.30", "mass": "0.7", "rule": "cplrp"}

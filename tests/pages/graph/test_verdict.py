@@ -1,5 +1,7 @@
 """The way in words, and the verdict on the drawing."""
 
+import pytest
+
 from explorer.data.failures import read_failures
 from explorer.errors import ExplorerError
 from explorer.faithfulness.verdict import words
@@ -23,6 +25,7 @@ def test_the_path_stands_in_words_under_the_answers(app):
     assert shown(app, "graph-path") == told  # it speaks of the edges, not of what is drawn of them
 
 
+@pytest.mark.slow
 def test_the_verdict_comes_after_the_drawing_with_its_figures(app, smollm):
     app.query_params["layers"], app.query_params["graph"] = "0.20", "story"
     app.run()

@@ -3,6 +3,7 @@
 import json
 import time
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer.ranking.evaluate import evaluate
@@ -34,6 +35,7 @@ def build_and_wait(app: AppTest) -> None:
     app.run()
 
 
+@pytest.mark.slow
 def test_no_vectors_yet_then_built_here(tmp_path):
     made = data_study(tmp_path, built=False)
     app = open_page(made)
@@ -51,6 +53,7 @@ def test_no_vectors_yet_then_built_here(tmp_path):
     assert listed(app)
 
 
+@pytest.mark.slow
 def test_other_vectors_are_built_beside_those_that_are_there(tmp_path):
     made = data_study(tmp_path, tuned=True)
     app = open_page(made)
