@@ -23,6 +23,8 @@ from explorer.ui.text import plain
 HINT = "Hover over a token for its figure."
 _FOLDED = "Edges over the folded layers are computed exactly, by running them again."
 _LISTED = 6
+_FEW_LAYERS = 10
+"""Layers whose table is not scrolled."""
 
 
 def node_drawer(edges: TracedEdges, view: GraphView, node: Node, paths: list[Path]) -> None:
@@ -201,4 +203,5 @@ def layers_drawer(statistics: pd.DataFrame) -> None:
         ),
         "tokens_90": number("90 % in", help="tokens that hold 90 % of |relevance|"),
     }
-    st.dataframe(statistics[::-1], height=420, hide_index=True, column_config=columns)
+    height = "content" if len(statistics) <= _FEW_LAYERS else 420
+    st.dataframe(statistics[::-1], height=height, hide_index=True, column_config=columns, placeholder="–")
