@@ -3,8 +3,8 @@
 python -m bench.brief --lines brief.jsonl --json docs/brief.json [--study STUDY]
 
 Takes about an hour on two cores: AttnLRP's maps of the gallery's failures, of the demo's, and of made-up stories
-(``bench.survey``), 40 random orders. Each failure is a line of ``--lines``; a run that was stopped goes on after the
-last one.
+(``bench.survey``), as many random orders as a survey draws at most. Each failure is a line of ``--lines``; a run that
+was stopped goes on after the last one.
 """
 
 import time
@@ -22,13 +22,14 @@ from bench.survey import story
 from bench.verdicts import cases
 from explorer.data.failures import Failure, shipped_failures
 from explorer.errors import ExplorerError
-from explorer.faithfulness.curves import SHARES, CurveTest, Reference, curve_sizes, measure_maps
+from explorer.faithfulness.curves import ORDERS, SHARES, CurveTest, Reference, curve_sizes, measure_maps
 from explorer.faithfulness.operators import MaskedPrompt
 from explorer.faithfulness.verdict import DEFAULT_OPERATORS, decide
 from explorer.model.load import LoadedModel, load_model
 from explorer.model.spec import ModelSpec
-from explorer.surveys.brief import ORDERS, SECOND
+from explorer.surveys.brief import SECOND, decided
 from explorer.surveys.contrasts import answered, each_contrasted
+from explorer.surveys.early import MOST, STEPS
 from explorer.surveys.folder import Case
 from explorer.surveys.outcomes import mask_size
 from explorer.trace.explain import explain
@@ -46,7 +47,7 @@ def line_of(group: str, loaded: LoadedModel, failure: Failure) -> dict[str, Any]
     line: dict[str, Any] = {"id": failure.id, "group": group, "players": n, "masked": masked}
     line["sizes"] = sorted({masked, *curve_sizes(n)})
     for operator in DEFAULT_OPERATORS:
-        (test,) = measure_maps(prompt, [relevance], operator, ORDERS, sizes=line["sizes"])
+        (test,) = measure_maps(prompt, [relevance], operator, MOST, sizes=line["sizes"])
         curves = [test.most_first.round(4).tolist(), test.least_first.round(4).tolist()]
         line[operator] = {"map": curves, "random": test.reference.random.round(4).tolist()}
     return line | {"seconds": round(time.perf_counter() - start, 1)}
@@ -56,26 +57,36 @@ Points = Mapping[str, Sequence[float]]
 """Replacement → shares of the players."""
 
 
-def verdict_of(line: dict[str, Any], points: Points, masked: bool) -> str:
-    """The verdict on a line's map where only some points of the curves are known, with the outcome's or without."""
-    p_values = []
-    for operator in DEFAULT_OPERATORS:
+def brief_of(line: dict[str, Any], points: Points, masked: bool) -> str:
+    """The verdict on a line's map as a survey draws it, at some points of the curves, with the outcome's or without."""
+
+    def test_of(operator: str, orders: int) -> CurveTest:
         known = curve_sizes(line["players"], points[operator])
-        sizes: list[int] = sorted({*known, *([line["masked"]] if masked else [])})
-        columns = [line["sizes"].index(size) for size in sizes]
-        most, least = np.array(line[operator]["map"])[:, columns]
-        reference = Reference(operator, tuple(sizes), np.array(line[operator]["random"])[:, columns], None)
-        p_values.append(CurveTest(reference, most, least, None, None).p)
-    return decide(p_values)
+        return _test(line, operator, sorted({*known, *([line["masked"]] if masked else [])}), orders)
+
+    return decide([test.p for test in decided(test_of)])
+
+
+def whole_of(line: dict[str, Any]) -> str:
+    """The verdict on a line's map at all six points, against as many orders as on the Trace page."""
+    sizes = curve_sizes(line["players"])
+    return decide([_test(line, operator, sizes, ORDERS).p for operator in DEFAULT_OPERATORS])
+
+
+def _test(line: dict[str, Any], operator: str, sizes: Sequence[int], orders: int) -> CurveTest:
+    columns = [line["sizes"].index(size) for size in sizes]
+    most, least = np.array(line[operator]["map"])[:, columns]
+    reference = Reference(operator, tuple(sizes), np.array(line[operator]["random"])[:orders, columns], None)
+    return CurveTest(reference, most, least, None, None)
 
 
 def agreement(lines: list[dict[str, Any]], points: Points, masked: bool) -> dict[str, Any]:
-    """How often the verdict at some points is that of all six, and how often the opposite, by group of failures."""
+    """How often a survey's verdict at some points is the whole one, and how often the opposite, by group."""
     groups: dict[str, dict[str, Any]] = {}
     for group in dict.fromkeys(line["group"] for line in lines):
         of = [line for line in lines if line["group"] == group]
-        brief = [verdict_of(line, points, masked) for line in of]
-        pairs = [*zip(brief, (verdict_of(line, _same(SHARES), False) for line in of), strict=True)]
+        brief = [brief_of(line, points, masked) for line in of]
+        pairs = [*zip(brief, map(whole_of, of), strict=True)]
         opposite = sum({*pair} == {"holds", "chance"} for pair in pairs)
         same = {"failures": len(of), "same": sum(a == b for a, b in pairs), "opposite": opposite}
         groups[group] = same | {"verdicts": dict(Counter(brief))}
@@ -84,11 +95,12 @@ def agreement(lines: list[dict[str, Any]], points: Points, masked: bool) -> dict
 
 
 def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """``agreement`` of all six points with themselves, of those that are used, and of every choice of up to three."""
+    """``agreement`` of all six points, of those that are used, and of every choice of up to three."""
     every = [(choice, masked) for n in range(1, 4) for choice in combinations(SHARES, n) for masked in (False, True)]
     few = [(choice, masked) for choice, masked in every if len(choice) + masked <= 3]
     return {
-        "orders": ORDERS,
+        "orders": {"whole": ORDERS, "brief": STEPS},
+        "whole": dict(Counter(map(whole_of, lines))),
         "all_points": agreement(lines, _same(SHARES), False),
         "used": agreement(lines, {name: (share,) for name, share in SECOND.items()}, True),
         "choices": [agreement(lines, _same(choice), masked) for choice, masked in few],

@@ -167,7 +167,7 @@ def measure_maps(
     seed: int = 0,
     on_orders: Callable[[list[CurveTest]], object] = lambda _: None,
     sizes: Sequence[int] = (),
-    bound: float | None = None,
+    leave_one_out: bool = True,
 ) -> list[CurveTest]:
     """Replace tokens in the orders of several maps of one contrast, and in random orders that all of them share.
 
@@ -177,8 +177,7 @@ def measure_maps(
         seed: the same seed gives the same orders.
         on_orders: told what is known so far, after every ``_CHUNK`` orders.
         sizes: how many players are replaced at the points of a curve, from 0 to all; by default those of ``SHARES``.
-        bound: where given, no token is replaced alone, and no more orders are drawn once no map can reach p ≤ ``bound``
-            any more. A p that is told then is larger than that too (Besag & Clifford, 1991).
+        leave_one_out: also replace every token alone, and correlate.
 
     Raises PromptError for a prompt with fewer than ``FEWEST`` tokens that can be replaced.
     """
@@ -187,7 +186,7 @@ def measure_maps(
     by_map = [np.argsort(-sign * relevance, kind="stable") for relevance in maps for sign in (1, -1)]
     curves = _curves(prompt, by_map, sizes, operator).reshape(len(maps), 2, len(sizes))
     single, agreement = None, [(None, None) for _ in maps]
-    if bound is None:
+    if leave_one_out:
         single = prompt.gaps(np.eye(n, dtype=bool), operator)
         agreement = [_leave_one_out(relevance, curves[0, 0, 0] - single) for relevance in maps]
     random, tests = np.empty((0, len(sizes))), []
@@ -199,8 +198,6 @@ def measure_maps(
             CurveTest(reference, most, least, *found) for (most, least), found in zip(curves, agreement, strict=True)
         ]
         on_orders(tests)
-        if bound and all(round((1 - test.beaten) * len(random)) + 1 > bound * (1 + len(drawn)) for test in tests):
-            break
     return tests
 
 

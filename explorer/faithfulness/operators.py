@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from explorer.model.by_rows import by_rows, even
 from explorer.model.load import LoadedModel
 from explorer.model.passes import model_pass, tell
 from explorer.model.prompts import check_length
@@ -87,11 +88,10 @@ class MaskedPrompt:
     def _measure(self, masks: np.ndarray, operator: str) -> np.ndarray:
         values, what = np.zeros(len(masks)), f"Replacing tokens ({OPERATORS[operator]})"
         for answer, sign, objective, positions in self._sides():
-            prefix = self._prefix()
             for rows in self._batches(masks, operator, len(answer)):
                 tell(*self.status)
                 states = torch.cat([self._suffix(masks[row], operator, answer) for row in rows])
-                logits = self._run(states, prefix, positions, what)
+                logits = self._run(states, self._prefix, positions, what)
                 values[rows] += [sign * objective(wide(each)).item() for each in logits]
         return values
 
@@ -117,7 +117,7 @@ class MaskedPrompt:
         for row, mask in enumerate(masks):
             by_length[full - int(mask.sum()) if operator == "delete" else full].append(row)
         for length, rows in sorted(by_length.items(), reverse=True):
-            most = max(1, PASS_TOKENS // length)
+            most = even(PASS_TOKENS // length)
             yield from (rows[at : at + most] for at in range(0, len(rows), most))
 
     def _suffix(self, mask: np.ndarray, operator: str, answer: Sequence[int]) -> Tensor:
@@ -167,6 +167,7 @@ class MaskedPrompt:
         ids = (tokenizer.bos_token_id, tokenizer.eos_token_id, self._ids[0])
         return next(id for id in ids if isinstance(id, int))
 
+    @cached_property
     def _prefix(self):  # noqa: ANN202
         """What attention keeps of the tokens before the first player; None where there are none."""
         if not self._start:
@@ -179,13 +180,17 @@ class MaskedPrompt:
         """(rows, positions, vocabulary) logits at the last positions of some rows of equal length."""
         tokens = len(states) * (states.shape[1] + (self._start if prefix else 0))
         view = self._loaded.view("gradient", tokens)
-        with model_pass(view, tokens, what), torch.no_grad():
-            given = {}
+
+        def run(rows: slice) -> Tensor:
+            some, given = states[rows], {}
             if prefix is not None:
                 past = deepcopy(prefix)
-                past.batch_repeat_interleave(len(states))
+                past.batch_repeat_interleave(len(some))
                 given = {"past_key_values": past}
-            return view(inputs_embeds=states, use_cache=bool(given), logits_to_keep=positions, **given).logits
+            return view(inputs_embeds=some, use_cache=bool(given), logits_to_keep=positions, **given).logits
+
+        with model_pass(view, tokens, what):
+            return by_rows(view, len(states), run)
 
 
 def random_orders(players: int, orders: int, seed: int) -> np.ndarray:

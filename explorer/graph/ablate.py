@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import local
 from typing import Any, Literal, get_args
 
 import torch
@@ -13,6 +14,7 @@ from explorer.errors import ExplorerError
 from explorer.graph.prune import Node
 from explorer.graph.replay import passes_of
 from explorer.model import hooks
+from explorer.model.by_rows import by_rows, even
 from explorer.model.passes import model_pass
 from explorer.model.residual import decoder_blocks
 from explorer.trace.trace import Trace, logit_gap
@@ -114,7 +116,7 @@ def gaps_without(
     how: How = "mean",
 ) -> list[float]:
     """Return the gap without the nodes of each set, in logits; sets share passes of about ``_PASS_TOKENS`` tokens."""
-    rows = max(1, _PASS_TOKENS // len(trace.ids))
+    rows = even(_PASS_TOKENS // len(trace.ids))
     gaps = (_gaps(view, trace, contrast, sets[at : at + rows], how) for at in range(0, len(sets), rows))
     return [gap for some in gaps for gap in some]
 
@@ -122,9 +124,11 @@ def gaps_without(
 def _gaps(
     view: PreTrainedModel, trace: Trace, contrast: tuple[int, int], sets: Sequence[Sequence[Node]], how: How
 ) -> list[float]:
+    running = local()  # a thread has some of the rows
+
     def ablated(x: Tensor, layer: int) -> Tensor:
         whole, x = x, x.clone()
-        for row, nodes in enumerate(sets):
+        for row, nodes in enumerate(running.sets):
             tokens = [token for at, token in nodes if at == layer]
             x[row, tokens] = 0.0 if how == "zero" else whole[row].mean(0)
         return x
@@ -136,13 +140,18 @@ def _gaps(
         return hooks.with_output_states(output, ablated(hooks.output_states(output), layer))
 
     blocks, ids = decoder_blocks(view), torch.tensor([trace.ids] * len(sets), device=view.device)
-    with model_pass(view, ids.numel(), "Ablating"), torch.no_grad(), hooks.hooked() as handles:
+
+    def run(rows: slice) -> Tensor:
+        running.sets = sets[rows]
+        return view(input_ids=ids[rows], use_cache=False, logits_to_keep=1).logits.float()
+
+    with model_pass(view, ids.numel(), "Ablating"), hooks.hooked() as handles:
         for layer in {layer for nodes in sets for layer, _ in nodes}:
             if layer == 0:
                 handles.append(blocks[0].register_forward_pre_hook(enter, with_kwargs=True))
             else:
                 handles.append(blocks[layer - 1].register_forward_hook(partial(leave, layer=layer)))
-        logits = view(input_ids=ids, use_cache=False, logits_to_keep=1).logits.float()
+        logits = by_rows(view, len(sets), run)
     return [logit_gap(*contrast)(each).item() for each in logits]
 
 

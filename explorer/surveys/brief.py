@@ -1,16 +1,17 @@
-"""A map's verdict in brief, for one of many: the fewest random orders, two points of the curve, an early end.
+"""A map's verdict in brief, for one of many: few random orders, two points of the curve, an early end.
 
 It draws on the sets of tokens that the outcome is held against: they are the beginnings of the same random orders, so
 that nothing is measured twice.
 """
 
-from explorer.faithfulness.curves import LEVEL, CurveTest, curve_sizes, measure_maps
+from collections.abc import Callable
+
+from explorer.faithfulness.curves import CurveTest, curve_sizes, measure_maps
 from explorer.faithfulness.operators import MaskedPrompt
 from explorer.faithfulness.verdict import DEFAULT_OPERATORS, MapVerdict
+from explorer.surveys.early import ALONE, STEPS, passes
 from explorer.trace.explain import Explanation
 
-ORDERS = 40
-"""Random orders: the fewest with which one replacement alone can pass."""
 SECOND = {"mean": 0.5, "delete": 0.9}
 """Replacement → share of the players at the second point. How often two agree with the whole curve is told in
 docs/survey.md; where nine tenths are deleted, little is left to be read."""
@@ -19,8 +20,7 @@ docs/survey.md; where nine tenths are deleted, little is left to be read."""
 def brief_verdict(explanation: Explanation, prompt: MaskedPrompt, masked: int, *, seed: int = 0) -> MapVerdict:
     """Judge a map by its first ``masked`` tokens and by a second point of the curve.
 
-    Under a map of noise it passes as rarely as the whole verdict does: its p-values are exact, or larger where it is
-    known early that they can't be small enough (Besag & Clifford, 1991).
+    A map of noise passes as rarely as it does the whole verdict.
 
     Args:
         prompt: that of the explanation; what it has measured already is not measured again.
@@ -29,12 +29,37 @@ def brief_verdict(explanation: Explanation, prompt: MaskedPrompt, masked: int, *
 
     Raises PromptError for a prompt with too few tokens.
     """
-    relevance, tests = explanation.relevance[prompt.players], list[CurveTest]()
-    n = len(prompt.players)
-    for operator in DEFAULT_OPERATORS:
+    relevance, n = explanation.relevance[prompt.players], len(prompt.players)
+
+    def test_of(operator: str, orders: int) -> CurveTest:
         sizes = sorted({masked, *curve_sizes(n, (SECOND[operator],))})
-        failed = any(test.p > LEVEL for test in tests)  # then the other must pass alone (Benjamini-Hochberg)
-        bound = LEVEL / len(DEFAULT_OPERATORS) if failed else LEVEL
-        (test,) = measure_maps(prompt, [relevance], operator, ORDERS, seed, sizes=sizes, bound=bound)
-        tests.append(test)
-    return MapVerdict(explanation.rule, explanation.layer, explanation.whole, explanation.unit, n, tuple(tests))
+        return measure_maps(prompt, [relevance], operator, orders, seed, sizes=sizes, leave_one_out=False)[0]
+
+    return MapVerdict(explanation.rule, explanation.layer, explanation.whole, explanation.unit, n, decided(test_of))
+
+
+def decided(test_of: Callable[[str, int], CurveTest]) -> tuple[CurveTest, ...]:
+    """The tests of a verdict, one a replacement, each of as few random orders as decide it.
+
+    Where one replacement fails, the other has to pass alone, at half the level (Benjamini–Hochberg over both).
+
+    Args:
+        test_of: of a replacement and a number of random orders; fewer are the first of more.
+    """
+    first, second = DEFAULT_OPERATORS
+    one, passed = _until(test_of, first)
+    other, passed_other = _until(test_of, second, alone=not passed)
+    if passed and not passed_other:
+        one, _ = _until(test_of, first, alone=True)
+    return one, other
+
+
+def _until(test_of: Callable[[str, int], CurveTest], operator: str, alone: bool = False) -> tuple[CurveTest, bool]:
+    """(the test of a replacement as soon as it is decided, whether it passes)."""
+    for orders in ALONE if alone else STEPS:
+        test = test_of(operator, orders)
+        drawn = len(test.reference.random)
+        found = passes(round((1 - test.beaten) * drawn), drawn, alone)
+        if found is not None:
+            return test, found
+    raise AssertionError("the last step decides")

@@ -1,27 +1,27 @@
 """Is an explanation meaningful, and what went wrong: CAIW's outcomes and patterns, computed instead of read by people.
 
 *M-IA* (meaningful input attribution): masking the map's reddest tokens, at most ``MASKED``, closes the gap further than
-95 % of random masks of the same size do, under both default replacements. *NC-IA + M-AG*: it does not, but ablating
-the graph's reddest inner nodes does, against random nodes of the same layers. *NC-IA + AG*: neither.
+random masks of the same size do (``early.py``, at 5 %), under both default replacements. *NC-IA + M-AG*: it does not,
+but ablating the graph's reddest inner nodes does, against random nodes of the same layers. *NC-IA + AG*: neither.
 
 *OIT* (overweights irrelevant tokens): M-IA, and most of the tokens masked there are not the evidence. *URT*
 (underweights relevant tokens): where the failure names its evidence, that span holds less of the map's |relevance| than
 of its tokens, or pushes to the wrong answer in sum; where it does not, masking the bluest tokens widens the gap further
-than 95 % of random masks: something that speaks for the right answer is seen, and loses.
+than random masks do: something that speaks for the right answer is seen, and loses.
 
 How many tokens are masked is read from the map alone: as many as hold half of what it calls red. Under a map that knows
-nothing they are one more random set, so that a percentile passes ``BEYOND`` in about 5 % of cases (2 of 40) under one
-replacement, and in fewer under both.
+nothing they are one more random set, which passes in 5 % of cases under one replacement, and in fewer under both.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from explorer.faithfulness.curves import LEVEL
 from explorer.faithfulness.operators import MaskedPrompt, random_orders
 from explorer.faithfulness.verdict import DEFAULT_OPERATORS, MapVerdict
 from explorer.graph.ablate import gaps_without
@@ -31,6 +31,7 @@ from explorer.model.load import LoadedModel
 from explorer.model.passes import watched
 from explorer.progress import Progress, silent
 from explorer.surveys.brief import brief_verdict
+from explorer.surveys.early import ALONE, MOST, STEPS, passes
 from explorer.surveys.folder import Outcome, Pattern
 from explorer.trace.explain import Explanation
 
@@ -38,13 +39,15 @@ MASKED = 5
 """Tokens, or nodes, that are taken away at most."""
 HALF = 0.5
 """Of the relevance towards the wrong answer: what the masked tokens hold, if so few can."""
-SETS = 39
-"""Random sets of the same size: the 95 % bound then lies on a whole number of them."""
-BEYOND = 0.95
-_CHUNK = 10
-"""Random masks that are measured before it is asked whether more are needed; the verdict's orders likewise."""
 FEWEST = 6
-"""Tokens of a prompt that an outcome needs: fewer have less than 20 sets of any size, none of which passes 95 %."""
+"""Tokens of a prompt that an outcome needs: fewer have less than 20 sets of any size, none of which passes."""
+
+
+class Held(NamedTuple):
+    """A value against random ones: the share of those drawn that it exceeds, and whether it passes."""
+
+    share: float
+    passes: bool
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,8 @@ class Judged:
 
     Attributes:
         outcome, pattern: see the module.
-        percentile: share of random masks that close the gap less than the reddest tokens' does, the smaller of the
-            replacements.
-        wider: share of random masks that widen it less than the bluest tokens' does.
+        percentile: share of the random masks drawn that close the gap less than the reddest tokens' does, the smaller
+            of the replacements.
         graph_percentile: share of random nodes whose ablation closes it less; None where the map's own was enough.
         verdict: of the map, in brief.
     """
@@ -63,7 +65,6 @@ class Judged:
     outcome: Outcome
     pattern: Pattern
     percentile: float
-    wider: float
     graph_percentile: float | None
     verdict: MapVerdict
 
@@ -92,16 +93,15 @@ def _judge(prompt: MaskedPrompt, explanation: Explanation, loaded: LoadedModel, 
     order = np.argsort(-relevance, kind="stable")
     size = mask_size(relevance)
     reddest, bluest = order[:size], order[::-1][:size]
-    percentile, wider = mask_percentiles(prompt, [(reddest, 1), (bluest, -1)], seed)
-    meaningful, verdict = percentile >= BEYOND, brief_verdict(explanation, prompt, size, seed=seed)
-    graph = None if meaningful else graph_percentile(explanation, loaded, seed)
-    outcome: Outcome = "M-IA" if meaningful else "NC-IA + M-AG" if graph and graph >= BEYOND else "NC-IA + AG"
+    held, wider = hold_masks(prompt, [(reddest, 1), (bluest, -1)], seed)
+    verdict = brief_verdict(explanation, prompt, size, seed=seed)
+    graph = None if held.passes else hold_nodes(explanation, loaded, seed)
+    outcome: Outcome = "M-IA" if held.passes else "NC-IA + M-AG" if graph and graph.passes else "NC-IA + AG"
     segments = [explanation.tokens[player].segment for player in prompt.players]
     evidence = np.array([segment == "evidence" for segment in segments])
-    irrelevant = meaningful and int(evidence[reddest].sum()) * 2 < size
-    return Judged(
-        outcome, _pattern(irrelevant, _underweight(relevance, evidence, wider)), percentile, wider, graph, verdict
-    )
+    irrelevant = held.passes and int(evidence[reddest].sum()) * 2 < size
+    pattern = _pattern(irrelevant, _underweight(relevance, evidence, wider.passes))
+    return Judged(outcome, pattern, held.share, graph and graph.share, verdict)
 
 
 def mask_size(relevance: np.ndarray) -> int:
@@ -111,22 +111,22 @@ def mask_size(relevance: np.ndarray) -> int:
     """
     red = np.sort(np.maximum(relevance, 0.0))[::-1].cumsum()
     size = int(np.searchsorted(red, HALF * red[-1])) + 1
-    least = next(k for k in range(1, len(relevance)) if comb(len(relevance), k) >= 1 / (1 - BEYOND))
+    least = next(k for k in range(1, len(relevance)) if comb(len(relevance), k) >= 1 / LEVEL)
     return max(least, min(MASKED, size))
 
 
-def mask_percentiles(prompt: MaskedPrompt, chosen: Sequence[tuple[np.ndarray, int]], seed: int = 0) -> list[float]:
+def hold_masks(prompt: MaskedPrompt, chosen: Sequence[tuple[np.ndarray, int]], seed: int = 0) -> list[Held]:
     """Hold masks of some players against random ones of the same size, under both default replacements.
 
     Args:
         chosen: (indices among the players, all sets of one size; +1 where closing the gap counts, −1 where widening
             does).
 
-    Returns for each the share of ``SETS`` random sets that move the gap less that way, the smaller of the replacements;
-    below ``BEYOND``, of as many sets as it took to know that.
+    Returns for each the smaller share of the replacements, and whether it passes under both; after one that it fails
+    under, no more are measured.
     """
-    n, sets = len(prompt.players), _random_sets(len(prompt.players), len(chosen[0][0]), seed)
-    shares = [1.0] * len(chosen)
+    n, found = len(prompt.players), [Held(1.0, True)] * len(chosen)
+    sets, every = _random_sets(n, len(chosen[0][0]), seed)
     for operator in DEFAULT_OPERATORS:
 
         def falls(players: Sequence[np.ndarray], operator: str = operator) -> np.ndarray:
@@ -137,27 +137,27 @@ def mask_percentiles(prompt: MaskedPrompt, chosen: Sequence[tuple[np.ndarray, in
             return gaps[0] - gaps[1:]
 
         for number, (players, sign) in enumerate(chosen):
-            if shares[number] >= BEYOND:
-                share = _share_below(sign * falls([players])[0], lambda some, s=sign: s * falls(some), sets, _CHUNK)
-                shares[number] = min(shares[number], share)
-    return shares
+            if found[number].passes:
+                held = _hold(sign * falls([players])[0], lambda some, s=sign: s * falls(some), sets, every)
+                found[number] = Held(min(found[number].share, held.share), held.passes)
+    return found
 
 
-def _random_sets(n: int, size: int, seed: int) -> list[np.ndarray]:
-    """The beginnings of random orders, those that the verdict is held against; all sets where there are so few."""
-    if comb(n, size) <= SETS + 1:
-        return [np.array(players) for players in combinations(range(n), size)]
-    return [order[:size] for order in random_orders(n, SETS, seed)]
+def _random_sets(n: int, size: int, seed: int) -> tuple[list[np.ndarray], bool]:
+    """The beginnings of random orders, those that the verdict is held against; all sets (True) where there are few."""
+    if comb(n, size) <= ALONE[-1]:
+        return [np.array(players) for players in combinations(range(n), size)], True
+    return [order[:size] for order in random_orders(n, MOST, seed)], False
 
 
-def graph_percentile(explanation: Explanation, loaded: LoadedModel, seed: int = 0) -> float:
+def hold_nodes(explanation: Explanation, loaded: LoadedModel, seed: int = 0) -> Held:
     """Ablate the graph's ``MASKED`` reddest inner nodes at once, and random nodes of the same layers.
 
     Inner nodes stand at the layers that the app draws first, between the embeddings and the last block, in the columns
     of all tokens but the first (an attention sink) and the last, which is the contrast's own.
 
-    Returns the share of ``SETS`` random sets whose ablation closes the gap less, below ``BEYOND`` of as many as it took
-    to know that; 0 where there is no inner node.
+    Returns the share of random sets whose ablation closes the gap less, and whether that passes; 0 where there is no
+    inner node.
     """
     trace, contrast = explanation.trace, (explanation.contrast.target, explanation.contrast.foil)
     depth, length = len(trace.relevance) - 1, trace.relevance.shape[1]
@@ -166,14 +166,13 @@ def graph_percentile(explanation: Explanation, loaded: LoadedModel, seed: int = 
     nodes = sorted(((layer, column) for layer in layers for column in columns), key=lambda at: -trace.relevance[at])
     chosen = [node for node in nodes[:MASKED] if trace.relevance[node] > 0]
     if not chosen:
-        return 0.0
+        return Held(0.0, False)
     view, draw = loaded.view("gradient", len(trace.ids)), np.random.default_rng(seed)
 
     def falls(sets: Sequence[list[Node]]) -> np.ndarray:
         return trace.gap - np.array(gaps_without(view, trace, contrast, sets))
 
-    random = [_same_layers(chosen, columns, draw) for _ in range(SETS)]
-    return _share_below(falls([chosen])[0], falls, random, _CHUNK)
+    return _hold(falls([chosen])[0], falls, [_same_layers(chosen, columns, draw) for _ in range(MOST)], every=False)
 
 
 def _same_layers(nodes: Sequence[Node], columns: range, draw: np.random.Generator) -> list[Node]:
@@ -185,24 +184,29 @@ def _same_layers(nodes: Sequence[Node], columns: range, draw: np.random.Generato
     return found
 
 
-def _share_below(value: float, measure: Callable[..., np.ndarray], random: Sequence[Any], chunk: int) -> float:
-    """Share of random sets whose value is below one, by more than rounding.
+def _hold(value: float, measure: Callable[..., np.ndarray], random: Sequence[Any], every: bool) -> Held:
+    """Hold a value against those of random sets, until it is decided (``early.py``); rounding makes none larger.
 
-    Sets are measured ``chunk`` at a time, until the share of all of them can't reach ``BEYOND`` any more: that of those
-    measured is below it too then (Besag & Clifford, 1991).
+    Args:
+        every: the sets are all that there are, the value's own among them: 95 % of them have to be below it.
     """
-    values, below = np.empty(0), 0
-    for start in range(0, len(random), chunk):
-        values = np.concatenate([values, measure(random[start : start + chunk])])
-        below = int((values < value - 1e-6 * max(1.0, float(np.abs(values).max()))).sum())
-        if len(random) - (len(values) - below) < BEYOND * len(random):
+    values, larger, found = np.empty(0), 0, None
+    for drawn in (STEPS[0], len(random)) if every else STEPS:
+        values = np.concatenate([values, measure(random[len(values) : drawn])])
+        larger = int((values >= value - 1e-6 * max(1.0, float(np.abs(values).max()))).sum())
+        found = _passes_all(larger, len(values), len(random)) if every else passes(larger, len(values))
+        if found is not None:
             break
-    return below / len(values)
+    return Held(1 - larger / len(values), bool(found))
 
 
-def _underweight(relevance: np.ndarray, evidence: np.ndarray, wider: float) -> bool:
+def _passes_all(larger: int, drawn: int, sets: int) -> bool | None:
+    return False if larger > LEVEL * sets else True if drawn == sets else None
+
+
+def _underweight(relevance: np.ndarray, evidence: np.ndarray, wider: bool) -> bool:
     if not evidence.any():
-        return wider >= BEYOND
+        return wider
     total = float(np.abs(relevance).sum())
     share = float(np.abs(relevance[evidence]).sum()) / total if total else 0.0
     return share < evidence.mean() or float(relevance[evidence].sum()) >= 0

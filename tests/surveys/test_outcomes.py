@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explorer.faithfulness.curves import LEVEL, measure_maps
+from explorer.faithfulness.curves import measure_maps
 from explorer.faithfulness.operators import MaskedPrompt, random_orders
-from explorer.faithfulness.verdict import DEFAULT_OPERATORS, decide
-from explorer.surveys.brief import ORDERS
-from explorer.surveys.outcomes import BEYOND, SETS, Judged, judge, mask_percentiles, mask_size
+from explorer.faithfulness.verdict import DEFAULT_OPERATORS
+from explorer.surveys.early import MOST
+from explorer.surveys.outcomes import Judged, hold_masks, judge, mask_size
 from explorer.trace.explain import explain
 from tests.faithfulness.decided import KEY, decided_loaded
 
@@ -66,21 +66,25 @@ def test_a_prompt_of_five_tokens_has_no_outcome(letters, known):
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_percentiles_against_gaps_one_at_a_time(size):
-    """Every random set is measured by itself: a share that passes is the same, one that fails was told early."""
+def test_what_passes_against_gaps_one_at_a_time(size):
+    """Every random set is measured by itself; an early end changes nothing that the rule does not say."""
     loaded, explanation = recorded(3)
     prompt = MaskedPrompt(loaded, explanation)
     n, passed = len(prompt.players), 0
     assert n <= 40  # then all sets of one are tried
-    sets = np.eye(n, dtype=bool) if size == 1 else [order_mask(n, order[:size]) for order in random_orders(n, SETS, 0)]
+    sets = np.eye(n, dtype=bool) if size == 1 else [order_mask(n, order[:size]) for order in random_orders(n, MOST, 0)]
     alone = {o: MaskedPrompt(loaded, explanation) for o in DEFAULT_OPERATORS}
     falls = {o: explanation.trace.gap - np.array([alone[o].gaps(row[None], o)[0] for row in sets]) for o in alone}
     for players in [np.arange(at, at + size) for at in range(n - size + 1)]:
         own = {o: explanation.trace.gap - alone[o].gaps(order_mask(n, players)[None], o)[0] for o in alone}
-        expected = min((f < own[o] - 1e-6 * max(1, np.abs(f).max())).mean() for o, f in falls.items())
-        (told,) = mask_percentiles(prompt, [(players, 1)])
-        assert told == pytest.approx(expected) if expected >= BEYOND else told < BEYOND
-        passed += expected >= BEYOND
+        larger = {o: f >= own[o] - 1e-6 * max(1, np.abs(f).max()) for o, f in falls.items()}
+        if size == 1:  # its own set is among them
+            expected = all(each.sum() <= 0.05 * n for each in larger.values())
+        else:
+            expected = all(not each[:22].any() or each.sum() <= 1 for each in larger.values())
+        (told,) = hold_masks(prompt, [(players, 1)])
+        assert told.passes is expected and (told.share > 0.95 - 1e-9 or not expected)
+        passed += expected
     assert 0 < passed < n - size + 1
 
 
@@ -90,22 +94,26 @@ def order_mask(n, players):
     return mask
 
 
+@pytest.mark.slow
 def test_the_brief_verdict_is_that_of_all_orders_at_its_points():
-    """An early end changes no verdict, and masks that the outcome has measured already change no figure."""
+    """An early end changes no verdict that its rule does not, and masks known from the outcome change no figure."""
     kinds = set()
     for seed in range(12):
         loaded, explanation = recorded(seed)
         for of in (explanation, shuffled(explanation, seed)):
             told = judged_of(of, loaded).verdict
-            relevance, p_values = of.relevance[MaskedPrompt(loaded, of).players], []
+            relevance, larger = of.relevance[MaskedPrompt(loaded, of).players], []
             for test in told.tests:
                 sizes, operator = test.reference.sizes, test.reference.operator
-                whole = measure_maps(MaskedPrompt(loaded, of), [relevance], operator, ORDERS, sizes=sizes)[0]
-                p_values.append(whole.p)
+                whole = measure_maps(MaskedPrompt(loaded, of), [relevance], operator, MOST, sizes=sizes)[0]
                 known = len(test.reference.random)
                 assert np.allclose(whole.reference.random[:known], test.reference.random, atol=1e-4)
-                assert test.p == pytest.approx(whole.p) if known == ORDERS else test.p > LEVEL / 2
-            assert told.kind == decide(p_values)
+                larger.append(
+                    whole.random_spreads >= whole.spread - 1e-6 * max(1.0, np.abs(whole.reference.random).max())
+                )
+            passed = [not each[:22].any() or each.sum() <= 1 for each in larger]
+            alone = [not each[:40].any() for each in larger]
+            assert told.kind == ("holds" if all(passed) else "disagree" if any(alone) else "chance")
             kinds.add(told.kind)
     assert kinds >= {"holds", "chance"}
 
@@ -127,7 +135,3 @@ def test_evidence_that_the_map_overlooks_is_underweight():
 )
 def test_as_many_tokens_are_masked_as_hold_half(relevance, size):
     assert mask_size(np.array(relevance)) == size
-
-
-def test_the_bound_can_be_passed_by_every_size():
-    assert all((n - 1) / n >= BEYOND for n in (20, 40))
