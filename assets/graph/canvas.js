@@ -231,22 +231,21 @@ export default function graph({ data, parentElement, setTriggerValue, key }) {
     const shares = () => [view.k, view.x / across(), view.y / along()].map((n) => n.toFixed(3));
     if (!data.standalone) view.timer = setTimeout(() => setTriggerValue("zoomed", view.k === 1 ? "none" : shares().join()), 400);
   }
-  let drag = null;
-  canvas.onpointerdown = (event) => { drag = { from: place(event), x: view.x, y: view.y, moved: false }; canvas.setPointerCapture(event.pointerId); };
+  canvas.onpointerdown = (event) => { view.drag = { from: place(event), x: view.x, y: view.y, moved: false }; canvas.setPointerCapture(event.pointerId); };
   canvas.onpointermove = (event) => {
     const [x, y] = place(event);
-    if (drag) {
-      const dx = x - drag.from[0], dy = y - drag.from[1];
-      if (Math.hypot(dx, dy) > 4) drag.moved = true;
-      if (drag.moved && view.k > 1) { view.x = drag.x + dx; view.y = drag.y + dy; redraw(); }
+    if (view.drag) {
+      const dx = x - view.drag.from[0], dy = y - view.drag.from[1];
+      if (Math.hypot(dx, dy) > 4) view.drag.moved = true;
+      if (view.drag.moved && view.k > 1) { view.x = view.drag.x + dx; view.y = view.drag.y + dy; redraw(); }
       return;
     }
     const found = find(x, y);
     if (found?.kind !== at?.kind || found?.index !== at?.index) { at = found; tell(); redraw(); }
   };
   canvas.onpointerup = (event) => {
-    const moved = drag?.moved;
-    drag = null;
+    const moved = view.drag?.moved;
+    view.drag = null;
     if (moved) return view.k > 1 ? tellZoom() : undefined;
     at = find(...place(event));  // a finger was nowhere before it touched
     tell();
@@ -287,7 +286,8 @@ export default function graph({ data, parentElement, setTriggerValue, key }) {
   };
   canvas.onfocus = () => { if (!at && canvas.matches(":focus-visible")) walk(walkedTo()); };
   canvas.onblur = () => { at = null; tell(); redraw(); };
-  canvas.onpointerleave = () => { if (!drag) { at = null; tell(); redraw(); } };
+  canvas.onpointercancel = () => { view.drag = null; };
+  canvas.onpointerleave = () => { if (!view.drag) { at = null; tell(); redraw(); } };
   canvas.onwheel = (event) => {
     if (!data.standalone && !event.ctrlKey && !event.metaKey && !document.fullscreenElement && document.activeElement !== canvas && !parentElement.activeElement) return;
     event.preventDefault(); zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15, ...place(event));

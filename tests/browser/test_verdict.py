@@ -1,15 +1,20 @@
 """The verdict on a map in a browser: it comes by itself, says how far it is, and can be stopped and asked for again."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
+
+CAT = "Nora has a cat called Milo. Her best friend has a cat called Luna. What is the name of Nora's cat?"
+UNASKED = {"q": CAT, "wrong": "Nora's cat is Luna", "right": "Nora's cat is Milo"}
+"""A failure of this test alone: what another has asked about is known, or half so."""
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def test_a_map_is_checked_by_itself_until_it_is_stopped(page: Page):
-    page.goto("/?case=wrong-dog")
+    page.goto("/?" + urlencode(UNASKED))
     expect(page.locator(".token").first).to_be_visible()
     asked = page.get_by_text(re.compile("Is this map true\\?"))
     expect(asked.first).to_be_visible()

@@ -331,7 +331,7 @@ def test_prompts_with_expected_answers_are_asked_behind_the_page(smollm, studies
     entries = app.session_state["studies-draft"].entries
     assert {entry["prompt"] for entry in entries} == {"the capital of Canada is?", "the river of Canada is?"}
     assert all(entry["wrong"] and entry["wrong"] != entry["right"] for entry in entries)
-    assert any("2 failures of 2 prompts added" in s.value.replace("\\", "") for s in app.success)
+    assert any("Added: 2 failures of 2 prompts" in s.value.replace("\\", "") for s in app.success)
     assert find_jobs([], drafts_in(studies)) == []
 
 

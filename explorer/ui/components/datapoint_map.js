@@ -10,10 +10,13 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
   const known = `${data.scene} ${data.view}`, before = views.get(key), [k, x, y] = data.view.map((value) => value / 1000);
   const view = before?.known === known ? before : { known, k, x, y };
   views.set(key, view);
-  let tool = tools.get(key)?.name || "box", timer = 0, anchor = -1;
+  let tool = tools.get(key)?.name || "box", timer = 0;
   const back = rows.map((_, i) => i).sort((a, b) => (clusters[a] > 0) - (clusters[b] > 0));  // those of no cluster at the back
   const indexOf = new Map(rows.map((datapoint, i) => [datapoint, i]));
-  let width = 0, height = 0, frame = 0, at = -1, marked = [], drag = null;
+  const position = (datapoint) => indexOf.get(datapoint) ?? -1;
+  // what a key or the pointer has begun goes on where new data is drawn meanwhile
+  let width = 0, height = 0, frame = 0, marked = [], { at, anchor, drag } = root.begun || {};
+  [at, anchor, drag] = [position(at), position(anchor), drag || null];
   const css = (name, otherwise) => getComputedStyle(root).getPropertyValue(name).trim() || otherwise;
   const right = (X) => width / 2 + (X - view.x) * (width / 2 - PAD) * view.k, down = (Y) => height / 2 - (Y - view.y) * (height / 2 - PAD) * view.k;
   const mapped = ([a, b]) => [(a - width / 2) / ((width / 2 - PAD) * view.k) + view.x, (height / 2 - b) / ((height / 2 - PAD) * view.k) + view.y];
@@ -175,6 +178,6 @@ export default function ({ data, parentElement, setTriggerValue, key }) {
   root.dataset.drawn = `${rows.length} datapoints`;
   root.dataset.selected = data.selected;
   root.dataset.inside = data.inside ? data.inside.filter(Boolean).length : "";
-  root.stop = () => { clearTimeout(timer); observer.disconnect(); window.removeEventListener(LINKED, listen); document.removeEventListener("fullscreenchange", redraw); };
+  root.stop = () => { root.begun = { at: rows[at], anchor: rows[anchor], drag }; clearTimeout(timer); observer.disconnect(); window.removeEventListener(LINKED, listen); document.removeEventListener("fullscreenchange", redraw); };
   return root.stop;
 }

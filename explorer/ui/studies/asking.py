@@ -104,4 +104,4 @@ def _take(of: Draft, folder: Path) -> None:
     of.entries += found.entries
     of.save()
     forget_asking(folder)
-    say(" · ".join(found.lines()))
+    say(f"Added: {' · '.join(found.lines())}")
