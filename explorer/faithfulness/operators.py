@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from explorer.model.by_rows import by_rows, even
 from explorer.model.load import LoadedModel
@@ -35,6 +36,8 @@ FIXED = ("template", "generated")
 """Segments that are never replaced: the chat format, and the beginning of the wrong answer before the contrast."""
 PASS_TOKENS = 512
 """Tokens of a pass, all rows together: who wants the model meanwhile waits for one of them."""
+_KEPT_TOKENS = 2048
+"""Tokens of a pass, those among them that were read already: each row has its own copy of what attention keeps."""
 _VOCABULARY_CHUNK = 8192
 
 
@@ -58,8 +61,8 @@ class MaskedPrompt:
     def gaps(self, masks: np.ndarray, operator: str) -> np.ndarray:
         """Return the gap with the masked tokens replaced, for each mask: a logit gap, or nats of the whole answers.
 
-        Equal masks are computed once; masks of one length share a pass of at most ``PASS_TOKENS`` tokens, and what
-        stands before the first player is read once.
+        Equal masks are computed once; masks that lead to one length share a pass of at most ``PASS_TOKENS`` tokens, and
+        what stands before the first token that one of them replaces is read once.
 
         Args:
             masks: (m, n) bool, True where a player is replaced.
@@ -83,23 +86,23 @@ class MaskedPrompt:
             operator: a key of ``OPERATORS``.
         """
         answer, *_ = self._sides()[0]
-        return torch.cat([self._embed(self._ids[: self._start]), self._suffix(mask, operator, answer)], dim=1)
+        return self._suffix(mask, operator, answer, 0)
 
     def _measure(self, masks: np.ndarray, operator: str) -> np.ndarray:
         values, what = np.zeros(len(masks)), f"Replacing tokens ({OPERATORS[operator]})"
         for answer, sign, objective, positions in self._sides():
-            for rows in self._batches(masks, operator, len(answer)):
+            for start, rows in self._batches(masks, operator, len(answer)):
                 tell(*self.status)
-                states = torch.cat([self._suffix(masks[row], operator, answer) for row in rows])
-                logits = self._run(states, self._prefix, positions, what)
+                states = torch.cat([self._suffix(masks[row], operator, answer, start) for row in rows])
+                logits = self._run(states, start, positions, what)
                 values[rows] += [sign * objective(wide(each)).item() for each in logits]
         return values
 
-    @property
-    def _start(self) -> int:
-        """Tokens that are read once: those before the first player but for the last, which tells what comes next
-        where all players are deleted."""
-        return max(0, min([*self.players[:1].tolist(), len(self._ids) - 1]) - 1)
+    def _start(self, mask: np.ndarray) -> int:
+        """Tokens that need not be read again under a mask: those before the first that it replaces but for the last,
+        which tells what comes next where all after it are deleted."""
+        players = self.players if self._whole is None else self.players[mask]
+        return max(0, min([*players[:1].tolist(), len(self._ids) - 1]) - 1)
 
     @property
     def _model(self) -> PreTrainedModel:
@@ -110,28 +113,32 @@ class MaskedPrompt:
         sides = objectives(self._explanation, ())
         return [(read, sign, objective, positions) for sign, read, objective, positions in sides]
 
-    def _batches(self, masks: np.ndarray, operator: str, more: int) -> Iterator[list[int]]:
-        """Row numbers of masks that lead to sequences of one length, few enough for one short pass."""
-        full = len(self._ids) - self._start + more
-        by_length = defaultdict(list)
-        for row, mask in enumerate(masks):
-            by_length[full - int(mask.sum()) if operator == "delete" else full].append(row)
+    def _batches(self, masks: np.ndarray, operator: str, more: int) -> Iterator[tuple[int, list[int]]]:
+        """(tokens that are read already, row numbers) of masks that lead to one length, few enough for a short pass."""
+        full, starts = len(self._ids) + more, [self._start(mask) for mask in masks]
+        by_length: dict[int, list[int]] = defaultdict(list)
+        for row in sorted(range(len(masks)), key=starts.__getitem__):
+            by_length[max(1, full - int(masks[row].sum())) if operator == "delete" else full].append(row)
         for length, rows in sorted(by_length.items(), reverse=True):
-            most = even(PASS_TOKENS // length)
-            yield from (rows[at : at + most] for at in range(0, len(rows), most))
+            at = 0
+            while at < len(rows):
+                start = starts[rows[at]]
+                most = even(min(PASS_TOKENS // (length - start), _KEPT_TOKENS // length))
+                yield start, rows[at : at + most]
+                at += most
 
-    def _suffix(self, mask: np.ndarray, operator: str, answer: Sequence[int]) -> Tensor:
-        """(1, length, width) what the first block reads after the prefix."""
+    def _suffix(self, mask: np.ndarray, operator: str, answer: Sequence[int], start: int) -> Tensor:
+        """(1, length, width) what the first block reads from token ``start`` on."""
         replaced = np.zeros(len(self._ids), dtype=bool)
         replaced[self.players[mask]] = True
         if operator == "delete":
             ids = [id for id, gone in zip(self._ids, replaced, strict=True) if not gone]
-            return self._embed([*(ids[self._start :] or [self._blank]), *answer])
+            return self._embed([*(ids[start:] or [self._blank]), *answer])
         if operator == "likely":
             ids = [other if gone else id for id, other, gone in zip(self._ids, self._likely, replaced, strict=True)]
-            return self._embed([*ids[self._start :], *answer])
-        states = self._embed([*self._ids[self._start :], *answer]).clone()
-        states[0, torch.from_numpy(np.flatnonzero(replaced[self._start :])).to(states.device)] = self._mean
+            return self._embed([*ids[start:], *answer])
+        states = self._embed([*self._ids[start:], *answer]).clone()
+        states[0, torch.from_numpy(np.flatnonzero(replaced[start:])).to(states.device)] = self._mean
         return states
 
     @torch.no_grad()
@@ -155,7 +162,7 @@ class MaskedPrompt:
         """
         first = 0 if self.players[0] == 0 else 1
         read = [*([] if first else [self._blank]), *self._ids[:-1]]
-        logits = self._run(self._embed(read), None, len(self._ids) - first, "Finding likely tokens")[0].clone()
+        logits = self._run(self._embed(read), 0, len(self._ids) - first, "Finding likely tokens")[0].clone()
         logits[:, [id for id in self._loaded.tokenizer.all_special_ids if id < logits.shape[1]]] = -torch.inf
         logits[torch.arange(len(logits)), torch.tensor(self._ids[first:])] = -torch.inf
         return [*self._ids[:first], *logits.argmax(-1).tolist()]
@@ -168,23 +175,42 @@ class MaskedPrompt:
         return next(id for id in ids if isinstance(id, int))
 
     @cached_property
-    def _prefix(self):  # noqa: ANN202
-        """What attention keeps of the tokens before the first player; None where there are none."""
-        if not self._start:
-            return None
-        view = self._loaded.view("gradient", self._start)
-        with model_pass(view, self._start, "Reading the prompt"), torch.no_grad():
-            return view(inputs_embeds=self._embed(self._ids[: self._start]), use_cache=True).past_key_values
+    def _whole(self) -> DynamicCache | None:
+        """What attention keeps of the prompt but for two tokens, if a part of that is what it keeps of a beginning.
 
-    def _run(self, states: Tensor, prefix, positions: int, what: str) -> Tensor:  # noqa: ANN001
-        """(rows, positions, vocabulary) logits at the last positions of some rows of equal length."""
-        tokens = len(states) * (states.shape[1] + (self._start if prefix else 0))
+        It is not for sliding windows, and where states are summed up.
+        """
+        kept = self._keep(len(self._ids) - 2) if len(self._ids) > 2 else None
+        plain = isinstance(kept, DynamicCache) and all(type(layer) is DynamicLayer for layer in kept.layers)
+        return kept if plain else None
+
+    @cached_property
+    def _beginning(self) -> Any:
+        """What the model keeps of the tokens before the first player."""
+        return self._keep(self._start(np.ones(len(self.players), dtype=bool)))
+
+    def _keep(self, length: int) -> Any:
+        view = self._loaded.view("gradient", length)
+        with model_pass(view, length, "Reading the prompt"), torch.no_grad():
+            output = view(inputs_embeds=self._embed(self._ids[:length]), use_cache=True)
+        return getattr(output, "past_key_values", None)
+
+    def _run(self, states: Tensor, start: int, positions: int, what: str) -> Tensor:
+        """(rows, positions, vocabulary) logits at the last positions of some rows of equal length.
+
+        Args:
+            states: (rows, length, width) from token ``start`` of the prompt on.
+        """
+        tokens = len(states) * (states.shape[1] + start)
         view = self._loaded.view("gradient", tokens)
+        kept = (self._beginning if self._whole is None else self._whole) if start else None
 
         def run(rows: slice) -> Tensor:
             some, given = states[rows], {}
-            if prefix is not None:
-                past = deepcopy(prefix)
+            if kept is not None:
+                past = deepcopy(kept)
+                if kept is self._whole:
+                    past.crop(start - (len(self._ids) - 2))
                 past.batch_repeat_interleave(len(some))
                 given = {"past_key_values": past}
             return view(inputs_embeds=some, use_cache=bool(given), logits_to_keep=positions, **given).logits

@@ -31,7 +31,7 @@ from explorer.model.load import LoadedModel
 from explorer.model.passes import watched
 from explorer.progress import Progress, silent
 from explorer.surveys.brief import brief_verdict
-from explorer.surveys.early import ALONE, MOST, STEPS, passes
+from explorer.surveys.early import MOST, STEPS, passes
 from explorer.surveys.folder import Outcome, Pattern
 from explorer.trace.explain import Explanation
 
@@ -39,6 +39,8 @@ MASKED = 5
 """Tokens, or nodes, that are taken away at most."""
 HALF = 0.5
 """Of the relevance towards the wrong answer: what the masked tokens hold, if so few can."""
+FEW = 40
+"""Sets of one size, of which all are tried."""
 FEWEST = 6
 """Tokens of a prompt that an outcome needs: fewer have less than 20 sets of any size, none of which passes."""
 
@@ -93,15 +95,15 @@ def _judge(prompt: MaskedPrompt, explanation: Explanation, loaded: LoadedModel, 
     order = np.argsort(-relevance, kind="stable")
     size = mask_size(relevance)
     reddest, bluest = order[:size], order[::-1][:size]
-    held, wider = hold_masks(prompt, [(reddest, 1), (bluest, -1)], seed)
+    segments = [explanation.tokens[player].segment for player in prompt.players]
+    evidence = np.array([segment == "evidence" for segment in segments])
+    held, *wider = hold_masks(prompt, [(reddest, 1), *([] if evidence.any() else [(bluest, -1)])], seed)
     verdict = brief_verdict(explanation, prompt, size, seed=seed)
     graph = None if held.passes else hold_nodes(explanation, loaded, seed)
     outcome: Outcome = "M-IA" if held.passes else "NC-IA + M-AG" if graph and graph.passes else "NC-IA + AG"
-    segments = [explanation.tokens[player].segment for player in prompt.players]
-    evidence = np.array([segment == "evidence" for segment in segments])
     irrelevant = held.passes and int(evidence[reddest].sum()) * 2 < size
-    pattern = _pattern(irrelevant, _underweight(relevance, evidence, wider.passes))
-    return Judged(outcome, pattern, held.share, graph and graph.share, verdict)
+    underweight = wider[0].passes if wider else _underweight(relevance, evidence)
+    return Judged(outcome, _pattern(irrelevant, underweight), held.share, graph and graph.share, verdict)
 
 
 def mask_size(relevance: np.ndarray) -> int:
@@ -145,7 +147,7 @@ def hold_masks(prompt: MaskedPrompt, chosen: Sequence[tuple[np.ndarray, int]], s
 
 def _random_sets(n: int, size: int, seed: int) -> tuple[list[np.ndarray], bool]:
     """The beginnings of random orders, those that the verdict is held against; all sets (True) where there are few."""
-    if comb(n, size) <= ALONE[-1]:
+    if comb(n, size) <= FEW:
         return [np.array(players) for players in combinations(range(n), size)], True
     return [order[:size] for order in random_orders(n, MOST, seed)], False
 
@@ -204,9 +206,7 @@ def _passes_all(larger: int, drawn: int, sets: int) -> bool | None:
     return False if larger > LEVEL * sets else True if drawn == sets else None
 
 
-def _underweight(relevance: np.ndarray, evidence: np.ndarray, wider: bool) -> bool:
-    if not evidence.any():
-        return wider
+def _underweight(relevance: np.ndarray, evidence: np.ndarray) -> bool:
     total = float(np.abs(relevance).sum())
     share = float(np.abs(relevance[evidence]).sum()) / total if total else 0.0
     return share < evidence.mean() or float(relevance[evidence].sum()) >= 0
