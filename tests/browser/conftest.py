@@ -29,6 +29,16 @@ FLAGS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that drives a browser runs once more where it fails, and the summary says so (``-rR``).
+
+    On busy cores a page is now and then drawn anew in the moment that a test reads it. What fails twice has failed.
+    """
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def free_port() -> int:
     import socket
 

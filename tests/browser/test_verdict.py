@@ -31,4 +31,5 @@ def test_a_map_is_checked_by_itself_until_it_is_stopped(page: Page):
 def test_every_map_of_compare_is_checked(page: Page):
     page.goto("/compare?case=wrong-dog")
     expect(page.locator(".map").first).to_be_visible()
-    expect(page.get_by_text(re.compile("Is this map true\\?|random orders")).first).to_be_visible()
+    told = page.get_by_test_id("stMain").get_by_text(re.compile("Is this map true\\?|random orders"))
+    expect(told.first).to_be_visible()
