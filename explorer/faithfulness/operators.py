@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 
 from explorer.model.by_rows import by_rows, even
+from explorer.model.kept import plain
 from explorer.model.load import LoadedModel
 from explorer.model.passes import model_pass, tell
 from explorer.model.prompts import check_length
@@ -176,13 +176,8 @@ class MaskedPrompt:
 
     @cached_property
     def _whole(self) -> DynamicCache | None:
-        """What attention keeps of the prompt but for two tokens, if a part of that is what it keeps of a beginning.
-
-        It is not for sliding windows, and where states are summed up.
-        """
-        kept = self._keep(len(self._ids) - 2) if len(self._ids) > 2 else None
-        plain = isinstance(kept, DynamicCache) and all(type(layer) is DynamicLayer for layer in kept.layers)
-        return kept if plain else None
+        """What attention keeps of the prompt but for two tokens, if it can be cut anywhere."""
+        return plain(self._keep(len(self._ids) - 2)) if len(self._ids) > 2 else None
 
     @cached_property
     def _beginning(self) -> Any:
@@ -192,7 +187,7 @@ class MaskedPrompt:
     def _keep(self, length: int) -> Any:
         view = self._loaded.view("gradient", length)
         with model_pass(view, length, "Reading the prompt"), torch.no_grad():
-            output = view(inputs_embeds=self._embed(self._ids[:length]), use_cache=True)
+            output = view(inputs_embeds=self._embed(self._ids[:length]), use_cache=True, logits_to_keep=1)
         return getattr(output, "past_key_values", None)
 
     def _run(self, states: Tensor, start: int, positions: int, what: str) -> Tensor:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
 from transformers import GenerationConfig
 
 from explorer.model import memory
+from explorer.model.kept import plain
 from explorer.model.load import LoadedModel
 from explorer.model.passes import ADVICE, turn
 from explorer.model.products import fast_products
@@ -15,6 +17,8 @@ from explorer.model.prompts import EncodedPrompt, Prompt, check_length, encode_p
 from explorer.progress import Progress, silent
 
 MAX_TOKENS = 28
+_LEAST_SAVED = 64
+"""Tokens that need not be read, all rows together, for which a beginning is read apart."""
 
 
 def generate(
@@ -134,16 +138,15 @@ def _generate(
     watches: Sequence[Callable[..., torch.Tensor]] = (),
     **options: Any,
 ) -> Any:
-    """Run ``generate`` of transformers greedily on rows of token ids, padded on the left.
+    """Run ``generate`` of transformers greedily on rows of token ids, padded after what all of them begin with.
 
-    It takes its turn among the passes (see ``passes.turn``) and lets the others go first after each token. ``watches``
-    are called with the ids so far after each token, as its stopping criteria.
+    That is read once, where attention keeps what it needs of it. It takes its turn among the passes (``passes.turn``)
+    and lets the others go first after each token. ``watches`` are called with the ids so far after each token, as its
+    stopping criteria.
     """
     pad = loaded.tokenizer.pad_token_id
     pad = pad if isinstance(pad, int) else 0
     width, device = max(map(len, rows)), loaded.model.device
-    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
     config = GenerationConfig(
         max_new_tokens=max_tokens,
         do_sample=False,
@@ -158,9 +161,28 @@ def _generate(
             give_way()
             return torch.zeros(len(ids), dtype=torch.bool, device=device)  # goes on
 
-        return loaded.model.generate(  # pyright: ignore[reportCallIssue]
-            ids, attention_mask=mask, generation_config=config, stopping_criteria=[*watches, others_first]
-        )
+        shared, given = _read_beginning(loaded, rows)
+        gaps = [width - len(row) for row in rows]
+        padded = [[*row[:shared], *[pad] * gap, *row[shared:]] for row, gap in zip(rows, gaps, strict=True)]
+        mask = [[1] * shared + [0] * gap + [1] * (width - shared - gap) for gap in gaps]
+        given |= {"attention_mask": torch.tensor(mask, device=device), "generation_config": config}
+        ids, criteria = torch.tensor(padded, device=device), [*watches, others_first]
+        return loaded.model.generate(ids, stopping_criteria=criteria, **given)  # pyright: ignore[reportCallIssue]
+
+
+def _read_beginning(loaded: LoadedModel, rows: Sequence[Sequence[int]]) -> tuple[int, dict[str, Any]]:
+    """(tokens that all rows begin with and that are read, what ``generate`` takes then); 0 where that does not pay."""
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*rows, strict=False))
+    shared = min(len([*alike]), min(map(len, rows)) - 1)  # each row has a token to go on with
+    if (len(rows) - 1) * shared < _LEAST_SAVED:
+        return 0, {}
+    beginning = torch.tensor([list(rows[0][:shared])], device=loaded.model.device)
+    output = loaded.model(input_ids=beginning, use_cache=True, logits_to_keep=1)
+    kept = plain(getattr(output, "past_key_values", None))
+    if kept is None:
+        return 0, {}
+    kept.batch_repeat_interleave(len(rows))
+    return shared, {"past_key_values": kept}
 
 
 def _end_tokens(loaded: LoadedModel) -> list[Any]:
