@@ -101,7 +101,11 @@ class MaskedPrompt:
     def _start(self, mask: np.ndarray) -> int:
         """Tokens that need not be read again under a mask: those before the first that it replaces but for the last,
         which tells what comes next where all after it are deleted."""
-        players = self.players if self._whole is None else self.players[mask]
+        if self._whole is None and self._beginning is None:
+            return 0
+        return self._before(self.players if self._whole is None else self.players[mask])
+
+    def _before(self, players: np.ndarray) -> int:
         return max(0, min([*players[:1].tolist(), len(self._ids) - 1]) - 1)
 
     @property
@@ -180,9 +184,10 @@ class MaskedPrompt:
         return plain(self._keep(len(self._ids) - 2)) if len(self._ids) > 2 else None
 
     @cached_property
-    def _beginning(self) -> Any:
-        """What the model keeps of the tokens before the first player."""
-        return self._keep(self._start(np.ones(len(self.players), dtype=bool)))
+    def _beginning(self) -> DynamicCache | None:
+        """What attention keeps of the tokens before the first player, if that can be gone on with."""
+        before = self._before(self.players)
+        return plain(self._keep(before), windows=True) if before else None
 
     def _keep(self, length: int) -> Any:
         view = self._loaded.view("gradient", length)

@@ -3,13 +3,15 @@
 from typing import Any
 
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 
-def plain(kept: Any) -> DynamicCache | None:
-    """What a model kept, if a part of it is what it keeps of a beginning; else None.
+def plain(kept: Any, windows: bool = False) -> DynamicCache | None:
+    """What a model kept of a text, if a part of it is what it keeps of a beginning; None where states are summed up.
 
-    It is not for sliding windows, and where states are summed up.
+    Args:
+        windows: also take that of sliding windows, which can only be gone on with as it is.
     """
-    is_plain = isinstance(kept, DynamicCache) and all(type(layer) is DynamicLayer for layer in kept.layers)
-    return kept if is_plain else None
+    known = (DynamicLayer, DynamicSlidingWindowLayer) if windows else (DynamicLayer,)
+    fits = isinstance(kept, DynamicCache) and all(type(layer) in known for layer in kept.layers)
+    return kept if fits else None
