@@ -7,11 +7,11 @@ somebody asked it to stop, and the lock that says that it is alive. What a job h
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -21,6 +21,7 @@ from explorer.limits import LOG_BYTES
 from explorer.progress import Progress, Stopped, silent
 from explorer.reading import open_file, read_json
 
+T = TypeVar("T")
 PROGRESS, LOCK, STOP, LOG = "progress.json", ".lock", "stop", "log.txt"
 NEW, STARTING, QUEUED, RUNNING = "new", "starting", "queued", "running"
 STOPPED, FAILED, DONE = "stopped", "failed", "done"
@@ -109,12 +110,15 @@ def _forget_stop(folder: Path) -> None:
     (folder / STOP).unlink(missing_ok=True)
 
 
-def _written(folder: Path) -> str:
-    """The state in ``progress.json``; empty where there is none."""
+def read_progress(folder: Path, kind: Callable[[], T]) -> T:
+    """Read ``progress.json`` as a type whose defaults are those of a job that was never begun.
+
+    A file that is absent or damaged says nothing: the defaults.
+    """
     try:
-        return str(read_json(folder / PROGRESS, "the progress of a job", dict[str, Any]).get("state", ""))
+        return read_json(folder / PROGRESS, "the progress of a job", kind)
     except ExplorerError:
-        return ""
+        return kind()
 
 
 @contextmanager
@@ -135,7 +139,7 @@ def at_work(folder: Path, name: str) -> Iterator[None]:
                 lock.acquire()
             except Timeout:
                 raise ExplorerError(f"{folder}: this {name} is running already.") from None
-            if _written(folder) != QUEUED:
+            if read_progress(folder, dict[str, Any]).get("state") != QUEUED:
                 _forget_stop(folder)
     except NotImplementedError as error:  # what filelock makes of a file system without locks
         raise ExplorerError(f"{folder}: can't be locked ({error}).") from error

@@ -8,15 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
-from explorer.model.by_rows import by_rows, even
-from explorer.model.kept import plain
+from explorer.model.by_rows import PASS_TOKENS, by_rows, even
+from explorer.model.kept import kept_of
 from explorer.model.load import LoadedModel
 from explorer.model.passes import model_pass, tell
 from explorer.model.prompts import check_length
@@ -34,8 +34,6 @@ OPERATORS = {
 after it move up; the token that the model itself finds likeliest there, other than the one that stands there."""
 FIXED = ("template", "generated")
 """Segments that are never replaced: the chat format, and the beginning of the wrong answer before the contrast."""
-PASS_TOKENS = 512
-"""Tokens of a pass, all rows together: who wants the model meanwhile waits for one of them."""
 _KEPT_TOKENS = 2048
 """Tokens of a pass, those among them that were read already: each row has its own copy of what attention keeps."""
 _VOCABULARY_CHUNK = 8192
@@ -181,19 +179,18 @@ class MaskedPrompt:
     @cached_property
     def _whole(self) -> DynamicCache | None:
         """What attention keeps of the prompt but for two tokens, if it can be cut anywhere."""
-        return plain(self._keep(len(self._ids) - 2)) if len(self._ids) > 2 else None
+        return self._keep(len(self._ids) - 2) if len(self._ids) > 2 else None
 
     @cached_property
     def _beginning(self) -> DynamicCache | None:
         """What attention keeps of the tokens before the first player, if that can be gone on with."""
         before = self._before(self.players)
-        return plain(self._keep(before), windows=True) if before else None
+        return self._keep(before, windows=True) if before else None
 
-    def _keep(self, length: int) -> Any:
+    def _keep(self, length: int, windows: bool = False) -> DynamicCache | None:
         view = self._loaded.view("gradient", length)
         with model_pass(view, length, "Reading the prompt"), torch.no_grad():
-            output = view(inputs_embeds=self._embed(self._ids[:length]), use_cache=True, logits_to_keep=1)
-        return getattr(output, "past_key_values", None)
+            return kept_of(view, windows, inputs_embeds=self._embed(self._ids[:length]))
 
     def _run(self, states: Tensor, start: int, positions: int, what: str) -> Tensor:
         """(rows, positions, vocabulary) logits at the last positions of some rows of equal length.

@@ -14,15 +14,13 @@ from explorer.errors import ExplorerError
 from explorer.graph.prune import Node
 from explorer.graph.replay import passes_of
 from explorer.model import hooks
-from explorer.model.by_rows import by_rows, even
+from explorer.model.by_rows import PASS_TOKENS, by_rows, even
 from explorer.model.passes import model_pass
 from explorer.model.residual import decoder_blocks
 from explorer.trace.trace import Trace, logit_gap
 
 How = Literal["mean", "zero"]
 """What a state is replaced by: the mean state of its layer, or zeros."""
-_PASS_TOKENS = 512
-"""Tokens of a pass over several sets, as for replaced tokens."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,8 @@ def gaps_without(
     sets: Sequence[Sequence[Node]],
     how: How = "mean",
 ) -> list[float]:
-    """Return the gap without the nodes of each set, in logits; sets share passes of about ``_PASS_TOKENS`` tokens."""
-    rows = even(_PASS_TOKENS // len(trace.ids))
+    """Return the gap without the nodes of each set, in logits; sets share passes of about ``PASS_TOKENS`` tokens."""
+    rows = even(PASS_TOKENS // len(trace.ids))
     gaps = (_gaps(view, trace, contrast, sets[at : at + rows], how) for at in range(0, len(sets), rows))
     return [gap for some in gaps for gap in some]
 

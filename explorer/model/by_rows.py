@@ -15,6 +15,9 @@ from transformers import PreTrainedModel
 
 from explorer.model.products import fast_products
 
+PASS_TOKENS = 512
+"""Tokens of a pass over many rows: who wants the model meanwhile waits for one of them."""
+
 
 def by_rows(view: PreTrainedModel, rows: int, run: Callable[[slice], Tensor]) -> Tensor:
     """Return what ``run`` returns for all rows, (rows, …), computed in parts beside each other, without gradients.

@@ -9,7 +9,7 @@ import torch
 from transformers import GenerationConfig
 
 from explorer.model import memory
-from explorer.model.kept import plain
+from explorer.model.kept import kept_of
 from explorer.model.load import LoadedModel
 from explorer.model.passes import ADVICE, turn
 from explorer.model.products import fast_products
@@ -177,9 +177,7 @@ def _read_beginning(loaded: LoadedModel, rows: Sequence[Sequence[int]]) -> tuple
     if (len(rows) - 1) * shared < _LEAST_SAVED:
         return 0, {}
     beginning = torch.tensor([list(rows[0][:shared])], device=loaded.model.device)
-    output = loaded.model(input_ids=beginning, use_cache=True, logits_to_keep=1)
-    kept = plain(getattr(output, "past_key_values", None))
-    if kept is None:
+    if (kept := kept_of(loaded.model, input_ids=beginning)) is None:
         return 0, {}
     kept.batch_repeat_interleave(len(rows))
     return shared, {"past_key_values": kept}

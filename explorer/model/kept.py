@@ -1,17 +1,20 @@
 """What attention keeps of a text that was read, so that what begins alike need not be read again."""
 
-from typing import Any
-
-from transformers import DynamicCache
+import torch
+from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 
-def plain(kept: Any, windows: bool = False) -> DynamicCache | None:
-    """What a model kept of a text, if a part of it is what it keeps of a beginning; None where states are summed up.
+def kept_of(view: PreTrainedModel, windows: bool = False, **beginning: torch.Tensor) -> DynamicCache | None:
+    """Read a beginning and return what is kept, if a part of it is what is kept of a shorter one; else None.
+
+    So it is not where states are summed up.
 
     Args:
-        windows: also take that of sliding windows, which can only be gone on with as it is.
+        windows: also return that of sliding windows, which can only be gone on with as it is.
+        beginning: one row, as ``input_ids`` or ``inputs_embeds``.
     """
     known = (DynamicLayer, DynamicSlidingWindowLayer) if windows else (DynamicLayer,)
+    kept = getattr(view(**beginning, use_cache=True, logits_to_keep=1), "past_key_values", None)
     fits = isinstance(kept, DynamicCache) and all(type(layer) in known for layer in kept.layers)
     return kept if fits else None

@@ -11,15 +11,14 @@ from time import time
 from typing import Any, Literal
 
 from explorer.data.study import Study
-from explorer.errors import ExplorerError
 from explorer.files import write_json
 from explorer.jobs import (
     ACTIVE,
     DONE,
     NEW,
-    PROGRESS,
     RUNNING,
     at_work,
+    read_progress,
     start_process,
     told_to_stop,
     true_state,
@@ -28,7 +27,6 @@ from explorer.jobs import (
 )
 from explorer.model.embedded import cache_folder
 from explorer.progress import Progress, Stopped, silent
-from explorer.reading import read_json
 from explorer.repair.arms import TRAINING, ask, read_setting, train
 from explorer.repair.checks import BEHAVIOR, counted, digest_of, held_out
 from explorer.repair.plan import NONE, TOP, Arm, Plan, read_plan, save_plan
@@ -68,7 +66,7 @@ class Status:
 
 def status(folder: Path) -> Status:
     """Read how far the job of a repair is. Raises ExplorerError for a broken result."""
-    progress = _read_progress(folder)
+    progress = read_progress(folder, _Progress)
     state = true_state(folder, progress.state)
     result = read_result(folder)  # after the lock: a job that ends right now is done, not stopped
     done, total = (len(result.arms), result.of) if result else (0, 0)
@@ -94,14 +92,6 @@ class _Progress:
     began: float | None = None
     pace: float | None = None
     error: str = ""
-
-
-def _read_progress(folder: Path) -> _Progress:
-    """Read where a job is; a file that is absent or damaged says nothing."""
-    try:
-        return read_json(folder / PROGRESS, "the progress of a repair", _Progress)
-    except ExplorerError:
-        return _Progress()
 
 
 def _seconds_left(progress: _Progress) -> float | None:

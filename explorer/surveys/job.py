@@ -13,9 +13,9 @@ from explorer.jobs import (
     ACTIVE,
     DONE,
     NEW,
-    PROGRESS,
     RUNNING,
     at_work,
+    read_progress,
     start_process,
     told_to_stop,
     true_state,
@@ -24,8 +24,7 @@ from explorer.jobs import (
 )
 from explorer.model.embedded import cache_folder
 from explorer.model.load import load_model
-from explorer.progress import Progress, Stopped, silent
-from explorer.reading import read_json
+from explorer.progress import Pace, Progress, Stopped, silent
 from explorer.surveys.contrasts import answered, each_contrasted
 from explorer.surveys.folder import Case, Row, Survey, add_row, read_survey, write_cases, write_settings
 from explorer.surveys.measure import measure
@@ -75,10 +74,7 @@ class _Progress:
 
 def status(folder: Path) -> JobStatus:
     """Read how far a survey is. Raises ExplorerError for a broken one."""
-    try:
-        written = read_json(folder / PROGRESS, "the progress of a survey", _Progress)
-    except ExplorerError:  # absent or damaged: it says nothing
-        written = _Progress()
+    written = read_progress(folder, _Progress)
     state = true_state(folder, written.state)
     if state not in ACTIVE:
         survey = read_survey(folder)  # after the lock: a job that ends right now is done
@@ -132,17 +128,12 @@ class _Report:
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self._folder, self._progress = folder, progress
-        self._now = ("", 0, 0)
-        self._what, self._began, self._first, self._looked = "", 0.0, 0, -_LOOK
+        self._now, self._pace, self._looked = ("", 0, 0), Pace(), -_LOOK
 
     def at(self, what: str, done: int, total: int) -> None:
         """Say that ``done`` of ``total`` cases are done."""
-        now = monotonic()
-        if what != self._what:
-            self._what, self._began, self._first = what, now, done
-        self._now = (what, done, total)
-        pace = (now - self._began) / (done - self._first) if done > self._first else None
-        left = pace and round(pace * (total - done), 1)
+        self._now, left = (what, done, total), self._pace.left(what, done, total)
+        left = left and round(left, 1)
         write_progress(self._folder, RUNNING, what=what, done=done, total=total, left=left)
         self._progress(what, done, total)
         self.look()

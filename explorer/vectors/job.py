@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Literal
 
 from explorer.data.study import Study
-from explorer.errors import ExplorerError
 from explorer.files import write_json, writing
 from explorer.jobs import (
     ACTIVE,
@@ -21,6 +20,7 @@ from explorer.jobs import (
     PROGRESS,
     RUNNING,
     at_work,
+    read_progress,
     start_process,
     told_to_stop,
     true_state,
@@ -105,10 +105,7 @@ def builds_of(study: Path) -> list[Path]:
 
 def status(folder: Path) -> BuildStatus:
     """Read how far a build is; a file that is absent or damaged says nothing."""
-    try:
-        written = read_json(folder / PROGRESS, "the progress of a build", BuildStatus)
-    except ExplorerError:
-        return BuildStatus()
+    written = read_progress(folder, BuildStatus)
     state = true_state(folder, written.state)
     return BuildStatus(**{**asdict(written), "state": state})
 

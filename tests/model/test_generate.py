@@ -42,7 +42,7 @@ def by_hand(model: Any, row: list[int]) -> str:
 @pytest.mark.parametrize("family", [*FAMILIES, *OTHERS])
 def test_rows_that_begin_alike_are_answered_as_alone(family, monkeypatch):
     read: list[int] = []
-    monkeypatch.setattr(generate, "plain", lambda kept, is_plain=generate.plain: read.append(1) or is_plain(kept))
+    monkeypatch.setattr(generate, "kept_of", lambda view, of=generate.kept_of, **row: read.append(1) or of(view, **row))
     loaded, beginning = loaded_of(family), random_ids(24, seed=3)
     rows = [beginning + random_ids(n, seed=n) for n in (7, 1, 4, 4)] + [beginning[:20]]
     expected = [by_hand(loaded.model, row) for row in rows]

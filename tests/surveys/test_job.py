@@ -9,9 +9,11 @@ import time
 
 import pytest
 
+from explorer import progress
 from explorer.data.logs.sample import LoggedSample
 from explorer.data.study import create_study
 from explorer.errors import ExplorerError
+from explorer.jobs import PROGRESS
 from explorer.model.spec import ModelSpec
 from explorer.patterns import shows
 from explorer.progress import Stopped, silent
@@ -208,10 +210,10 @@ def test_prepare_keeps_one_folder_for_one_question(tmp_path):
 
 def test_the_time_left_is_judged_by_what_is_done(tmp_path, monkeypatch):
     times = iter([0.0, 4.0, 10.0, 100.0, 105.0])
-    monkeypatch.setattr(job, "monotonic", lambda: next(times))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times))
     monkeypatch.setattr(job._Report, "look", lambda self: None)
     report, left = job._Report(tmp_path, silent), []
     for what, done in (("a", 2), ("a", 3), ("a", 4), ("b", 0), ("b", 1)):
         report.at(what, done, 6)
-        left.append(json.loads((tmp_path / job.PROGRESS).read_text())["left"])
+        left.append(json.loads((tmp_path / PROGRESS).read_text())["left"])
     assert left == [None, 12.0, 10.0, None, 25.0]  # 4 s, then 5 s for each; the next work anew
