@@ -165,7 +165,7 @@ def measure_maps(
     operator: str,
     orders: int = ORDERS,
     seed: int = 0,
-    on_orders: Callable[[list[CurveTest]], object] = lambda _: None,
+    on_orders: Callable[[list[CurveTest]], object] | None = None,
     sizes: Sequence[int] = (),
     leave_one_out: bool = True,
 ) -> list[CurveTest]:
@@ -184,20 +184,23 @@ def measure_maps(
     n = len(prompt.players)
     sizes = tuple(sizes) or curve_sizes(n)
     by_map = [np.argsort(-sign * relevance, kind="stable") for relevance in maps for sign in (1, -1)]
+    drawn = random_orders(n, orders + orders % 2, seed)
+    step = _CHUNK if on_orders else len(drawn)
+    _curves(prompt, [*by_map, *drawn[:step]], sizes, operator)  # in passes that they share; known from here on
     curves = _curves(prompt, by_map, sizes, operator).reshape(len(maps), 2, len(sizes))
     single, agreement = None, [(None, None) for _ in maps]
     if leave_one_out:
         single = prompt.gaps(np.eye(n, dtype=bool), operator)
         agreement = [_leave_one_out(relevance, curves[0, 0, 0] - single) for relevance in maps]
     random, tests = np.empty((0, len(sizes))), []
-    drawn = random_orders(n, orders + orders % 2, seed)
-    for start in range(0, len(drawn), _CHUNK):
-        random = np.concatenate([random, _curves(prompt, drawn[start : start + _CHUNK], sizes, operator)])
+    for start in range(0, len(drawn), step):
+        random = np.concatenate([random, _curves(prompt, drawn[start : start + step], sizes, operator)])
         reference = Reference(operator, sizes, random, single)
         tests = [
             CurveTest(reference, most, least, *found) for (most, least), found in zip(curves, agreement, strict=True)
         ]
-        on_orders(tests)
+        if on_orders:
+            on_orders(tests)
     return tests
 
 

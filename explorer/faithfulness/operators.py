@@ -69,7 +69,7 @@ class MaskedPrompt:
         Returns:
             (m,) float64.
         """
-        keys = [(operator, mask.tobytes()) for mask in masks]
+        keys = [(operator if mask.any() else "", mask.tobytes()) for mask in masks]
         new = {key: mask for key, mask in zip(keys, masks, strict=True) if key not in self._known}
         if new:
             values = self._measure(np.stack(list(new.values())), operator)

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from explorer.model.products import fast_products
 
-PASS_TOKENS = 512
+PASS_TOKENS = 768
 """Tokens of a pass over many rows: who wants the model meanwhile waits for one of them."""
 
 

@@ -140,7 +140,7 @@ def hold_masks(prompt: MaskedPrompt, chosen: Sequence[tuple[np.ndarray, int]], s
 
         for number, (players, sign) in enumerate(chosen):
             if found[number].passes:
-                held = _hold(sign * falls([players])[0], lambda some, s=sign: s * falls(some), sets, every)
+                held = _hold(players, lambda some, s=sign: s * falls(some), sets, every)
                 found[number] = Held(min(found[number].share, held.share), held.passes)
     return found
 
@@ -174,7 +174,7 @@ def hold_nodes(explanation: Explanation, loaded: LoadedModel, seed: int = 0) -> 
     def falls(sets: Sequence[list[Node]]) -> np.ndarray:
         return trace.gap - np.array(gaps_without(view, trace, contrast, sets))
 
-    return _hold(falls([chosen])[0], falls, [_same_layers(chosen, columns, draw) for _ in range(MOST)], every=False)
+    return _hold(chosen, falls, [_same_layers(chosen, columns, draw) for _ in range(MOST)], every=False)
 
 
 def _same_layers(nodes: Sequence[Node], columns: range, draw: np.random.Generator) -> list[Node]:
@@ -186,14 +186,17 @@ def _same_layers(nodes: Sequence[Node], columns: range, draw: np.random.Generato
     return found
 
 
-def _hold(value: float, measure: Callable[..., np.ndarray], random: Sequence[Any], every: bool) -> Held:
-    """Hold a value against those of random sets, until it is decided (``early.py``); rounding makes none larger.
+def _hold(chosen: Any, measure: Callable[..., np.ndarray], random: Sequence[Any], every: bool) -> Held:
+    """Hold a set's value against those of random sets, until it is decided (``early.py``); rounding makes none larger.
 
     Args:
-        every: the sets are all that there are, the value's own among them: 95 % of them have to be below it.
+        measure: the values of some sets.
+        every: the sets are all that there are, the chosen among them: 95 % of them have to be below it.
     """
-    values, larger, found = np.empty(0), 0, None
-    for drawn in (STEPS[0], len(random)) if every else STEPS:
+    first, *rest = (STEPS[0], len(random)) if every else STEPS
+    value, *others = measure([chosen, *random[:first]])
+    values, larger, found = np.array(others), 0, None
+    for drawn in (first, *rest):
         values = np.concatenate([values, measure(random[len(values) : drawn])])
         larger = int((values >= value - 1e-6 * max(1.0, float(np.abs(values).max()))).sum())
         found = _passes_all(larger, len(values), len(random)) if every else passes(larger, len(values))
