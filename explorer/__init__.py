@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING, Any
 # Read when torch is first imported: waiting threads sleep. By default they spin, which costs seconds a trace as soon as
 # anything else runs on the machine (docs/bench.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read at oneDNN's first product: how many shapes of products it keeps prepared, half a megabyte each. By default it is
+# 1,024; a pass has about six, and the next pass others.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "32")
 
 __version__ = "0.2.0"
 
