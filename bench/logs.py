@@ -91,6 +91,11 @@ def own_generation():
 def own_choice():
     return Task(CHOICE, solver=multiple_choice(), scorer=choice(), config=SHORT, model=MODEL)
 """
+_IN_PARTS = """\
+import sys
+from inspect_ai.log._recorders.chunked import convert_eval_logs_to_chunked  # inspect log convert-chunked
+convert_eval_logs_to_chunked(*sys.argv[1:], chunk_size=2)
+"""
 
 
 def run(*command: object, cwd: Path, **environment: str) -> str:
@@ -135,7 +140,7 @@ def lm_eval(program: Path, out: Path, folder: Path) -> None:
 
 
 def inspect(program: Path, out: Path, folder: Path) -> None:
-    """Generation and multiple choice with the mock model and the embedded one, in both formats."""
+    """Generation and multiple choice with the mock model and the embedded one, in both formats; one in parts."""
     version = run(program, "--version", cwd=folder).strip()
     target = out / f"inspect-{version}"
     target.mkdir(parents=True, exist_ok=True)
@@ -153,6 +158,8 @@ def inspect(program: Path, out: Path, folder: Path) -> None:
         run(*command, cwd=folder, PYTHONDONTWRITEBYTECODE="1", HF_HUB_OFFLINE="1")
         (log,) = logs.glob(f"*.{form}")
         shutil.copy(log, target / f"{name}-{task}.{form}")
+    run(program.parent / "python", "-c", _IN_PARTS, target / "mock-generation.eval", folder / "parts", cwd=folder)
+    shutil.copy(folder / "parts" / "mock-generation.eval", target / "mock-generation-parts.eval")
 
 
 def promptfoo(program: Path, out: Path, folder: Path) -> None:

@@ -1,5 +1,8 @@
 """Products by the faster library: as exact as the usual ones, in the thread that asks for them alone."""
 
+import os
+import subprocess
+import sys
 from threading import Thread
 
 import pytest
@@ -71,3 +74,23 @@ def test_forward_derivatives_are_kept(counted):
         tangent = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, direction))).tangent
     torch.testing.assert_close(tangent, direction @ layer.weight.T)
     assert not counted
+
+
+_SHAPES = """
+import explorer, psutil, torch
+from explorer.model.products import _linear
+torch.set_num_threads(1)
+weights = [torch.randn(out, 576) for out in (192, 576, 1536)]
+def grow(first, last):
+    for tokens in range(first, last):
+        for weight in weights:
+            _linear(torch.randn(tokens, 576), weight)
+    return psutil.Process().memory_info().rss
+print(-grow(2, 40) + grow(40, 300))
+"""
+
+
+def test_products_of_ever_new_shapes_take_no_more_memory():
+    environment = {name: value for name, value in os.environ.items() if "CACHE_CAPACITY" not in name}
+    done = subprocess.run([sys.executable, "-c", _SHAPES], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 120e6  # half a megabyte for each of 780 shapes are 400

@@ -1,10 +1,9 @@
-"""Logs of Inspect: ``.eval``, a zip with a member for each sample, and ``.json``, the same in one file.
+"""Logs of Inspect: ``.eval``, a zip with members for each sample, and ``.json``, the same in one file.
 
 The prompt is what stood before the model's last answer, so with the system message and the template of multiple choice
 that the solver put around the sample's input. Long texts may stand under ``attachments``.
 """
 
-import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.data.logs.archive import Archive
+from explorer.data.logs.inspect_members import member_fields, samples_of
 from explorer.data.logs.json_stream import pieces
 from explorer.data.logs.sample import Check, Findings, LoggedSample
 from explorer.data.logs.values import (
@@ -32,7 +32,7 @@ from explorer.errors import ExplorerError
 from explorer.reading import open_file
 
 HARNESS = "Inspect"
-HEADER, START, SAMPLES = "header.json", "_journal/start.json", "samples/"
+HEADER, START = "header.json", "_journal/start.json"
 _ATTACHMENT = "attachment://"
 _CHECKS: dict[str, Check] = {"exact": "exact", "includes": "contains", "match": "contains", "answer": "contains"}
 _VALUES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
@@ -74,24 +74,10 @@ def read_zip(path: Path, findings: Findings) -> Iterator[LoggedSample]:
         if HEADER not in archive.names:
             findings.note("The run did not end: the log has the samples up to then.")
         name = HEADER if HEADER in archive.names else START
-        run = _Run.of(dict(_fields(archive, name, {"eval", "status"})), path)
+        run = _Run.of(dict(member_fields(archive, name, {"eval", "status"})), path)
         run.tell(findings)
-        for member in archive.names:
-            if member.startswith(SAMPLES) and member.endswith(".json"):
-                fields = dict(_fields(archive, member, _USED))
-                yield _Sample(fields, f"{path}, member {member}", run, findings).read()
-
-
-def _fields(archive: Archive, member: str, used: set[str]) -> Iterator[tuple[str, Any]]:
-    """The used fields of the object in a member; events pass one by one, a trace of megabytes is never held."""
-    opened = {(), ("events",)}
-    for keys, place, value in pieces(
-        io.BytesIO(archive.read(member)), f"{archive.path}, member {member}", opened.__contains__
-    ):
-        if not keys:
-            raise ExplorerError(f"{place}: expected an object, found {type(value).__name__}.")
-        if keys[0] in used:
-            yield keys[0], value
+        for member, fields in samples_of(archive, _USED):
+            yield _Sample(fields, f"{path}, member {member}", run, findings).read()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Those of HELM and OpenAI evals are written by hand, as their documentation says.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,15 @@ def test_inspect_json_has_what_eval_has():
                 zipped[id].said,
                 zipped[id].failed,
             )
+
+
+def test_inspect_in_parts_has_what_the_log_had_before():
+    whole, parts = samples(INSPECT / "mock-generation.eval"), samples(INSPECT / "mock-generation-parts.eval")
+    assert [replace(sample, where="") for sample in parts] == [replace(sample, where="") for sample in whole]
+    with Archive(INSPECT / "mock-generation-parts.eval") as archive:
+        assert "samples/q0_epoch_1/messages/2.json" in archive.names
+        assert b"attachment://0" in archive.read("samples/q0_epoch_1/messages/0.json")
+    assert all("attachment://" not in sample.prompt for sample in parts)
 
 
 def test_promptfoo_counts_as_its_stats_say():
