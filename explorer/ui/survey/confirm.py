@@ -44,9 +44,7 @@ def show_contrasts(survey: Survey, confirming: bool) -> None:
         none = f"{count(missing, 'failure')} of {len(survey.cases):,} without a right side"
         st.warning(f"{none}: fill it in, or it is told as not read.")
     key = f"contrasts-{survey.name}"
-    edited = st.data_editor(
-        _table(survey), key=key, column_config=_columns(), hide_index=True, height=420 if confirming else 320
-    )
+    edited = st.data_editor(_table(survey), key=key, column_config=_columns(), hide_index=True)
     changed = _changed(survey, edited)
     label = ("Confirm and measure" if confirming else "Measure the changed ones") + (
         f" ({len(changed)} changed)" if changed else ""
