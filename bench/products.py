@@ -10,21 +10,20 @@ last tokens of so many rows, which lie apart in memory.
 
 from collections.abc import Callable
 from functools import partial
-from statistics import median
-from time import perf_counter
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from bench.timing import medians
 from explorer.model.by_rows import by_rows
 from explorer.model.load import load_model
-from explorer.model.products import _linear, fast_products
+from explorer.model.products import fast_products
 
 SHAPES = ((1, 64), (1, 256), (1, 1024), (6, 83), (6, 256))
 """(rows, tokens of a row)."""
-LAST = (1, 3, 6)
+LAST = (2, 3, 6)
 """Rows whose last tokens are multiplied with the vocabulary."""
-ROUNDS = 7
+ROUNDS = 6
 
 
 def main() -> None:
@@ -34,39 +33,30 @@ def main() -> None:
     def run(ids: Tensor, some: slice = slice(None)) -> Tensor:
         return model(input_ids=ids[some], use_cache=False, logits_to_keep=1).logits
 
-    def usual(ids: Tensor) -> Tensor:
+    def usual(run: Callable[[], Tensor]) -> Tensor:
         with torch.no_grad():
-            return run(ids)
+            return run()
 
-    def fast(ids: Tensor) -> Tensor:
+    def fast(run: Callable[[], Tensor]) -> Tensor:
         with fast_products(model):
-            return usual(ids)
+            return usual(run)
 
-    def beside(ids: Tensor) -> Tensor:
-        return by_rows(model, len(ids), partial(run, ids))
-
-    ways: tuple[Callable[[Tensor], Tensor], ...] = (usual, fast, beside)
     for rows, length in SHAPES:
         ids = torch.randint(100, 40_000, (rows, length), generator=torch.Generator().manual_seed(0))
-        first, second, third = in_turn(*(partial(way, ids) for way in ways))
-        told = f"{third:.3f} | {first / third:.2f}" if rows > 1 else " | "
-        print(f"| {rows} × {length} | {first:.3f} | {second:.3f} | {told} |", flush=True)
+        whole = partial(run, ids)
+        works: dict[str, Callable[[], object]] = {"usual": partial(usual, whole), "fast": partial(fast, whole)}
+        if rows > 1:
+            works["beside"] = partial(by_rows, model, rows, whole)
+        seconds = medians(works, ROUNDS)
+        first, third = seconds["usual"], seconds.get("beside")
+        told = f"{third:.3f} | {first / third:.2f}" if third else " | "
+        print(f"| {rows} × {length} | {first:.3f} | {seconds['fast']:.3f} | {told} |", flush=True)
     weight = torch.randn(model.config.vocab_size, model.config.hidden_size)
     for rows in LAST:
-        last = torch.randn(rows, 75, weight.shape[1])[:, -1:]
-        first, second = in_turn(partial(torch.nn.functional.linear, last, weight), partial(_linear, last, weight))
-        print(f"| last of {rows} | {first:.4f} | {second:.4f} |", flush=True)
-
-
-def in_turn(*ways: Callable[[], object]) -> list[float]:
-    """Median seconds of each way, called in turn; the first round does not count."""
-    seconds: list[list[float]] = [[] for _ in ways]
-    for _ in range(ROUNDS):
-        for way, found in zip(ways, seconds, strict=True):
-            began = perf_counter()
-            way()
-            found.append(perf_counter() - began)
-    return [median(found[1:]) for found in seconds]
+        product = partial(nn.functional.linear, torch.randn(rows, 75, weight.shape[1])[:, -1:], weight)
+        seconds = medians({"usual": partial(usual, product), "fast": partial(fast, product)}, ROUNDS)
+        first, second = seconds["usual"], seconds["fast"]
+        print(f"| {rows} | {first:.4f} | {second:.4f} | {first / second:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 # Read when torch is first imported: waiting threads sleep. By default they spin, which costs seconds a trace as soon as
 # anything else runs on the machine (docs/bench.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Read at oneDNN's first product: how many shapes of products it keeps prepared, half a megabyte each. By default it is
-# 1,024; a pass has about six, and the next pass others.
+# Read at oneDNN's first product: how many shapes of products it, and PyTorch's layer over it, keep prepared, half a
+# megabyte each. By default it is 1,024; a pass has about six, and the next pass others (docs/bench.md).
 for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
     os.environ.setdefault(_cache, "32")
 

@@ -6,9 +6,9 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 
 def kept_of(view: PreTrainedModel, windows: bool = False, **beginning: torch.Tensor) -> DynamicCache | None:
-    """Read a beginning and return what is kept, if a part of it is what is kept of a shorter one; else None.
+    """Read a beginning and return what is kept, if a part of it is what is kept of a shorter one.
 
-    So it is not where states are summed up.
+    Returns None where it is not: where states are summed up, as in Mamba.
 
     Args:
         windows: also return that of sliding windows, which can only be gone on with as it is.

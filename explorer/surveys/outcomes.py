@@ -193,10 +193,10 @@ def _hold(chosen: Any, measure: Callable[..., np.ndarray], random: Sequence[Any]
         measure: the values of some sets.
         every: the sets are all that there are, the chosen among them: 95 % of them have to be below it.
     """
-    first, *rest = (STEPS[0], len(random)) if every else STEPS
-    value, *others = measure([chosen, *random[:first]])
-    values, larger, found = np.array(others), 0, None
-    for drawn in (first, *rest):
+    steps = (STEPS[0], len(random)) if every else STEPS
+    value, *first = measure([chosen, *random[: steps[0]]])
+    values, larger, found = np.array(first), 0, None
+    for drawn in steps:
         values = np.concatenate([values, measure(random[len(values) : drawn])])
         larger = int((values >= value - 1e-6 * max(1.0, float(np.abs(values).max()))).sum())
         found = _passes_all(larger, len(values), len(random)) if every else passes(larger, len(values))

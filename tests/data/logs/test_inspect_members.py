@@ -54,7 +54,7 @@ def test_it_reads_as_in_one_member(tmp_path: Path, size: int):
     (found,) = read_log(log(tmp_path, parts(size))).samples()
     whole = sample(
         id="a/b", input=LONG, metadata={"category": "towns"}, attachments={LONG.partition("://")[2]: LONG_TEXT}
-    )  # fmt: skip
+    )
     whole["messages"] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": LONG}]
     whole["messages"] += [{"role": "assistant", "content": "Rome"}]
     (expected,) = read_log(log(tmp_path, {"samples/a/b_epoch_1.json": whole})).samples()
