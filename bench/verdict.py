@@ -32,13 +32,18 @@ def masks_of(explanation: Explanation, players: np.ndarray, orders: int) -> np.n
 def bare_passes(loaded: LoadedModel, explanation: Explanation, masks: np.ndarray) -> Callable[[], np.ndarray]:
     """Forward over every masked prompt in full, those of one length together, by the untouched model.
 
+    The prompt with nothing replaced is the same under every operator: it is read once.
+
     Returns:
         The work, which returns the (operators, m) gaps in logits; what the first block reads is made before.
     """
     prompt, contrast = MaskedPrompt(loaded, explanation), explanation.contrast
+    empty = ~masks.any(1)
     by_length: dict[int, list[tuple[tuple[int, int], torch.Tensor]]] = defaultdict(list)
     for which, operator in enumerate(DEFAULT_OPERATORS):
         for number, mask in enumerate(masks):
+            if which and empty[number]:
+                continue
             states = prompt.inputs(mask, operator)
             by_length[states.shape[1]].append(((which, number), states))
     batches = [rows[at : at + ROWS] for rows in by_length.values() for at in range(0, len(rows), ROWS)]
@@ -50,6 +55,7 @@ def bare_passes(loaded: LoadedModel, explanation: Explanation, masks: np.ndarray
             for places, states in inputs:
                 logits = loaded.model(inputs_embeds=states, use_cache=False, logits_to_keep=1).logits[:, -1].double()
                 gaps[tuple(zip(*places, strict=True))] = (logits[:, contrast.target] - logits[:, contrast.foil]).cpu()
+        gaps[1:, empty] = gaps[0, empty]
         return gaps
 
     return work
@@ -74,7 +80,7 @@ def bench_verdict(loaded: LoadedModel, failure: Failure, repeats: int, orders: i
             "tokens": len(explanation.tokens),
             "replaceable": len(players),
             "orders": orders,
-            "masked_prompts": len(DEFAULT_OPERATORS) * len(masks),
+            "masked_prompts": len(DEFAULT_OPERATORS) * (len(masks) - 1) + 1,  # nothing replaced: once
             "seconds": seconds["verdict"],
             "plain_seconds": seconds["plain"],
             "ratio": seconds["verdict"] / seconds["plain"],

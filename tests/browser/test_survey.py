@@ -17,10 +17,10 @@ from tests.surveys.made import made_survey
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
-    """A tiny study of two checkpoints; no run outlives the tests."""
-    made = data_study(tmp_path_factory.mktemp("survey"), built=False, tuned=True)
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    """A tiny study of two checkpoints, another one for each test; no run outlives it."""
+    made = data_study(tmp_path, built=False, tuned=True)
     yield made
     for folder in surveys_of(made.folder):
         stop(folder)
@@ -95,8 +95,7 @@ def test_the_table_by_keys_and_the_pictures_by_clicks(page: Page, study: Study):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(390, 844), (1024, 768)])
 def test_a_small_screen_holds_it(page: Page, study: Study, size: tuple[int, int]):
-    if not (study.folder / SURVEYS / "small").exists():
-        made_survey(study.folder / SURVEYS / "small", 12, study.checkpoints())
+    made_survey(study.folder / SURVEYS / "small", 12, study.checkpoints())
     page.set_viewport_size({"width": size[0], "height": size[1]})
     for link in ("survey=small", "survey=small&view=models", "survey=new"):
         page.goto(f"/survey?study={study.folder}&{link}")

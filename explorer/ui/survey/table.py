@@ -56,6 +56,8 @@ def show_table(screen: OnScreen) -> None:
     }
     acts = dict.fromkeys(("on_open_change", "on_sort_change"), lambda: _act(screen))
     survey_table(key=KEY, data=data, on_changes_change=lambda: _take_changes(screen), **acts)
+    if _take_changes(screen):  # what a run that was cut short has left
+        st.rerun()
 
 
 def _row_data(screen: OnScreen, id: str) -> dict[str, Any]:
@@ -128,22 +130,29 @@ def _act(screen: OnScreen) -> None:
         open_trace(screen.survey, id, screen.ids)
 
 
-def _take_changes(screen: OnScreen) -> None:
-    """Take over marks, notes and ticks: what is newer than the last that was taken."""
+def _take_changes(screen: OnScreen) -> bool:
+    """Take over marks, notes and ticks: what is newer than the last that was taken. Return whether there was any.
+
+    A run can end in any line here, because another begins. A change counts as taken only once it is done.
+    """
     last = st.session_state.get(_LAST, 0)
-    try:
-        for turn, kind, id, value in st.session_state[KEY].get("changes") or ():
-            if turn <= last:
-                continue
-            st.session_state[_LAST] = turn
-            if kind == "seen":
-                _note(screen.survey, id, seen=bool(value))
-            elif kind == "note":
-                _note(screen.survey, id, text=str(value)[:NOTE_CHARS])
-            else:
-                tick(screen.survey, screen.ids if kind == "all" else [id], bool(value))
-    except (ExplorerError, OSError) as error:
-        st.session_state[REFUSED] = str(error)
+    new = [change for change in st.session_state[KEY].get("changes") or () if change[0] > last]
+    for turn, kind, id, value in new:
+        try:
+            _take(screen, kind, id, value)
+        except (ExplorerError, OSError) as error:
+            st.session_state[REFUSED] = str(error)
+        st.session_state[_LAST] = turn
+    return bool(new)
+
+
+def _take(screen: OnScreen, kind: str, id: str, value: Any) -> None:
+    if kind == "seen":
+        _note(screen.survey, id, seen=bool(value))
+    elif kind == "note":
+        _note(screen.survey, id, text=str(value)[:NOTE_CHARS])
+    else:
+        tick(screen.survey, screen.ids if kind == "all" else [id], bool(value))
 
 
 def _note(survey: Survey, id: str, **changed: Any) -> None:

@@ -4,14 +4,17 @@ import csv
 import io
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from explorer.model.spec import ModelSpec
-from explorer.surveys.folder import ROWS, SURVEYS, Note, add_row, note, read_survey
+from explorer.surveys.folder import NOTES, ROWS, SURVEYS, Note, add_row, note, read_survey
+from explorer.surveys.listing import Filter
 from explorer.surveys.report import case_table, headline
 from explorer.surveys.totals import totals
-from explorer.ui.survey import files
+from explorer.ui.survey import files, table
+from explorer.ui.survey.view import SORT, OnScreen
 from explorer.ui.text import plain
 from tests.pages.app import open_study_page, shown, texts
 from tests.pages.data_study import HOSTILE, LIVE
@@ -155,3 +158,32 @@ def test_trace_steps_through_the_survey(study):
     (before,) = (button for button in app.button if button.label == "Previous failure")
     before.click().run()
     assert app.query_params["case"] == "capitals/q/5"
+
+
+class CutShort(BaseException):
+    """As Streamlit ends a run, in any line, where another begins."""
+
+
+@pytest.mark.parametrize("ends", ["before it is kept", "after it was kept"])
+def test_a_note_outlives_a_run_that_was_cut_short(study, monkeypatch, ends):
+    survey = read_survey(study.folder / SURVEYS / "capitals")
+    screen = OnScreen(survey, Filter(), SORT, list(survey.cases), set(), None)
+    changes = [[1, "seen", "q/2", True], [2, "note", "q/2", "odd"]]
+    monkeypatch.setattr(table.st, "session_state", {table.KEY: {"changes": changes}})
+    keep = table.note
+
+    def cut(folder: Path, changed: Note) -> None:
+        if changed.text and ends.startswith("before"):
+            raise CutShort
+        keep(folder, changed)
+        if changed.text:
+            raise CutShort
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table, "note", cut)
+        with pytest.raises(CutShort):
+            table._take_changes(screen)
+    assert table._take_changes(screen)
+    assert read_survey(survey.folder).notes["q/2"] == Note("q/2", seen=True, text="odd")
+    written = len((survey.folder / NOTES).read_text().splitlines())
+    assert not table._take_changes(screen) and len((survey.folder / NOTES).read_text().splitlines()) == written
