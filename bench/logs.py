@@ -1,10 +1,12 @@
-"""Make the fixtures in ``tests/data/logs`` with the real harnesses: lm-evaluation-harness, Inspect, promptfoo.
+"""Make the fixtures in ``tests/data/logs`` with the real harnesses.
 
 Each harness stands in an environment of its own, so that none of them is a dependency::
 
     python -m bench.logs lm-eval   BIN/lm_eval   OUT    # pip install lm_eval
     python -m bench.logs inspect   BIN/inspect   OUT    # pip install inspect_ai
     python -m bench.logs promptfoo BIN/promptfoo OUT    # npm install promptfoo
+    python -m bench.logs evals     BIN/oaieval   OUT    # pip install evals
+    python -m bench.logs helm      BIN/helm-run  OUT    # pip install crfm-helm
 
 The questions are this file's own. Paths of the machine are taken out of what the harnesses write.
 lm_eval 0.4.2 takes its metric ``exact_match`` from the hub, or from a folder of that name where it runs.
@@ -36,7 +38,7 @@ test_split: test
 doc_to_text: "Question: {{{{question}}}}\\nAnswer:"
 metadata: {{version: 1.0}}
 """
-_VERSION = "from importlib.metadata import version; print(version('lm_eval'))"
+_VERSION = "from importlib.metadata import version; print(version('{}'))"
 _GENERATION = """\
 task: own_generation
 output_type: generate_until
@@ -96,6 +98,59 @@ import sys
 from inspect_ai.log._recorders.chunked import convert_eval_logs_to_chunked  # inspect log convert-chunked
 convert_eval_logs_to_chunked(*sys.argv[1:], chunk_size=2)
 """
+_EVALS = """\
+from evals.record import record_sampling
+
+ANSWERS = {answers!r}
+
+class Answers:
+    def __init__(self, **options):
+        pass
+
+    def __call__(self, prompt, **options):
+        asked = prompt if isinstance(prompt, str) else prompt[-1]["content"]
+        self.said = next(said for question, said in ANSWERS.items() if question in asked)
+        record_sampling(prompt=prompt, sampled=[self.said])
+        return self
+
+    def get_completions(self):
+        return [self.said]
+"""
+_EVALS_REGISTRY = """\
+own.test.v0: {{class: "evals.elsuite.basic.{module}:{name}", args: {{samples_jsonl: {folder}/questions.jsonl}}}}
+own: {{id: own.test.v0, metrics: [accuracy]}}
+"""
+_HELM = """\
+from helm.benchmark.adaptation import common_adapter_specs as adapters
+from helm.benchmark.metrics.common_metric_specs import get_exact_match_metric_specs
+from helm.benchmark.run_spec import RunSpec, run_spec_function
+from helm.benchmark.scenarios.scenario import CORRECT_TAG, TEST_SPLIT, Input, Instance, Output, Reference, Scenario
+from helm.benchmark.scenarios.scenario import ScenarioSpec
+
+QUESTIONS = {questions!r}
+
+class Own(Scenario):
+    name, description, tags = "own", "Own questions.", []
+
+    def get_instances(self, output_path):
+        return [
+            Instance(Input(text=q), [Reference(Output(text=c), [CORRECT_TAG] * (c == a)) for c in choices], TEST_SPLIT)
+            for q, a, choices in QUESTIONS
+        ]
+
+def spec(name, adapter):
+    return RunSpec(name, ScenarioSpec("own_helm.Own"), adapter, get_exact_match_metric_specs(), groups=["own"])
+
+@run_spec_function("own_generation")
+def own_generation():
+    adapter = adapters.get_generation_adapter_spec("Answer in one word.", "Question", output_noun="Answer")
+    return spec("own_generation", adapter)
+
+@run_spec_function("own_choice")
+def own_choice(method="multiple_choice_joint"):
+    adapter = adapters.get_multiple_choice_adapter_spec(method, "Answer with a letter.", "Question", "Answer")
+    return spec("own_choice:method=" + method, adapter)
+"""
 
 
 def run(*command: object, cwd: Path, **environment: str) -> str:
@@ -126,7 +181,7 @@ def lm_eval(program: Path, out: Path, folder: Path) -> None:
     for name, task in (("own_generation", _GENERATION), ("own_choice", _CHOICE)):
         (folder / f"{name}.yaml").write_text(_DATA.format(folder=folder) + task)
     (folder / "smollm2").symlink_to(embedded_folder())
-    version = run(program.parent / "python", "-c", _VERSION, cwd=folder).strip()
+    version = run(program.parent / "python", "-c", _VERSION.format("lm_eval"), cwd=folder).strip()
     command = [program, "--model", "hf", "--model_args", "pretrained=smollm2,dtype=float32", "--device", "cpu"]
     command += ["--include_path", folder, "--tasks", "own_generation,own_choice", "--log_samples"]
     chat = ["--apply_chat_template", "--system_instruction", "Be brief."]
@@ -189,16 +244,65 @@ def promptfoo(program: Path, out: Path, folder: Path) -> None:
     (out / f"promptfoo-{version}.json").write_text(scrubbed((folder / "output.json").read_text(), folder))
 
 
+def evals(program: Path, out: Path, folder: Path) -> None:
+    """Three of the basic evals, with a completion function that is a script."""
+    answers = {question: choices[n % 3] for n, (question, _, choices) in enumerate(QUESTIONS)}
+    (folder / "own_answers.py").write_text(_EVALS.format(answers=answers))
+    rows = [
+        {
+            "input": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": question}],
+            "ideal": answer if n % 2 else [answer, answer.upper()],
+        }
+        for n, (question, answer, _) in enumerate(QUESTIONS)
+    ]
+    (folder / "questions.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    for name in ("evals", "completion_fns"):
+        (folder / "registry" / name).mkdir(parents=True)
+    (folder / "registry" / "completion_fns" / "own.yaml").write_text("own/script: {class: own_answers:Answers}\n")
+    version = run(program.parent / "python", "-c", _VERSION.format("evals"), cwd=folder).strip()
+    target = out / f"openai-evals-{version}"
+    target.mkdir(parents=True, exist_ok=True)
+    command = [program, "own/script", "own", "--registry_path", folder / "registry", "--record_path"]
+    for module, name in (("match", "Match"), ("includes", "Includes"), ("fuzzy_match", "FuzzyMatch")):
+        text = _EVALS_REGISTRY.format(module=module, name=name, folder=folder)
+        (folder / "registry" / "evals" / "own.yaml").write_text(text)
+        run(*command, folder / "log.jsonl", cwd=folder, PYTHONPATH=str(folder), OPENAI_API_KEY="none")
+        text = scrubbed((folder / "log.jsonl").read_text(), folder)
+        (target / f"{module}.jsonl").write_text(text.replace(str(program), program.name))
+
+
+def helm(program: Path, out: Path, folder: Path) -> None:
+    """Generation, with changed spelling too, and multiple choice, joint and one request a choice."""
+    (folder / "own_helm.py").write_text(_HELM.format(questions=QUESTIONS))
+    shutil.copytree(embedded_folder(), folder / "smollm2")
+    about = folder / "smollm2" / "tokenizer_config.json"  # HELM asks it for a length
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"model_max_length": 2048}))
+    version = run(program.parent / "python", "-c", _VERSION.format("crfm-helm"), cwd=folder).strip()
+    entries = ["own_generation:model={}", "own_generation:model={},data_augmentation=misspelling_mild"]
+    entries += ["own_choice:model={}", "own_choice:model={},method=multiple_choice_separate_original"]
+    entries = [entry.format("huggingface/smollm2") for entry in entries]
+    command = [program, "--plugins", "own_helm", "--enable-local-huggingface-models", "smollm2", "--suite", "own"]
+    command += ["--max-eval-instances", 10, "--output-path", folder / "runs", "--local-path", folder / "local"]
+    run(*command, "--run-entries", *entries, cwd=folder, PYTHONPATH=str(folder), HF_HUB_OFFLINE="1")
+    for path in (folder / "runs").rglob("*.json"):
+        if path.name in ("scenario_state.json", "per_instance_stats.json", "run_spec.json"):
+            target = out / f"helm-{version}" / path.parent.name.replace(":", "-") / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(scrubbed(path.read_text(), folder))
+
+
+MAKERS = {"lm-eval": lm_eval, "inspect": inspect, "promptfoo": promptfoo, "evals": evals, "helm": helm}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("harness", choices=["lm-eval", "inspect", "promptfoo"])
+    parser.add_argument("harness", choices=[*MAKERS])
     parser.add_argument("program", type=Path, help="the harness's own command")
     parser.add_argument("out", type=Path, help="folder for the fixtures")
     arguments = parser.parse_args()
-    makers = {"lm-eval": lm_eval, "inspect": inspect, "promptfoo": promptfoo}
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        makers[arguments.harness](arguments.program.absolute(), arguments.out, Path(folder))
+        MAKERS[arguments.harness](arguments.program.absolute(), arguments.out, Path(folder))
 
 
 if __name__ == "__main__":
