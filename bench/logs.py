@@ -272,21 +272,22 @@ def evals(program: Path, out: Path, folder: Path) -> None:
 
 
 def helm(program: Path, out: Path, folder: Path) -> None:
-    """Generation, with changed spelling too, and multiple choice, joint and one request a choice."""
+    """Generation, in small letters too, and multiple choice, joint and one request a choice."""
     (folder / "own_helm.py").write_text(_HELM.format(questions=QUESTIONS))
     shutil.copytree(embedded_folder(), folder / "smollm2")
     about = folder / "smollm2" / "tokenizer_config.json"  # HELM asks it for a length
     about.write_text(json.dumps(json.loads(about.read_text()) | {"model_max_length": 2048}))
     version = run(program.parent / "python", "-c", _VERSION.format("crfm-helm"), cwd=folder).strip()
-    entries = ["own_generation:model={}", "own_generation:model={},data_augmentation=misspelling_mild"]
-    entries += ["own_choice:model={}", "own_choice:model={},method=multiple_choice_separate_original"]
+    entries = ["own_generation:model={},data_augmentation=lower", "own_choice:model={}"]
+    entries += ["own_choice:model={},method=multiple_choice_separate_original"]
     entries = [entry.format("huggingface/smollm2") for entry in entries]
     command = [program, "--plugins", "own_helm", "--enable-local-huggingface-models", "smollm2", "--suite", "own"]
     command += ["--max-eval-instances", 10, "--output-path", folder / "runs", "--local-path", folder / "local"]
     run(*command, "--run-entries", *entries, cwd=folder, PYTHONPATH=str(folder), HF_HUB_OFFLINE="1")
     for path in (folder / "runs").rglob("*.json"):
         if path.name in ("scenario_state.json", "per_instance_stats.json", "run_spec.json"):
-            target = out / f"helm-{version}" / path.parent.name.replace(":", "-") / path.name
+            name = re.sub(r":method=(.*),model.*|:model.*", r"-\1", path.parent.name).strip("-")
+            target = out / f"helm-{version}" / name / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(scrubbed(path.read_text(), folder))
 

@@ -12,34 +12,51 @@ from explorer.data.logs.recognise import read_log
 from explorer.data.study import Study
 from explorer.jobs import stop
 from explorer.surveys.folder import surveys_of
-from tests.data.logs.test_real_logs import LOGS
+from tests.data.logs.test_real_logs import HERE, LOGS
 from tests.pages.data_study import data_study
 from tests.pages.survey.test_flow import write_log
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-HELM = "helm"
 TABLE = "table.jsonl"
-ONCE = [path for path in LOGS if read_log(path).failed and "-parts" not in path.name]
-"""Without the second log of the same failures, which would open the first one's survey."""
-BY_KIND = {f"{path.parent.name}/{path.name}": path for path in ONCE} | {TABLE: None}
+SHOWN = (
+    "lm_eval-0.4.13-chat/samples_own_generation",
+    "lm_eval-0.4.13-plain/samples_own_choice",
+    "inspect-0.3.285/mock-generation.eval",
+    "inspect-0.3.285/embedded-choice.eval",
+    "inspect-0.3.285/mock-choice.json",
+    "promptfoo",
+    "openai-evals-3.0.1.post1/match",
+    "helm-0.5.16/own_generation",
+    "helm-0.5.16/own_choice-multiple_choice_separate",
+    TABLE,
+)
+"""Beginnings of the logs' names: every harness and format, written answers and choices."""
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
-    """A tiny study with vectors, of a model that reads the longest log's prompts; no run outlives the tests."""
-    made = data_study(tmp_path_factory.mktemp("logs"), max_position_embeddings=512)
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    """A tiny study with vectors, of a model that reads the longest log's prompts; no run outlives the test."""
+    made = data_study(tmp_path / "made", max_position_embeddings=512)
     yield made
     for folder in surveys_of(made.folder):
         stop(folder)
 
 
-@pytest.mark.parametrize("kind", BY_KIND)
+def log_of(kind: str, folder: Path) -> Path:
+    """The log whose folder and name begin so."""
+    if kind == TABLE:
+        return write_log(folder / TABLE, (1, 2, 4))
+    (path,) = (path for path in LOGS if str(path.relative_to(HERE)).startswith(kind))
+    return path
+
+
+@pytest.mark.parametrize("kind", SHOWN)
 def test_from_a_log_to_ranked_training_data(page: Page, study: Study, tmp_path: Path, kind: str):
-    given = BY_KIND[kind] or write_log(tmp_path / TABLE, (1, 2, 4))
+    given = log_of(kind, tmp_path)
     log = read_log(given)
     page.goto(f"/survey?study={study.folder}&survey=new&judged=0")
     if given.is_dir():
-        place = shutil.copytree(given, tmp_path / HELM)
+        place = shutil.copytree(given, tmp_path / "helm")
         page.get_by_role("textbox", name="or its path on this machine").fill(str(place))
         page.get_by_role("textbox", name="or its path on this machine").press("Enter")
     else:

@@ -3,13 +3,12 @@
 Read as the dataclasses of the public repository say (``RequestState``, ``PerInstanceStats``, ``RunSpec``).
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from explorer.data.logs.json_stream import pieces
-from explorer.data.logs.sample import Check, Findings, LoggedSample
+from explorer.data.logs.sample import Findings, LoggedSample
 from explorer.data.logs.values import asked_of, failed_at, fields_of, items_of, name_of, number_of, text_of
 from explorer.errors import ExplorerError
 from explorer.reading import open_file, read_json
@@ -30,9 +29,14 @@ METRICS = (
     "f1_score",
 )
 """Metrics of one answer, the first that a run has is its metric."""
+_PREDICTED = "predicted_index"
+"""Which choice a model finds likeliest, where each choice is a request of its own."""
+_SEPARATE = "multiple_choice_separate"
 _CORRECT = "correct"
 _Key = tuple[str, str, str]
 """Instance, trial and perturbation."""
+_Stats = Mapping[_Key, Mapping[str, float]]
+"""Of every sample, what HELM measured, by the name of the metric."""
 
 
 def recognises(opening: Mapping[str, Any]) -> bool:
@@ -45,14 +49,15 @@ def read(path: Path, findings: Findings) -> Iterator[LoggedSample]:
     folder = path if path.is_dir() else path.parent
     state = path / STATE if path.is_dir() else path
     _tell(folder, findings)
-    scores = _scores(folder, findings)
+    stats, method = _stats(folder, findings), ""
     with open_file(state, f"{STATE} of HELM") as file:
         for keys, place, value in pieces(file, state, {(), REQUESTS}.__contains__):
             if keys == ("adapter_spec",):
                 about = fields_of(value)
                 findings.model = name_of(about.get("model")) or name_of(about.get("model_deployment"))
+                method = name_of(about.get("method"))
             elif keys == REQUESTS:
-                yield from _sample(fields_of(value), place, scores, findings)
+                yield from _sample(fields_of(value), place, stats, findings, method)
 
 
 def _tell(folder: Path, findings: Findings) -> None:
@@ -60,9 +65,10 @@ def _tell(folder: Path, findings: Findings) -> None:
         findings.task = name_of(read_json(folder / SPEC, "a run of HELM", dict[str, Any]).get("name"))
 
 
-def _scores(folder: Path, findings: Findings) -> dict[_Key, float]:
-    """The run's metric of every sample: of ``METRICS`` the first that it has, by instance, trial and perturbation."""
-    path, scores, seen = folder / STATS, {}, Counter[str]()
+def _stats(folder: Path, findings: Findings) -> _Stats:
+    """Of every sample what is in ``METRICS``; the run's metric is the first of them that it has."""
+    path, seen = folder / STATS, set[str]()
+    stats: dict[_Key, dict[str, float]] = {}
     if not path.is_file():
         findings.note(f"Without {STATS} beside it, the log does not say what failed.")
         return {}
@@ -72,11 +78,11 @@ def _scores(folder: Path, findings: Findings) -> dict[_Key, float]:
             for stat in map(fields_of, items_of(row.get("stats"))):
                 metric = name_of(fields_of(stat.get("name")).get("name"))
                 total, number = number_of(stat.get("sum")), number_of(stat.get("count"))
-                if metric in METRICS and total is not None and number:
-                    seen[metric] += 1
-                    scores.setdefault(_key(row, row), {})[metric] = total / number
-    findings.metric = next((metric for metric in METRICS if seen[metric]), "")
-    return {key: values[findings.metric] for key, values in scores.items() if findings.metric in values}
+                if metric in (*METRICS, _PREDICTED) and total is not None and number:
+                    seen.add(metric)
+                    stats.setdefault(_key(row, row), {})[metric] = total / number
+    findings.metric = next((metric for metric in METRICS if metric in seen), "")
+    return stats
 
 
 def _key(instance: Mapping[str, Any], trial: Mapping[str, Any]) -> _Key:
@@ -86,47 +92,78 @@ def _key(instance: Mapping[str, Any], trial: Mapping[str, Any]) -> _Key:
 
 
 def _sample(
-    row: Mapping[str, Any], where: str, scores: Mapping[_Key, float], findings: Findings
+    row: Mapping[str, Any], where: str, stats: _Stats, findings: Findings, method: str
 ) -> Iterator[LoggedSample]:
     instance, request = fields_of(row.get("instance")), fields_of(row.get("request"))
     if "input" not in instance or "prompt" not in request:
         raise ExplorerError(f"{where}: field 'instance.input' or 'request.prompt' is missing; expected one of HELM.")
-    if row.get("reference_index") is not None:
-        findings.count("{} left out: a request for one choice alone (multiple_choice_separate)")
+    if row.get("reference_index") is not None and not method.startswith(_SEPARATE):
+        findings.count("{} left out: a request about one answer alone (ranking)")
         return
     key = _key(instance, row)
-    asked = asked_of(request.get("messages") or request["prompt"], findings)
-    completions = items_of(fields_of(row.get("result")).get("completions"))
-    said = text_of(fields_of(completions[0]).get("text")) if completions else None
-    right = _right(instance)
-    mapping = {letter: text_of(text) for letter, text in fields_of(row.get("output_mapping")).items()}
-    expected, choices, check = right, (), None
-    if mapping:
-        expected, choices = tuple(letter for letter, text in mapping.items() if text in right), tuple(mapping)
-        listed = said is not None and said.strip() in mapping
-        check: Check | None = "choice" if listed else "contains"
-        said, choices = (said.strip(), choices) if said is not None and listed else (said, ())
-    score = scores.get(key)
-    id, trial, changed = key
+    measured = stats.get(key, {})
+    asked = _spoken(row, findings) if row.get("reference_index") is None else _likeliest(row, measured, findings)
+    if asked is None:
+        return
+    score, (id, trial, changed) = measured.get(findings.metric), key
     yield LoggedSample(
         id=id + (f"#{trial}" if trial != "0" else "") + (f"~{changed}" if changed else ""),
-        prompt=asked.prompt,
-        system=asked.system,
-        said=said,
-        expected=expected,
-        check=check,
-        choices=choices,
         failed=failed_at(score),
         score=score,
         category=name_of(instance.get("sub_split")) or findings.task,
         where=where,
+        **asked,
     )
+
+
+def _spoken(row: Mapping[str, Any], findings: Findings) -> dict[str, Any]:
+    """What was asked, said and expected where the model wrote an answer: a text, or the letter of a choice."""
+    request, completions = fields_of(row["request"]), items_of(fields_of(row.get("result")).get("completions"))
+    asked = asked_of(request.get("messages") or request["prompt"], findings)
+    said = text_of(fields_of(completions[0]).get("text")) if completions else None
+    right, mapping = _right(fields_of(row["instance"])), fields_of(row.get("output_mapping"))
+    told = {"prompt": asked.prompt, "system": asked.system, "said": said, "expected": right}
+    if not mapping:
+        return told
+    told["expected"] = tuple(letter for letter, text in mapping.items() if text_of(text) in right)
+    if said is None or said.strip() not in mapping:
+        return told | {"check": "contains"}
+    return told | {"said": said.strip(), "choices": tuple(mapping), "check": "choice"}
+
+
+def _likeliest(row: Mapping[str, Any], measured: Mapping[str, float], findings: Findings) -> dict[str, Any] | None:
+    """A question whose choices are requests of their own, from the first of them; None from the others.
+
+    The model read each choice behind the question, as plain text.
+    """
+    if row.get("reference_index") != 0 or row.get("request_mode") == "calibration":
+        return None
+    instance, request = fields_of(row["instance"]), text_of(fields_of(row["request"])["prompt"]) or ""
+    texts = [_output(reference) for reference in map(fields_of, items_of(instance.get("references")))]
+    if not texts or not texts[0] or not request.endswith(texts[0]):
+        findings.count("{} left out: the first choice does not end its request")
+        return None
+    question = request.removesuffix(texts[0])
+    space, chosen = question[len(question.rstrip(" ")) :], measured.get(_PREDICTED)
+    choices = tuple(space + text for text in texts)
+    return {
+        "prompt": question.rstrip(" "),
+        "raw": True,
+        "said": choices[int(chosen)] if chosen is not None and 0 <= chosen < len(choices) else None,
+        "expected": tuple(space + text for text in _right(instance)),
+        "choices": choices,
+        "check": "choice",
+    }
 
 
 def _right(instance: Mapping[str, Any]) -> tuple[str, ...]:
     """Texts of the references that are tagged as correct."""
     references = map(fields_of, items_of(instance.get("references")))
-    right = [reference for reference in references if _CORRECT in items_of(reference.get("tags"))]
-    outputs = (reference.get("output") for reference in right)  # text itself in the first releases
-    texts = (output if isinstance(output, str) else fields_of(output).get("text") for output in outputs)
-    return tuple(dict.fromkeys(text for text in map(text_of, texts) if text))
+    right = [_output(reference) for reference in references if _CORRECT in items_of(reference.get("tags"))]
+    return tuple(dict.fromkeys(filter(None, right)))
+
+
+def _output(reference: Mapping[str, Any]) -> str:
+    """A reference's text; the first releases have it without a field of its own."""
+    output = reference.get("output")
+    return text_of(output if isinstance(output, str) else fields_of(output).get("text")) or ""

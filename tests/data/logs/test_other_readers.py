@@ -201,8 +201,8 @@ def stat(score: int) -> dict[str, Any]:
     return {"name": {"name": "exact_match"}, "count": 1, "sum": score}
 
 
-def helm(folder: Path, *requests: dict[str, Any], stats: Any = None) -> Path:
-    state = {"adapter_spec": {"model": "m"}, "request_states": requests}
+def helm(folder: Path, *requests: dict[str, Any], stats: Any = None, method: str = "generation") -> Path:
+    state = {"adapter_spec": {"model": "m", "method": method}, "request_states": requests}
     (folder / "scenario_state.json").write_text(json.dumps(state))
     if stats is not None:
         (folder / "per_instance_stats.json").write_text(json.dumps(stats))
@@ -235,12 +235,40 @@ def test_trials_and_perturbations_have_scores_of_their_own(tmp_path: Path):
     assert log.metric == "exact_match"
 
 
-def test_without_scores_and_with_requests_for_single_choices(tmp_path: Path):
-    log = read_log(helm(tmp_path, request("a"), request("b", reference_index=0)))
-    assert (log.total, log.undecided) == (1, 1) and any("single" in p or "alone" in p for p in log.problems)
+def test_without_scores_and_with_requests_about_single_answers(tmp_path: Path):
+    log = read_log(helm(tmp_path, request("a"), request("b", reference_index=0), method="ranking_binary"))
+    assert (log.total, log.undecided) == (1, 1) and any("alone (ranking)" in problem for problem in log.problems)
     assert any("does not say what failed" in problem for problem in log.problems)
     chat = {"prompt": "", "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}
     (sample,) = read(helm(tmp_path, request("a", request=chat)))
     assert (sample.prompt, sample.system) == ("u", "s")
     with pytest.raises(ExplorerError, match=r"line 1: field 'instance.input' or 'request.prompt' is missing"):
         read(helm(tmp_path, request("a"), {"instance": {}}))
+
+
+def choice_requests(id: str, question: str = "ask: ") -> list[dict[str, Any]]:
+    """A request for each choice, and what HELM asks to calibrate them."""
+    choices = list(enumerate(("Rome", "Paris")))
+    asked = [request(id, reference_index=n, request={"prompt": question + text}) for n, text in choices]
+    calibrated = [request(id, reference_index=n, request={"prompt": f"A: {text}"}) for n, text in choices]
+    return [row | {"request_mode": "original"} for row in asked] + [
+        row | {"request_mode": "calibration"} for row in calibrated
+    ]
+
+
+@pytest.mark.parametrize(("predicted", "said"), [(0, " Rome"), (1, " Paris"), (7, None), (None, None)])
+def test_choices_that_are_requests_of_their_own_are_one_question(tmp_path: Path, predicted: int | None, said: str):
+    likeliest = {"name": {"name": "predicted_index"}, "count": 1, "sum": predicted}
+    stats = [{"instance_id": "a", "train_trial_index": 0, "stats": [stat(predicted == 1), likeliest]}]
+    log = read_log(helm(tmp_path, *choice_requests("a"), stats=stats, method="multiple_choice_separate_calibrated"))
+    (sample,) = log.samples()
+    assert (sample.prompt, sample.raw, sample.choices) == ("ask:", True, (" Rome", " Paris"))
+    assert (sample.said, sample.expected, sample.check) == (said, (" Paris",), "choice")
+    assert sample.failed == (predicted != 1) and log.metric == "exact_match"
+
+
+def test_a_choice_that_does_not_end_its_request_is_counted(tmp_path: Path):
+    bare = request("b", reference_index=0) | {"instance": {"id": "b", "input": {}}}
+    odd = [request("c", reference_index=0), bare]
+    log = read_log(helm(tmp_path, *choice_requests("a"), *odd, method="multiple_choice_separate_original"))
+    assert log.total == 1 and "2 samples left out: the first choice does not end its request." in log.problems

@@ -1,7 +1,4 @@
-"""Logs that the harnesses wrote (see ``bench/logs.py``), held against what the harnesses counted themselves.
-
-Those of HELM and OpenAI evals are written by hand, as their documentation says.
-"""
+"""Logs that the harnesses wrote (see ``bench/logs.py``), held against what the harnesses counted themselves."""
 
 import json
 from dataclasses import replace
@@ -17,12 +14,14 @@ from explorer.data.logs.sample import LoggedSample
 HERE = Path(__file__).parent
 INSPECT = HERE / "inspect-0.3.285"
 LM_EVAL = sorted(path for path in HERE.glob("lm_eval-*/*.jsonl"))
+OPENAI_EVALS = sorted(HERE.glob("openai-evals-*/*"))
+HELM = sorted(HERE.glob("helm-*/*"))
 LOGS = [
     *LM_EVAL,
     *sorted(HERE.glob("inspect-*/*")),
     *HERE.glob("promptfoo-*.json"),
-    HERE / "openai-evals.jsonl",
-    HERE / "helm",
+    *OPENAI_EVALS,
+    *HELM,
 ]
 
 
@@ -149,27 +148,72 @@ def test_promptfoo_counts_as_its_stats_say():
     assert (read[0].said, read[0].expected, read[0].failed) == ("It is London.", ("Paris",), True)
 
 
+@pytest.mark.parametrize("path", OPENAI_EVALS, ids=lambda path: path.stem)
+def test_openai_evals_counts_as_its_report_says(path: Path):
+    log, rows = read_log(path), [json.loads(line) for line in path.read_text().splitlines()]
+    (report,) = (row["final_report"] for row in rows if "final_report" in row)
+    assert log.total - log.failed == pytest.approx(report["accuracy"] * log.total)
+    assert (log.total, log.task, log.model) == (6, rows[0]["spec"]["eval_name"], "own/script")
+
+
 def test_openai_evals_joins_the_events_of_a_sample():
-    log = read_log(HERE / "openai-evals.jsonl")
-    read = [*log.samples()]
-    assert (log.task, log.model, log.metric, log.total, log.failed) == ("own.test.v0", "own/model", "accuracy", 6, 4)
-    by_id = {sample.id: sample for sample in read}
-    assert {sample.check for sample in read} == {"exact"}  # of the class in the spec
-    assert by_id["own.test.0"].system == "Be brief." and by_id["own.test.0"].expected == ("Paris",)
-    assert by_id["own.test.5"].expected == ("180", "one hundred and eighty") and by_id["own.test.5"].said == "300"
+    match, includes, fuzzy = (
+        {sample.id: sample for sample in samples(HERE / "openai-evals-3.0.1.post1" / f"{name}.jsonl")}
+        for name in ("match", "includes", "fuzzy_match")
+    )
+    for number, (answer, said) in enumerate(zip(ANSWERS, SAID, strict=True)):
+        for read, check in ((match, "exact"), (includes, "contains"), (fuzzy, "contains")):  # of the class in the spec
+            sample = read[f"own.test.{number}"]
+            assert (sample.system, sample.said, sample.check) == ("Be brief.", said, check)
+            assert sample.expected == ((answer,) if number % 2 or answer.isdecimal() else (answer, answer.upper()))
 
 
-def test_helm_joins_requests_and_scores():
-    log = read_log(HERE / "helm")
-    assert (log.metric, log.total, log.failed) == ("exact_match", 6, 4)
-    assert (log.task, log.model) == ("own_questions:model=own_model", "own/model")
-    assert [*read_log(HERE / "helm" / "scenario_state.json").samples()] == [*log.samples()]
-    first = next(log.samples())
-    assert (first.said, first.expected, first.failed) == (" London", ("Paris",), True)
+SAID = ("London", "Canberra", "10", "yellow", "Earth", "300")
+
+
+def stats_of(folder: Path, metric: str) -> dict[str, float]:
+    """What HELM measured of each instance, changed or not."""
+    rows = json.loads((folder / "per_instance_stats.json").read_text())
+    return {
+        row["instance_id"] + "~" * ("perturbation" in row): stat["sum"]
+        for row in rows
+        for stat in row["stats"]
+        if stat["name"]["name"] == metric
+    }
+
+
+@pytest.mark.parametrize("path", HELM, ids=lambda path: path.name)
+def test_helm_counts_as_its_stats_say(path: Path):
+    log, right = read_log(path), stats_of(path, "exact_match")
+    spec = json.loads((path / "run_spec.json").read_text())
+    assert (log.metric, log.total, log.undecided) == ("exact_match", len(right), 0)
+    assert log.failed == sum(value == 0 for value in right.values())
+    assert (log.task, log.model) == (spec["name"], "huggingface/smollm2") and not log.problems
+    assert samples(path / "scenario_state.json") == [*log.samples()]
+
+
+def test_helm_s_small_letters_are_samples_of_their_own():
+    read = {sample.id: sample for sample in samples(HERE / "helm-0.5.16" / "own_generation")}
+    assert len(read) == 12 and "capital of France?" in read["id0"].prompt
+    assert "capital of france?" in read["id0~lowercase"].prompt
+
+
+def test_helm_s_letters_and_its_requests_for_one_choice_alone():
+    joint, separate = (
+        HERE / "helm-0.5.16" / f"own_choice-multiple_choice_{name}" for name in ("joint", "separate_original")
+    )
+    for sample, answer in zip(samples(joint), ("B", "B", "B", "A", "C", "A"), strict=True):
+        assert (sample.expected, sample.choices, sample.check) == ((answer,), ("A", "B", "C"), "choice")
+        assert sample.failed == (sample.said != answer) and not sample.raw
+    likeliest = stats_of(separate, "predicted_index")
+    for sample, answer in zip(samples(separate), ANSWERS, strict=True):
+        assert sample.raw and sample.prompt.endswith("?") and sample.expected == (f" {answer}",)
+        assert sample.said == sample.choices[int(likeliest[sample.id])] and len(sample.choices) == 3
 
 
 def test_the_docs_name_the_versions_of_the_logs():
     docs = (HERE.parents[2] / "docs" / "logs.md").read_text(encoding="utf-8")
-    folders = {path.name.removesuffix(".json") for path in HERE.glob("*-*")} - {"openai-evals.jsonl"}
-    versions = {name.split("-")[1] for name in folders}
-    assert versions == {"0.4.13", "0.4.2", "0.3.285", "0.121.20"} and all(version in docs for version in versions)
+    names = [path.name.removesuffix(".json").removeprefix("openai-") for path in HERE.glob("*-*")]
+    versions = {name.split("-")[1] for name in names}
+    assert versions == {"0.4.13", "0.4.2", "0.3.285", "0.123.1", "3.0.1.post1", "0.5.16"}
+    assert all(version in docs for version in versions)

@@ -23,6 +23,8 @@ LM_EVAL = next(HERE.glob("lm_eval-0.4.13-plain/samples_own_choice*"))
 OLD_LM_EVAL = next(HERE.glob("lm_eval-0.4.2-plain/*choice*"))
 INSPECT = HERE / "inspect-0.3.285" / "mock-choice.eval"
 PROMPTFOO = next(HERE.glob("promptfoo-*"))
+OPENAI_EVALS = HERE / "openai-evals-3.0.1.post1" / "match.jsonl"
+HELM = HERE / "helm-0.5.16" / "own_generation"
 
 
 @pytest.mark.parametrize(
@@ -34,8 +36,8 @@ PROMPTFOO = next(HERE.glob("promptfoo-*"))
         (INSPECT, "Inspect", "samples_a.jsonl"),
         (INSPECT.with_suffix(".json"), "Inspect", "samples_a.jsonl"),
         (PROMPTFOO, "promptfoo", "a.jsonl"),
-        (HERE / "openai-evals.jsonl", "OpenAI evals", "a.json"),
-        (HERE / "helm" / "scenario_state.json", "HELM", "a.jsonl"),
+        (OPENAI_EVALS, "OpenAI evals", "a.json"),
+        (HELM / "scenario_state.json", "HELM", "a.jsonl"),
     ],
 )
 def test_the_name_says_nothing(tmp_path: Path, source: Path, harness: str, name: str):
@@ -214,7 +216,7 @@ def test_a_large_log_never_lies_in_memory(tmp_path: Path, make: Callable[[Path, 
 
 
 def test_a_harness_s_folder_stands_for_its_one_log(tmp_path: Path):
-    shutil.copytree(HERE / "helm", tmp_path / "runs" / "capitals")
+    shutil.copytree(HELM, tmp_path / "runs" / "capitals")
     assert read_log(tmp_path / "runs").path == tmp_path / "runs" / "capitals"
     (tmp_path / "out" / "smollm2").mkdir(parents=True)
     one = shutil.copy(LM_EVAL, tmp_path / "out" / "smollm2")
