@@ -23,12 +23,12 @@ app: $(VENV)/.app
 test: $(VENV)/.dev browser lint
 	@$(BIN)/python -m explorer demo path >/dev/null
 	@$(BIN)/python -m explorer demo build >/dev/null
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist worksteal
 
 slow: $(VENV)/.dev browser
 	@$(BIN)/python -m explorer demo path >/dev/null
 	@$(BIN)/python -m explorer demo build >/dev/null
-	$(BIN)/pytest -n 2 --dist loadfile -m slow
+	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -30,7 +30,8 @@ try:
     if name == NEW or folder is None:
         show_setup(study)
         st.stop()
-    survey, now = opened_survey(folder), status(folder)
+    now = status(folder)
+    survey = opened_survey(folder)  # after its state: where that says that it is over, every row is there
 except ExplorerError as error:
     stop_on(error)
 

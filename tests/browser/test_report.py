@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ABOUT = "Report: gather this case, or collect this view"
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory) -> Study:
-    study = data_study(tmp_path_factory.mktemp("reported"))
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    study = data_study(tmp_path)
     made_survey(study.folder / "surveys" / "capitals")
     return study
 

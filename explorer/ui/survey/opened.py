@@ -43,7 +43,7 @@ def survey_titles(study: Path) -> dict[str, str]:
 
 def _title(folder: Path) -> str:
     try:
-        survey, now = opened_survey(folder), status(folder)
+        now, survey = status(folder), opened_survey(folder)
     except ExplorerError:
         return f"{folder.name} (broken)"
     if now.active:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from explorer.model.spec import ModelSpec
+from explorer.surveys import job
 from explorer.surveys.folder import NOTES, ROWS, SURVEYS, Note, add_row, note, read_survey
+from explorer.surveys.job import JobStatus, status
 from explorer.surveys.listing import Filter
-from explorer.surveys.report import case_table, headline
+from explorer.surveys.report import STATE_MEANING, case_table, headline
 from explorer.surveys.totals import totals
 from explorer.ui.survey import files, table
 from explorer.ui.survey.view import SORT, OnScreen
@@ -19,7 +21,7 @@ from explorer.ui.text import plain
 from tests.pages.app import open_study_page, shown, texts
 from tests.pages.data_study import HOSTILE, LIVE
 from tests.pages.survey.conftest import open_page
-from tests.surveys.made import made_survey
+from tests.surveys.made import made_row, made_survey
 
 
 def rows_of(app) -> list[dict]:
@@ -158,6 +160,18 @@ def test_trace_steps_through_the_survey(study):
     (before,) = (button for button in app.button if button.label == "Previous failure")
     before.click().run()
     assert app.query_params["case"] == "capitals/q/5"
+
+
+def test_a_survey_that_ends_while_the_page_reads_it_is_shown_whole(bare, monkeypatch):
+    folder = made_survey(bare.folder / SURVEYS / "capitals", 8, measured=7)
+
+    def ending(folder: Path) -> JobStatus:
+        add_row(folder, made_row(8, ("base",)))
+        return status(folder)
+
+    monkeypatch.setattr(job, "status", ending)
+    assert {row["mark"] for row in rows_of(open_page(bare))}.isdisjoint({STATE_MEANING["waiting"]})
+    assert len(read_survey(folder).rows) == 8
 
 
 class CutShort(BaseException):
