@@ -44,6 +44,7 @@ def test_hover_click_and_link(page: Page):
     expect(page.locator(".token.selected")).to_have_text(" Rocky")
 
 
+@pytest.mark.slow
 def test_switching_rules_is_quick_once_traced(page: Page):
     page.goto(f"/{DOG}")
     expect(page.locator(".token").first).to_be_visible()
@@ -57,6 +58,7 @@ def test_switching_rules_is_quick_once_traced(page: Page):
     assert min(took) < 2
 
 
+@pytest.mark.slow
 def test_own_prompt_by_clicking_a_generated_token(page: Page):
     page.goto(f"/{DOG}")
     page.get_by_role("button", name="New prompt").click()
@@ -114,6 +116,7 @@ def test_hostile_prompt_stays_text(page: Page):
     assert not alarms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PNG", "SVG", "PDF", "HTML", "JSON"])
 def test_downloads(page: Page, kind: str):
     page.goto(f"/{DOG}")
@@ -129,6 +132,7 @@ def test_downloads(page: Page, kind: str):
         expect(page.locator("svg text", has_text="Bella").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_hostile_study_stays_text(page: Page, tmp_path: Path):
     alarms: list[str] = []
     page.on("dialog", lambda dialog: alarms.append(dialog.message))
@@ -144,6 +148,7 @@ def test_hostile_study_stays_text(page: Page, tmp_path: Path):
     assert not alarms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_dark_wide_and_narrow(page: Page, width: int, height: int, scheme: str):

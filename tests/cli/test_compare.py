@@ -1,11 +1,13 @@
 import json
 
 import numpy as np
+import pytest
 
 from explorer.cli.main import main
 from tests.trace.lie import ADAPTERS, FAILURE
 
 
+@pytest.mark.slow
 def test_two_models_are_compared(smollm, capsys, tmp_path):
     chart = tmp_path / "gaps.svg"
     command = ["compare", "--prompt", FAILURE.prompt, "--wrong", FAILURE.wrong, "--right", FAILURE.right]

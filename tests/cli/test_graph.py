@@ -9,6 +9,7 @@ from tests.cli.test_trace import SELECTION
 GRAPH = ["graph", *SELECTION[1:]]
 
 
+@pytest.mark.slow
 def test_graph_writes_every_file(smollm, capsys, tmp_path):
     out, edges = tmp_path / "graph.json", tmp_path / "edges.safetensors"
     assert main([*GRAPH, "--layers", "six", "--out", str(out), "--matrices", str(edges)]) == 0
@@ -25,6 +26,7 @@ def test_graph_writes_every_file(smollm, capsys, tmp_path):
         json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_the_verdict_is_printed_and_in_the_files(smollm, capsys, tmp_path):
     out = tmp_path / "graph.json"
     assert main([*GRAPH, "--layers", "0,15", "--max-nodes", "20", "--faithfulness", "--out", str(out)]) == 0

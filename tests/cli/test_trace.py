@@ -56,6 +56,7 @@ def test_bad_input_is_one_line_and_exit_2(smollm, capsys, change, complaint):
     assert complaint in err[0]
 
 
+@pytest.mark.slow
 def test_edits_are_rerun(smollm, capsys):
     assert main([*SELECTION, "--json", "-"]) == 0
     tokens = json.loads(capsys.readouterr().out)["tokens"]

@@ -27,6 +27,7 @@ def test_gallery_is_varied():
     assert all(failure.title for failure in GALLERY.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(GALLERY))
 def test_every_failure_really_happens(smollm, name):
     """The model itself produces the wrong answer: greedily, and with a positive logit gap over the right one."""

@@ -132,6 +132,7 @@ def test_edges_of_another_trace_are_refused(smollm):
         graph_verdict(edges, other.story())
 
 
+@pytest.mark.slow
 def test_few_drawn_tokens_are_helped_by_all_nodes_of_some_layers(smollm, monkeypatch):
     monkeypatch.setattr(module, "MOST_LAYERS", 2)
     edges = TracedEdges(smollm, explain(FAILURE, smollm, record=True))

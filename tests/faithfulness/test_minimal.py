@@ -86,6 +86,7 @@ def test_the_removed_set_is_the_smallest_of_all_subsets(whole):
     assert {1, 2} <= set(sizes)  # both cases did occur
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_kept_set_is_the_smallest_that_keeps_the_wrong_answer(whole):
     sizes = set()

@@ -45,6 +45,7 @@ def test_the_maps_are_those_on_screen(smollm, changes):
     assert "not checked" in page
 
 
+@pytest.mark.slow
 def test_the_caption_says_which_maps_hold(smollm):
     readings = compare(FAILURE, [BASE, TAUGHT])
     verdict = readings[1].explanation.verdict(operators=["delete"], orders=2)

@@ -90,6 +90,7 @@ print(-grow(2, 40) + grow(40, 300))
 """
 
 
+@pytest.mark.slow
 def test_products_of_ever_new_shapes_take_no_more_memory():
     environment = {name: value for name, value in os.environ.items() if "CACHE_CAPACITY" not in name}
     done = subprocess.run([sys.executable, "-c", _SHAPES], env=environment, capture_output=True, text=True, check=True)

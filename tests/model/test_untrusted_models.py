@@ -188,6 +188,7 @@ def damage(folder: Path, how: str) -> None:
         os.truncate(folder / WEIGHTS, 10_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["zeroed tensor", "other tokenizer", "half a folder", "cut short"])
 def test_a_damaged_copy_of_the_embedded_model_is_made_anew(cached, how):
     assert embedded.embedded_folder() == cached

@@ -62,6 +62,7 @@ def test_every_page_asks(untouched, page):
     assert "Model on the hub" in text and "PEFT adapter on the hub" in text and "Study" in text
 
 
+@pytest.mark.slow
 def test_a_study_is_not_read_before_the_click(tmp_path, monkeypatch):
     folder = study(tmp_path / "mine")
     read = []
@@ -135,6 +136,7 @@ def test_numbers_beyond_any_sense_are_ignored(page):
     assert not app.code
 
 
+@pytest.mark.slow
 def test_no_page_changes_a_study_because_of_a_link(smollm, tmp_path):
     """What is computed from vectors is kept in a folder beside them; every other file stays, and none is added."""
     made = data_study(tmp_path)

@@ -18,6 +18,7 @@ def app(smollm):
     return open_app(case="demo-italy-to-portugal-036", models="base,sft").run().switch_page("../../pages/compare.py")
 
 
+@pytest.mark.slow
 def test_page(app):
     app.run()
     assert not app.exception
@@ -37,6 +38,7 @@ def test_page(app):
     assert shown(app, "compare-map-1")["caption"] == "sft − base"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["cplrp", "CP-LRP"])  # a key, or a label in an old link
 def test_the_rule_of_the_link_is_understood(app, rule):
     app.query_params["rule"] = rule
@@ -44,6 +46,7 @@ def test_the_rule_of_the_link_is_understood(app, rule):
     assert "CP-LRP" in shown(app, "compare-map-0")["caption"]
 
 
+@pytest.mark.slow
 def test_page_asks_for_two_and_says_which_model_can_not_be_read(app, monkeypatch):
     app.run()
     app.multiselect(key="compare-models").set_value(["base"]).run()

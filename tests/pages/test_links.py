@@ -41,6 +41,7 @@ def test_every_page_has_the_button(smollm):
         assert copied(app)["note"] == ""
 
 
+@pytest.mark.slow
 def test_a_checkpoint_goes_by_its_name(smollm):
     app = open_link(case="wrong-dog", adapter="sft").run()  # nothing was allowed: the demo study names it itself
     assert not app.code and not app.error

@@ -26,6 +26,7 @@ def rows(app):
         return []
 
 
+@pytest.mark.slow
 def test_delete_replace_undo_and_start_over(app, smollm):
     app, at = app
     assert rows(app) == []

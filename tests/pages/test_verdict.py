@@ -29,6 +29,7 @@ def judged(smollm):
     return replace(first, tests=tuple(replace(t, least_first=t.most_first) for t in first.tests)), second
 
 
+@pytest.mark.slow
 def test_a_verdict_that_is_known_stands_below_the_map_with_its_figures(judged, monkeypatch, smollm):
     monkeypatch.setattr(background, "later", lambda *_: judged)
     app = open_app(case="wrong-dog").run()
@@ -92,6 +93,7 @@ def test_what_a_session_waits_for_stands_among_the_jobs_and_is_stopped_there(mon
     gate.set()
 
 
+@pytest.mark.slow
 def test_two_maps_and_several_models_have_a_verdict_each(judged, monkeypatch, smollm):
     monkeypatch.setattr(background, "later", lambda *_: judged)
     app = open_app(case="wrong-dog", compare="1", **{"rule-2": "cplrp"}).run()

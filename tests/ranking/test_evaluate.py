@@ -44,6 +44,7 @@ def test_every_line_is_the_metric_of_its_ranking(study: Study) -> None:
         assert 0 <= low <= high <= 1 and line.guilty == 20 and line.checkpoint == "base"
 
 
+@pytest.mark.slow
 def test_the_defaults_are_among_all_settings(study: Study) -> None:
     table, whole = evaluate(study), evaluate(study, every=True)
     assert {json.dumps(s.to_json()) for s in table} <= {json.dumps(s.to_json()) for s in whole}

@@ -27,6 +27,7 @@ from explorer.repair.results import read_result
 from tests.repair.conftest import plan_of
 
 
+@pytest.mark.slow
 def test_a_repair_from_plan_to_verdict(study):
     plan = plan_of(study)
     folder = save_plan(study, plan)

@@ -123,9 +123,9 @@ def test_long_work_ends_when_it_is_cancelled_or_nobody_asks_any_more(background,
     background.cancel(slow_count.key(10_000))
     until(lambda: not background._now)
     assert slow_count.known(10_000) is None
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
     background.later(slow_count, 9_999)
     until(lambda: background._now)
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
     until(lambda: not background._now)
     assert slow_count.known(9_999) is None
 

@@ -64,6 +64,7 @@ def test_what_can_not_be_built_is_told(study):
     assert main(["build", str(study.folder), "--go-on", "../../elsewhere"]) == 2
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_process_of_its_own(study):
     folder = prepare_build(study, SETTINGS)
     start(study, folder)

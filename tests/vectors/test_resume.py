@@ -117,6 +117,7 @@ def test_a_kill_beside_each_step(study: Study, whole: Index, moment: tuple[int, 
     assert without_scratch(build(study).folder) == without_scratch(whole.folder)
 
 
+@pytest.mark.slow
 def test_no_scratch_of_a_killed_build_stays(study: Study, whole: Index) -> None:
     assert kill_a_build(study, 0, SIZE, (2, False))
     assert files_of(build(study).folder).keys() == files_of(whole.folder).keys()

@@ -88,6 +88,7 @@ def test_the_rule_of_old_and_new_links(graph_page, query):
     assert "grule" not in app.query_params
 
 
+@pytest.mark.slow
 def test_graph_layers_skip_and_expand(graph_page):
     app = graph_page
     app.button(key="graph-six").click().run()

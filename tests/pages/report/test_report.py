@@ -48,6 +48,7 @@ def make(app: AppTest) -> Report:
     return made_report(app)
 
 
+@pytest.mark.slow
 def test_one_button_makes_the_report_of_the_case_that_the_python_call_makes(study):
     app = open_study_page("trace", study)
     app.button(key="report-case").click().run(timeout=300)

@@ -42,6 +42,7 @@ def test_prompts_with_expected_answers_are_asked_behind_the_page(smollm, studies
     assert find_jobs([], drafts_in(studies)) == []
 
 
+@pytest.mark.slow
 def test_asking_is_stopped_gone_on_with_and_left(smollm, studies: Path, model: Path, monkeypatch):
     states = [RUNNING, STOPPED]
     monkeypatch.setattr(asking, "start", lambda folder: write_progress(folder, states[-1], done=1, total=2))

@@ -202,6 +202,7 @@ def test_a_model_that_the_hub_can_not_give_is_told_before_anything_is_made(smoll
     assert not (studies / "from-the-hub").exists() and app.text_input(key="studies-name").value == "From the hub"
 
 
+@pytest.mark.slow
 def test_an_adapter_or_a_folder_with_a_gguf_file_is_recognised_as_the_model(
     smollm, studies: Path, model: Path, tmp_path
 ):
