@@ -38,7 +38,7 @@ def bare_passes(loaded: LoadedModel, explanation: Explanation, masks: np.ndarray
         The work, which returns the (operators, m) gaps in logits; what the first block reads is made before.
     """
     prompt, contrast = MaskedPrompt(loaded, explanation), explanation.contrast
-    empty = ~masks.any(1)
+    empty = np.logical_not(masks.any(1))
     by_length: dict[int, list[tuple[tuple[int, int], torch.Tensor]]] = defaultdict(list)
     for which, operator in enumerate(DEFAULT_OPERATORS):
         for number, mask in enumerate(masks):
